@@ -1,0 +1,1 @@
+"""The kernel: protocols, configs, training. It knows no environment and no paper."""

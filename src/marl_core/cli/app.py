@@ -1,0 +1,173 @@
+"""The commands of ``marl``. Heavy imports happen inside of them, so that ``marl --help`` is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from marl_core.errors import UserError
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's YAML file.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over what the file says.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+def build_app() -> typer.Typer:
+    """The application, with the commands that installed packages contribute."""
+    from marl_core.registry import commands
+
+    app = typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Multi-agent RL for large teams."
+    )
+    app.command()(train)
+    app.command()(resume)
+    app.command(name="evaluate")(evaluate_run)
+    app.command()(report)
+    app.command(name="list")(list_components)
+    app.add_typer(_config_app(), name="config")
+    for name, entry in sorted(commands().items()):
+        app.command(name=name)(entry.load())
+    return app
+
+
+def train(
+    config: ConfigOption,
+    overrides: SetOption = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Where the run goes; by default runs/NAME-seedS.")] = None,
+) -> None:
+    """Train by a config, from the start."""
+    from marl_core.config.yaml_file import load_run
+    from marl_core.training.run_folder import RunFolder
+    from marl_core.training.stages import check, rank
+
+    run = load_run(config, overrides or [])
+    check(run)
+    folder = RunFolder(_run_path(config, run.seed, run_dir))
+    if rank() == 0:
+        folder.create(run)
+    _train(folder)
+
+
+def resume(run: RunArgument) -> None:
+    """Go on with a run that was interrupted, exactly as if it had not been."""
+    from marl_core.training.run_folder import RunFolder
+
+    _train(RunFolder(run))
+
+
+def _train(folder: Any) -> None:
+    from marl_core.training.stages import rank, train
+
+    run = folder.load_config()
+    result = train(run, folder)
+    if rank() == 0:
+        _print_evaluation(result)
+        typer.echo(f"run folder: {folder.path}")
+
+
+def _run_path(config: Path, seed: int, run_dir: Path | None) -> Path:
+    """The run folder; other processes of the same run take what the first one chose."""
+    chosen = os.environ.get("MARL_RUN_DIR")
+    if chosen is not None and os.environ.get("LOCAL_RANK", "0") != "0":
+        return Path(chosen)
+    path = run_dir or Path("runs") / f"{config.stem}-seed{seed}"
+    os.environ["MARL_RUN_DIR"] = str(path.resolve())
+    return path
+
+
+def evaluate_run(
+    run: RunArgument,
+    episodes: Annotated[int, typer.Option(min=2, help="Test episodes, greedy and sampled each.")] = 192,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Evaluate a run's newest policy: greedy and sampled, beside the exact value, without resonance."""
+    from marl_core.evaluation.evaluate import evaluate
+    from marl_core.training.run_folder import RunFolder
+    from marl_core.training.stages import prepare
+
+    folder = RunFolder(run)
+    config = folder.load_config()
+    saved = folder.load_checkpoint()
+    if saved is None:
+        raise UserError(f"{folder.checkpoint}: no checkpoint yet; `marl resume {run}` trains the run")
+    host, exploration, progress = prepare(config, saved)
+    result = evaluate(config, host, exploration, progress, episodes)
+    if as_json:
+        typer.echo(json.dumps(result.as_json()))
+    else:
+        _print_evaluation(result)
+
+
+def _print_evaluation(result: Any) -> None:
+    table = Table(title=f"{result.episodes} test episodes, without resonance (95 % intervals)")
+    for column in ("", "exact (greedy)", "greedy", "sampled"):
+        table.add_column(column, justify="right")
+
+    def interval(value: Any) -> str:
+        return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+    for name, score in (*((level.name, score) for level, score in result.levels), ("return", result.team_return)):
+        exact = "-" if score.exact is None else f"{score.exact:.4f}"
+        table.add_row(name, exact, interval(score.greedy), interval(score.sampled))
+    Console().print(table)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Run folders that differ in nothing but the seed.")],
+    out: Annotated[Path, typer.Option(help="The figure to write; its ending says the format.")] = Path("learning_curve.png"),
+) -> None:
+    """Draw the learning curve of runs: the return, each Lv-C or other level kind, and the coupling."""
+    from marl_core.evaluation.curves import draw_learning_curve
+
+    draw_learning_curve(runs, out)
+    typer.echo(str(out))
+
+
+def list_components() -> None:
+    """List what can be named in a config."""
+    from marl_core.config.components import KINDS
+    from marl_core.registry import commands, find, names
+
+    table = Table("kind", "name", "what it is", "from")
+    for kind in KINDS:
+        for name in names(kind):
+            found = find(kind, name)
+            table.add_row(kind, name, (found.__doc__ or "").strip().split("\n")[0], found.__module__)
+    for name, entry in sorted(commands().items()):
+        table.add_row("command", name, "", entry.value)
+    Console().print(table)
+
+
+def _config_app() -> typer.Typer:
+    app = typer.Typer(no_args_is_help=True, help="Look at run configs.")
+
+    @app.command()
+    def show(config: ConfigOption, overrides: SetOption = None) -> None:
+        """Print the whole config, defaults written out."""
+        from marl_core.config.yaml_file import dump_run, load_run
+
+        typer.echo(dump_run(load_run(config, overrides or [])), nl=False)
+
+    @app.command()
+    def schema() -> None:
+        """Print the JSON schema of configs, over everything that is installed."""
+        from marl_core.config.run import run_schema
+
+        typer.echo(json.dumps(run_schema(), indent=2))
+
+    @app.command()
+    def check(config: ConfigOption, overrides: SetOption = None) -> None:
+        """Say whether a config can be run."""
+        from marl_core.config.yaml_file import load_run
+        from marl_core.training.stages import check as check_run
+
+        check_run(load_run(config, overrides or []))
+        typer.echo(f"{config}: ok")
+
+    return app

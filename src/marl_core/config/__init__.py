@@ -1,0 +1,1 @@
+"""Run configs: pydantic models, YAML with line numbers, dotted overrides."""

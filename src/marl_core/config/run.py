@@ -1,0 +1,109 @@
+"""The config of a whole run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from marl_core.config.components import (
+    KINDS,
+    EnvironmentConfig,
+    ExplorationConfig,
+    HostConfig,
+    Named,
+    StrictModel,
+)
+
+AnyEnvironment = Annotated[EnvironmentConfig, Named("environment")]
+AnyHost = Annotated[HostConfig, Named("host")]
+AnyExploration = Annotated[ExplorationConfig, Named("exploration")]
+
+
+class WrappingExplorationConfig(ExplorationConfig):
+    """An exploration that couples the individual policies of another one."""
+
+    individual: AnyExploration | None = Field(
+        default=None, description="Whose individual policy is coupled; by default the run's own `exploration`."
+    )
+
+
+class StageConfig(StrictModel):
+    """One stage of training: a number of episodes under one exploration."""
+
+    episodes: int = Field(gt=0, description="How many episodes the stage lasts, over all ranks.")
+    exploration: AnyExploration | None = Field(default=None, description="By default the run's own `exploration`.")
+
+
+class TrainingConfig(StrictModel):
+    """How a run is driven; nothing here is part of the algorithm but ``episodes_per_update``."""
+
+    episodes_per_update: int = Field(default=512, gt=0, description="Batch size in episodes, over all ranks (Table 3).")
+    use_table: bool = Field(default=True, description="Evaluate networks once for each distinct observation, if known.")
+    evaluate_every: int = Field(default=32, gt=0, description="Updates from one evaluation to the next.")
+    evaluation_episodes: int = Field(default=192, gt=1, description="Test episodes of an evaluation (Table 3).")
+    log_every: int = Field(default=4, gt=0, description="Updates from one line of metrics to the next.")
+    checkpoint_every: int = Field(default=32, gt=0, description="Updates from one checkpoint to the next.")
+    accelerator: str = Field(default="cpu", description="Lightning's: cpu, gpu, auto ...")
+    devices: int = Field(default=1, gt=0, description="Processes, one a device; each plays its share of the episodes.")
+    strategy: str = Field(default="auto", description="Lightning's: auto, ddp ...")
+    precision: str = Field(default="32-true", description="Lightning's: 32-true, bf16-mixed, 64-true ...")
+    threads: int | None = Field(default=None, gt=0, description="CPU threads a process; by default torch's choice.")
+    tensorboard: bool = Field(default=True, description="Write TensorBoard logs beside metrics.csv.")
+
+
+class RunConfig(StrictModel):
+    """All that a run depends on."""
+
+    seed: int = Field(default=0, ge=0)
+    environment: AnyEnvironment
+    host: AnyHost
+    exploration: AnyExploration = Field(description="How the team explores where a stage does not say otherwise.")
+    stages: tuple[StageConfig, ...] = Field(min_length=1)
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _whole_updates(self) -> Self:
+        batch = self.training.episodes_per_update
+        if batch % self.training.devices:
+            raise ValueError(
+                f"training.episodes_per_update ({batch}) cannot be shared out equally over {self.training.devices} devices"
+            )
+        for index, stage in enumerate(self.stages):
+            if stage.episodes % batch:
+                nearest = max(1, round(stage.episodes / batch)) * batch
+                raise ValueError(
+                    f"stages.{index}.episodes ({stage.episodes}) is no multiple of training.episodes_per_update ({batch});"
+                    f" {nearest} would be"
+                )
+        return self
+
+    def stage_exploration(self, index: int) -> ExplorationConfig:
+        """The exploration of a stage, with what it leaves out filled in from the run's own."""
+        exploration = self.stages[index].exploration or self.exploration
+        if isinstance(exploration, WrappingExplorationConfig) and exploration.individual is None:
+            return exploration.model_copy(update={"individual": self.exploration})
+        return exploration
+
+    @property
+    def episodes(self) -> int:
+        """Episodes of all stages together."""
+        return sum(stage.episodes for stage in self.stages)
+
+
+def run_schema() -> dict[str, Any]:
+    """The JSON schema of run configs, over everything that is registered."""
+    from marl_core.registry import find, names
+
+    schema = RunConfig.model_json_schema()
+    definitions = schema.setdefault("$defs", {})
+    for kind in KINDS:
+        members = []
+        for name in names(kind):
+            member = find(kind, name).Config.model_json_schema()
+            definitions.update(member.pop("$defs", {}))
+            member["properties"]["name"] = {"const": name}
+            definitions[f"{kind}_{name}"] = member
+            members.append({"$ref": f"#/$defs/{kind}_{name}"})
+        definitions[kind] = {"oneOf": members}
+    return schema

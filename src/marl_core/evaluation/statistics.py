@@ -1,0 +1,32 @@
+"""Means and their confidence intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from jaxtyping import Float
+from torch import Tensor
+
+_Z = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the ends of its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def as_json(self) -> dict[str, object]:
+        """As ``marl evaluate --json`` prints it."""
+        return {"mean": self.mean, "ci95": [self.low, self.high]}
+
+
+def mean_interval(samples: Float[Tensor, "n"]) -> Interval:
+    """The mean of independent samples with its 95 % interval by the normal approximation (use dozens of samples)."""
+    values = samples.double()
+    mean = float(values.mean())
+    half = _Z * float(values.std()) / len(values) ** 0.5 if len(values) > 1 else float("inf")
+    return Interval(mean, mean - half, mean + half)

@@ -1,0 +1,1 @@
+"""Individual policies: how one agent turns scores into action frequencies."""

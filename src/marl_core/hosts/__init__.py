@@ -1,0 +1,1 @@
+"""Host algorithms and their networks. None of them knows how a team explores."""

@@ -1,0 +1,198 @@
+"""PPO-MA: dual-clip PPO with parameters shared by all agents (Table 3; like MAPPO, Yu et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from marl_core.config.components import HostConfig
+from marl_core.errors import UserError
+from marl_core.hosts.networks import Stack
+from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, clipped_objective
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
+from marl_core.returns import generalised_advantages
+from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
+
+
+class PPOMAConfig(HostConfig):
+    """Table 3, and the settings of the authors' public experiments where the paper is silent."""
+
+    learning_rate: float = Field(default=5e-4, gt=0, description="Adam's, for the policy.")
+    critic_rate_factor: float = Field(default=10.0, gt=0, description="The critic's learning rate over the policy's.")
+    gamma: float = Field(default=0.99, ge=0, le=1)
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    clip: float = Field(default=0.2, gt=0, lt=1, description="epsilon of PPO's ratio clip.")
+    dual_clip: float = Field(default=5.0, gt=1, description="c of the dual clip: bound of the ratio for A < 0.")
+    passes: int = Field(default=24, gt=0, description="Passes over the whole batch in an update.")
+    least_inside: float = Field(
+        default=0.7, ge=0, le=1, description="An update ends early once fewer of its samples are inside the clip range."
+    )
+    max_gradient_norm: float = Field(default=0.5, gt=0, description="Clip of the policy's gradient norm.")
+    value_coefficient: float = Field(default=0.5, gt=0, description="Weight of the squared value error.")
+    hidden: int = Field(default=8, gt=0, description="Width of every hidden layer.")
+    identity_in_head: bool = Field(default=True, description="The policy head sees the agent's one-hot identity again.")
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What all passes of an update share. ``value_weights`` and ``value_targets`` have an entry for each row."""
+
+    cells: SurrogateCells
+    value_weights: Float[Tensor, "rows"]
+    value_targets: Float[Tensor, "rows"]
+    value_floor: Float[Tensor, ""]  # the part of the squared error that no value function can avoid on the table
+
+
+@final
+class PPOMA(HostAlgorithm):
+    """Actor: observation encoder and body, then a small head. Critic: a network of its own on the same observation.
+
+    The team reward is given to every agent. Advantages are normalised over the batch of all ranks.
+    """
+
+    Config = PPOMAConfig
+    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True)
+
+    def __init__(self, config: PPOMAConfig, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+        super().__init__(config, spec, generator)
+        if spec.features is None:
+            raise UserError("ppo_ma needs feature observations")
+        width, self.config, self._agents = config.hidden, config, spec.agents
+        # Encoder (two layers), then body (three layers).
+        self.body = Stack.build([spec.features, *[width] * 5], generator, relu=(True, False, True, True, False))
+        self.head = Stack.build(
+            [width, width, spec.actions],
+            generator,
+            relu=(True, False),
+            last_gain=0.01,
+            agents=spec.agents if config.identity_in_head else 0,
+        )
+        self.critic = Stack.build([spec.features, width, width, width, 1], generator, relu=(True, False, True, False))
+        self._clip = ClipRange(config.clip, config.dual_clip)
+
+    def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
+        """Logits."""
+        return self.head(self.body(_features(observation))), memory
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """Policy (what of it is not frozen) and critic."""
+        policy = [p for p in (*self.body.parameters(), *self.head.parameters()) if p.requires_grad]
+        rate = self.config.learning_rate
+        return [
+            ParameterGroup(policy, rate, self.config.max_gradient_norm),
+            ParameterGroup(list(self.critic.parameters()), rate * self.config.critic_rate_factor),
+        ]
+
+    def give_each_agent_its_own_head(self) -> None:
+        """PR-Fast's change: the body frozen, a head for each agent."""
+        self.body.requires_grad_(False)
+        self.head.copy_for_each_agent(self._agents)
+
+    def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
+        """``passes`` steps over the whole batch, fewer where too much of it has left the clip range."""
+        rows = rollout.rows()
+        features, legal = _features(rows), rows.legal_actions()
+        with torch.no_grad():
+            batch = self._prepare(rollout, rows, exploration, ranks)
+            frozen = None if next(self.body.parameters()).requires_grad else self.body(features)
+        for _ in range(self.config.passes):
+            logits = self.head(self.body(features) if frozen is None else frozen)
+            log_policy = exploration.log_policy(logits, legal, rollout.progress)
+            policy_loss, inside = clipped_objective(_actions_first(log_policy), batch.cells, self._clip)
+            error = self.critic(features).flatten() - batch.value_targets
+            value_loss = torch.dot(batch.value_weights * error, error)
+            inside = ranks.mean(inside)
+            yield Loss(
+                policy_loss + self.config.value_coefficient * value_loss,
+                {"policy_loss": policy_loss, "value_loss": value_loss + batch.value_floor, "inside_clip": inside},
+            )
+            if inside < self.config.least_inside:
+                return
+
+    def _prepare(
+        self, rollout: Rollout, rows: Observation, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> _Batch:
+        values_of_rows = self.critic(_features(rows)).squeeze(-1)
+        values = rollout.spread(values_of_rows)
+        if rollout.table is None:
+            last_values = self.critic(_features(rollout.last_observation)).squeeze(-1)
+        else:
+            last_values = rollout.spread_last(values_of_rows)
+        advantages = generalised_advantages(
+            rollout.reward, values, last_values, rollout.terminated, rollout.valid, self.config.gamma, self.config.gae_lambda
+        )
+        acting = rollout.acting.to(advantages.dtype)
+        returns = advantages + values
+        normalised, count = _normalise(advantages, acting, ranks)
+        logits, _ = self.scores(rows, {})
+        old = _actions_first(exploration.log_policy(logits, rows.legal_actions(), rollout.progress))
+        coefficient = exploration.entropy_coefficient(rollout.progress)
+        weights = acting.flatten() / count
+        if rollout.table is None:
+            return _sample_batch(rollout, normalised, returns, weights, old, coefficient)
+        return _table_batch(rollout, normalised, returns, weights, old, coefficient)
+
+
+def _features(observation: Observation) -> Tensor:
+    assert observation.features is not None
+    return observation.features
+
+
+def _actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A rows"]:
+    return log_policy.movedim(-1, 0).flatten(1)
+
+
+def _normalise(advantages: Tensor, acting: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor]:
+    """Advantages of mean 0 and variance 1 over the samples of all ranks (0 for padding); samples a rank, on average."""
+    masked = advantages * acting
+    sums = torch.stack([acting.sum(), masked.sum(), (masked * advantages).sum()]).double()
+    count, total, squares = ranks.mean(sums).unbind()
+    mean = total / count
+    deviation = (squares / count - mean**2).clamp(min=0).sqrt()
+    scale = (1 / (deviation + 1e-8)).to(advantages.dtype)
+    return (advantages - mean.to(advantages.dtype)) * scale * acting, count.to(advantages.dtype)
+
+
+def _sample_batch(
+    rollout: Rollout, advantages: Tensor, returns: Tensor, weights: Tensor, old: Tensor, coefficient: float
+) -> _Batch:
+    """A cell and a row for every sample."""
+    chosen = rollout.actions.view(1, -1)
+    flat, positive = advantages.flatten(), advantages.flatten() >= 0
+    sides = torch.stack([positive, ~positive]).to(flat.dtype) * weights
+    cells = SurrogateCells(
+        sides * flat, sides, old.gather(0, chosen).squeeze(0), coefficient * weights, chosen
+    )
+    return _Batch(cells, weights, returns.flatten(), flat.new_zeros(()))
+
+
+def _table_batch(
+    rollout: Rollout, advantages: Tensor, returns: Tensor, weights: Tensor, old: Tensor, coefficient: float
+) -> _Batch:
+    """A row for every distinct observation, and a cell for every action in it: sums over the samples that were there."""
+    situation = rollout.observations.situation
+    assert situation is not None
+    agents, (actions, rows) = situation.shape[-1], old.shape
+    row = (situation * agents + torch.arange(agents, device=situation.device)).flatten()
+    flat = advantages.flatten()
+    cell = (rollout.actions.flatten() + actions * (flat < 0)) * rows + row
+    summed, shares = flat.new_zeros(2, 2 * actions * rows).unbind()
+    summed.index_add_(0, cell, flat * weights)
+    shares.index_add_(0, cell, weights)
+    cells = SurrogateCells(
+        summed.view(2, -1),
+        shares.view(2, -1),
+        old.flatten(),
+        coefficient * shares.view(2 * actions, rows).sum(0),
+        None,
+    )
+    value_weights = shares.view(2 * actions, rows).sum(0)
+    targets = flat.new_zeros(rows).index_add_(0, row, returns.flatten() * weights) / value_weights.clamp(min=1e-12)
+    floor = torch.dot(returns.flatten().square(), weights) - torch.dot(targets.square(), value_weights)
+    return _Batch(cells, value_weights, targets, floor)

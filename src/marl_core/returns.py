@@ -1,0 +1,35 @@
+"""Advantages and returns."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def generalised_advantages(
+    reward: Float[Tensor, "T E N"],
+    values: Float[Tensor, "T E N"],
+    last_values: Float[Tensor, "E N"],
+    terminated: Bool[Tensor, "T E"],
+    valid: Bool[Tensor, "T E"],
+    gamma: float,
+    lam: float,
+) -> Float[Tensor, "T E N"]:
+    """Generalised advantage estimation (Schulman et al. 2016) over whole episodes of different lengths.
+
+    ``A_t = sum_k (gamma lam)^k delta_{t+k}`` with ``delta_t = r_t + gamma V_{t+1} - V_t``. A terminated game has no
+    value behind its end; one that was truncated is bootstrapped with ``last_values``. Padding gets 0.
+    """
+    steps = reward.shape[0]
+    advantage, out = torch.zeros_like(last_values), torch.empty_like(values)
+    for t in range(steps - 1, -1, -1):
+        following = last_values
+        if t + 1 < steps:
+            following = torch.where(valid[t + 1].unsqueeze(-1), values[t + 1], last_values)
+        discount = gamma * (~terminated[t]).unsqueeze(-1)
+        delta = reward[t] + discount * following - values[t]
+        # Behind its last step a game's advantage is 0, so that it adds nothing to the step before.
+        advantage = torch.where(valid[t].unsqueeze(-1), delta + gamma * lam * advantage, 0.0)
+        out[t] = advantage
+    return out

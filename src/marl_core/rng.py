@@ -1,0 +1,53 @@
+"""Randomness: one seed, independent named generators, nothing global.
+
+A generator is named by what it is for ("environment", "exploration", ...) and by the rank that uses it, so ranks play
+different games, and drawing more from one (looking at a policy more often, say) never changes another.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def seed_for(seed: int, *path: str | int) -> int:
+    """A 63-bit seed for the purpose that ``path`` names; different paths give independent streams."""
+    keys = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in path]
+    low, high = np.random.SeedSequence(entropy=seed, spawn_key=keys).generate_state(2)
+    return int(low) | (int(high) & 0x7FFFFFFF) << 32
+
+
+def generator(device: torch.device | str, seed: int, *path: str | int) -> torch.Generator:
+    """A fresh generator on ``device`` for the purpose that ``path`` names."""
+    return torch.Generator(device=device).manual_seed(seed_for(seed, *path))
+
+
+def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Uniform numbers in [0, 1) on the generator's device."""
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+class Generators:
+    """The named generators of one rank. A name's generator is made at its first use."""
+
+    def __init__(self, seed: int, rank: int, device: torch.device | str) -> None:
+        self._seed, self._rank, self._device = seed, rank, device
+        self._made: dict[str, torch.Generator] = {}
+
+    def __getitem__(self, name: str) -> torch.Generator:
+        if name not in self._made:
+            self._made[name] = generator(self._device, self._seed, name, self._rank)
+        return self._made[name]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The state of every generator in use, as byte tensors."""
+        return {name: made.get_state() for name, made in self._made.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue where ``state_dict`` was taken."""
+        for name, value in state.items():
+            self[name].set_state(value.cpu())

@@ -1,0 +1,1 @@
+"""Driving a run: stages, optimisation, checkpoints, logs."""

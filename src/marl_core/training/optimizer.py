@@ -1,0 +1,59 @@
+"""Adam over flat vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from marl_core.protocols import ParameterGroup
+
+
+@final
+class FlatAdam(torch.optim.Adam):
+    """Adam on each parameter group as one vector, of which the group's parameters become views.
+
+    Adam and norm clipping treat all elements alike, so the result is that of ``torch.optim.Adam`` on the parameters
+    themselves; but a small network's twenty tensors cost one operation in place of twenty. After backward, call
+    ``collect_gradients`` and then ``step``. Parameters must not move to another device while it is in use.
+    """
+
+    def __init__(self, groups: Sequence[ParameterGroup]) -> None:
+        self._members = [[p for p in group.parameters if p.requires_grad] for group in groups]
+        self._limits = [group.max_gradient_norm for group in groups]
+        flat = [{"params": [_flatten(m)], "lr": g.learning_rate} for m, g in zip(self._members, groups, strict=True)]
+        super().__init__(flat, fused=True)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of the parameters themselves."""
+        for members in self._members:
+            for parameter in members:
+                parameter.grad = None
+
+    def collect_gradients(self) -> None:
+        """Bring the parameters' gradients together. Parameters that have none count as zero."""
+        for group, members in zip(self.param_groups, self._members, strict=True):
+            parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in members]
+            group["params"][0].grad = torch.cat([part.reshape(-1) for part in parts])
+
+    def step(self, closure: Any = None) -> Any:
+        """Clip each group's gradient norm to its limit and descend."""
+        result = closure() if closure is not None else None
+        for group, limit in zip(self.param_groups, self._limits, strict=True):
+            if limit is not None:
+                _clip(group["params"][0].grad, limit)
+        super().step()
+        return result
+
+
+def _flatten(members: Sequence[nn.Parameter]) -> nn.Parameter:
+    flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in members]))
+    for parameter, part in zip(members, flat.detach().split([p.numel() for p in members]), strict=True):
+        parameter.data = part.view_as(parameter)
+    return flat
+
+
+def _clip(gradient: Tensor, limit: float) -> None:
+    gradient.mul_((limit / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp(max=1.0))

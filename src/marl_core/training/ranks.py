@@ -1,0 +1,43 @@
+"""The processes that train together."""
+
+from __future__ import annotations
+
+from typing import final
+
+from lightning.pytorch.strategies import Strategy
+from torch import Tensor
+
+from marl_core.protocols import Ranks
+
+
+@final
+class SingleRank(Ranks):
+    """One process: every reduction is the identity."""
+
+    @property
+    def count(self) -> int:
+        """One."""
+        return 1
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The value itself."""
+        return value
+
+
+@final
+class StrategyRanks(Ranks):
+    """The processes of a Lightning strategy."""
+
+    def __init__(self, strategy: Strategy, count: int) -> None:
+        self._strategy, self._count = strategy, count
+
+    @property
+    def count(self) -> int:
+        """The strategy's world size."""
+        return self._count
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean over the processes; ``value`` itself is left alone."""
+        reduced = self._strategy.reduce(value.detach().clone(), reduce_op="mean")
+        assert isinstance(reduced, Tensor)
+        return reduced

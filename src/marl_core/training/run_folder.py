@@ -1,0 +1,107 @@
+"""What a run leaves behind, and how it is read again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from marl_core.config.run import RunConfig
+from marl_core.config.yaml_file import dump_run, load_run
+from marl_core.errors import UserError
+
+
+class RunFolder:
+    """``config.yaml`` (resolved), ``versions.json``, ``metrics.csv``, ``checkpoints/last.ckpt``, ``summary.json``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_file = path / "config.yaml"
+        self.metrics = path / "metrics.csv"
+        self.checkpoint = path / "checkpoints" / "last.ckpt"
+        self.summary = path / "summary.json"
+
+    def create(self, config: RunConfig) -> None:
+        """Start a new run here. Raises ``UserError`` where there is one already."""
+        if self.config_file.exists():
+            raise UserError(f"{self.path}: there is a run here already; `marl resume {self.path}` continues it")
+        try:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot create the run folder: {error.strerror}") from error
+        write_whole(self.path / "versions.json", json.dumps(_versions(), indent=2).encode())
+        write_whole(self.config_file, dump_run(config).encode())  # last: a folder with a config is a run
+
+    def load_config(self) -> RunConfig:
+        """The run's config."""
+        if not self.config_file.is_file():
+            raise UserError(f"{self.path}: no run here: there is no config.yaml")
+        return load_run(self.config_file)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The newest checkpoint, on the CPU; None where the run never got to its first."""
+        if not self.checkpoint.exists():
+            return None
+        try:
+            saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever torch makes of bytes that are no checkpoint
+            raise UserError(f"{self.checkpoint}: this is no checkpoint of a run ({type(error).__name__})") from error
+        if not isinstance(saved, dict) or "marl" not in saved:
+            raise UserError(f"{self.checkpoint}: this is no checkpoint of a run (it holds no training progress)")
+        return saved
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``."""
+        write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old content or the new, never a part."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, replaced in one step, so that a kill never leaves half a checkpoint."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write beside the old file, then take its place."""
+        part = Path(f"{path}.part")
+        super().save_checkpoint(checkpoint, part, storage_options)
+        part.replace(path)
+
+
+def _versions() -> dict[str, Any]:
+    packages = ("policy-resonance", "torch", "lightning", "numpy", "pydantic")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in packages},
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(_git("status", "--porcelain")),
+        "command": sys.argv,
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the checkout this code runs from; None where it does not."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,172 @@
+"""A run from its config: stage after stage, each a fit of its own."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader, IterableDataset
+
+from marl_core.compatibility import check_compatible
+from marl_core.config.run import RunConfig
+from marl_core.errors import UserError
+from marl_core.evaluation.evaluate import Evaluation, evaluate
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm
+from marl_core.registry import build
+from marl_core.rng import generator
+from marl_core.training.learner import Learner
+from marl_core.training.loggers import MetricsFile
+from marl_core.training.progress_bar import RunProgressBar
+from marl_core.training.run_folder import RunFolder, WholeCheckpointIO
+from marl_core.types import EnvironmentSpec, Progress
+
+
+def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) -> Evaluation:
+    """Run all stages, or what a checkpoint in the folder leaves of them; evaluate and write ``summary.json``."""
+    started = time.monotonic()
+    _quieten()
+    if config.training.threads is not None:
+        torch.set_num_threads(config.training.threads)
+    saved = folder.load_checkpoint()
+    if saved is not None and len(saved["marl"]["ranks"]) != config.training.devices:
+        raise UserError(
+            f"{folder.path}: training.devices is {config.training.devices},"
+            f" but the checkpoint is of {len(saved['marl']['ranks'])} processes"
+        )
+    host, exploration, progress = prepare(config, saved)
+    metrics = MetricsFile(folder.metrics, progress.updates if saved else None)
+    for stage in range(progress.stage, len(config.stages)):
+        if stage > progress.stage:
+            exploration = enter_stage(config, stage, host)
+            progress, saved = Progress(**{**vars(progress), "stage": stage, "stage_episodes": 0}), None
+        learner = Learner(config, host, exploration, progress, saved)
+        if learner.remaining_updates:
+            _fit(config, folder, learner, metrics, progress_bar)
+        progress = learner.progress
+    result = evaluate(config, host, exploration, progress, config.training.evaluation_episodes)
+    if rank() == 0:
+        summary = {
+            **result.as_json(),
+            "seed": config.seed,
+            "training_episodes": progress.episodes,
+            "updates": progress.updates,
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        folder.write_summary(summary)
+    return result
+
+
+def prepare(
+    config: RunConfig, saved: Mapping[str, Any] | None = None
+) -> tuple[HostAlgorithm, ExplorationStrategy, Progress]:
+    """Host and exploration as they are at a checkpoint, or at the start."""
+    spec = environment_spec(config)
+    check_compatible(config, spec)
+    host: HostAlgorithm = build("host", config.host, spec, generator("cpu", config.seed, "network"))
+    progress = Progress(**saved["marl"]["progress"]) if saved else Progress()
+    for stage in range(progress.stage + 1):
+        exploration = enter_stage(config, stage, host)
+    if saved is not None:
+        prefix = "host."
+        state = {name.removeprefix(prefix): value for name, value in saved["state_dict"].items()}
+        try:
+            host.load_state_dict(state)
+        except RuntimeError as error:
+            raise UserError("the checkpoint does not fit the run's config: other networks") from error
+    return host, exploration, progress
+
+
+def check(config: RunConfig) -> None:
+    """Raise ``UserError`` where the config cannot be run: build everything once, play nothing."""
+    host, _, _ = prepare(config)
+    for stage in range(1, len(config.stages)):
+        enter_stage(config, stage, host)
+
+
+def rank() -> int:
+    """The rank of this process, also before Lightning has set anything up."""
+    return int(rank_zero_only.rank or 0)
+
+
+def environment_spec(config: RunConfig) -> EnvironmentSpec:
+    """What the config's environment gives."""
+    scratch = torch.Generator()
+    return build("environment", config.environment, games=1, device="cpu", generator=scratch).spec  # type: ignore[no-any-return]
+
+
+def enter_stage(config: RunConfig, stage: int, host: HostAlgorithm) -> ExplorationStrategy:
+    """The stage's exploration, which may change the host's networks."""
+    exploration: ExplorationStrategy = build("exploration", config.stage_exploration(stage))
+    exploration.prepare_host(host)
+    return exploration
+
+
+class _UpdatesOfAnEpoch(IterableDataset[int]):
+    """A token for each update until the next checkpoint is due."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+
+    def __iter__(self) -> Iterator[int]:
+        every = self._learner.run.training.checkpoint_every
+        until_checkpoint = every - self._learner.progress.updates % every
+        return iter(range(min(until_checkpoint, self._learner.remaining_updates)))
+
+
+class _SaveEveryEpoch(Callback):
+    """Writes the newest checkpoint, and ends the fit when its stage is done."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Learner)
+        trainer.save_checkpoint(self._folder.checkpoint)
+        trainer.should_stop = pl_module.remaining_updates == 0
+
+
+def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: MetricsFile, progress_bar: bool) -> None:
+    training = config.training
+    loggers: list[Logger] = [metrics]
+    if training.tensorboard:
+        purge = learner.progress.updates + 1 if learner.progress.updates else None
+        loggers.append(TensorBoardLogger(folder.path, name="", version="tensorboard", purge_step=purge))
+    callbacks: list[Callback] = [_SaveEveryEpoch(folder)]
+    if progress_bar:
+        callbacks.append(RunProgressBar(config))
+    try:
+        trainer = Trainer(
+            accelerator=training.accelerator,
+            devices=training.devices,
+            strategy=training.strategy,
+            precision=training.precision,  # type: ignore[arg-type]
+            max_epochs=-1,
+            logger=loggers,
+            callbacks=callbacks,
+            plugins=[WholeCheckpointIO()],
+            enable_checkpointing=False,
+            enable_progress_bar=progress_bar,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except (ValueError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"training: Lightning refuses accelerator, devices, strategy or precision: {reason}") from error
+    trainer.fit(learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None))
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def _quieten() -> None:
+    """Lightning's advice about data loaders and hardware does not concern a run that makes its own data."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")

@@ -1,0 +1,85 @@
+"""What a config can say about FME."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from marl_core.config.components import EnvironmentConfig, StrictModel
+from marl_envs.fme.tags import levels_of_tag
+
+Action = Annotated[int, Field(ge=0)]
+
+
+class FixedActionLevel(StrictModel):
+    """Lv-A: reward N(action)/N."""
+
+    kind: Literal["A"]
+    action: Action
+
+
+class BanditLevel(StrictModel):
+    """Lv-B: after the team has chosen, an arm is drawn; reward c N(arm)/N with c = 1/max probability."""
+
+    kind: Literal["B"]
+    arms: tuple[Action, ...] = Field(min_length=1)
+    probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.5, 0.4, 0.1)
+
+    @model_validator(mode="after")
+    def _is_distribution(self) -> Self:
+        if len(self.arms) != len(self.probabilities) or len(set(self.arms)) != len(self.arms):
+            raise ValueError(f"{len(self.probabilities)} different arms are needed, one for each probability")
+        if abs(sum(self.probabilities) - 1) > 1e-6:
+            raise ValueError(f"the probabilities sum to {sum(self.probabilities):g}, not 1")
+        return self
+
+
+class ResponsibilityLevel(StrictModel):
+    """Lv-C: reward N(action)/(N-1), but 0 if all N agents take the action (Eq. 2)."""
+
+    kind: Literal["C"]
+    action: Action
+
+
+LevelConfig = Annotated[FixedActionLevel | BanditLevel | ResponsibilityLevel, Field(discriminator="kind")]
+
+
+class FMEConfig(EnvironmentConfig):
+    """Settings of FME. The levels come from ``tag``, or are written out in ``levels``."""
+
+    agents: int = Field(gt=0, description="N, the size of the team.")
+    actions: int = Field(default=10, gt=1, description="n_k, the number of actions.")
+    tag: str | None = Field(default=None, description="As 1A4B2C: how many levels of each kind (Table 2).")
+    levels: tuple[LevelConfig, ...] | None = Field(default=None, min_length=1, description="The levels one by one.")
+    level_index: Literal["scalar", "one_hot"] = Field(
+        default="scalar", description="How agents see the level: as one number of mean 0 and variance 1, or one-hot."
+    )
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> Self:
+        if (self.tag is None) == (self.levels is None):
+            raise ValueError("give either 'tag' or 'levels'")
+        for level in self.resolved_levels():
+            if level.kind == "C" and self.agents < 2:
+                raise ValueError(f"Lv-C needs at least 2 agents, found agents: {self.agents}")
+            used = level.arms if level.kind == "B" else (level.action,)
+            if max(used) >= self.actions:
+                raise ValueError(f"a Lv-{level.kind} level uses action {max(used)}, but there are {self.actions} actions")
+        return self
+
+    def resolved_levels(self) -> tuple[LevelConfig, ...]:
+        """The levels in order, from the tag where one is given."""
+        if self.levels is not None:
+            return self.levels
+        assert self.tag is not None
+        made: list[LevelConfig] = []
+        for kind, actions in levels_of_tag(self.tag, self.actions):
+            match kind:
+                case "A":
+                    made.append(FixedActionLevel(kind="A", action=actions[0]))
+                case "B":
+                    made.append(BanditLevel(kind="B", arms=actions))
+                case "C":
+                    made.append(ResponsibilityLevel(kind="C", action=actions[0]))
+        return tuple(made)

@@ -1,0 +1,71 @@
+"""Eq. 11-18 of the paper as pure functions.
+
+With probability eta the whole team resonates: every agent takes its most probable action (Eq. 14, 15). Otherwise each
+agent draws, independently (Eq. 13), from a corrected policy (Eq. 17, 18), made such that over both cases it takes each
+action as often as its raw policy says (Eq. 16).
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from marl_core.joint_policy import JointPolicy, greedy_actions
+
+#: The two components of a resonant joint policy.
+NOT_RESONATED, RESONATED = 0, 1
+
+
+def corrected_greedy_probability(
+    greatest: Float[Tensor, "*B"], eta: Float[Tensor, ""], p_min: float
+) -> Float[Tensor, "*B"]:
+    """pi'_i(u*|not resonated), first line of Eq. 18: max[p_min, (pi_i(u*) - eta)/(1 - eta)].
+
+    Never above 1, and 1 where pi_i(u*) is 1: an agent that never explores is not made to.
+    """
+    corrected = ((greatest - eta) / (1 - eta)).clamp(min=p_min)
+    return torch.where(greatest >= 1, 1.0, corrected)
+
+
+def corrected_policy(
+    individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float
+) -> Float[Tensor, "*B N A"]:
+    """pi'_i(u|not resonated) of Eq. 18, for every action.
+
+    The greedy action gets ``corrected_greedy_probability``, all others are scaled alike to fill up to 1. Illegal
+    actions keep probability 0; without resonance (eta = 0) every policy stays as it is.
+    """
+    greedy = greedy_actions(individual).unsqueeze(-1)
+    greatest = individual.gather(-1, greedy)
+    corrected = corrected_greedy_probability(greatest, eta, p_min)
+    # Summed, not 1 - greatest: in floating point the two differ, and where nothing is left both must be 0.
+    others = individual.scatter(-1, greedy, 0.0)
+    rest = others.sum(-1, keepdim=True)
+    corrected = torch.where(rest > 0, corrected, 1.0)
+    scaled = others * ((1 - corrected) / torch.where(rest > 0, rest, 1.0))
+    return torch.where(eta > 0, scaled.scatter(-1, greedy, corrected), individual)
+
+
+def resonate(individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float) -> JointPolicy:
+    """The resonant joint policy pi' of Eq. 11: a team-wide coin between Eq. 13 and Eq. 15.
+
+    Args:
+        individual: raw policies pi_i, rows summing to 1.
+        eta: resonance probability in [0, 1).
+        p_min: least probability of the greedy action when not resonated, in [0, 1).
+    """
+    resonated = torch.zeros_like(individual).scatter(-1, greedy_actions(individual).unsqueeze(-1), 1.0)
+    components = torch.stack([corrected_policy(individual, eta, p_min), resonated])
+    return JointPolicy(individual, components, coin_weights(eta))
+
+
+def coin_weights(eta: Float[Tensor, ""]) -> Float[Tensor, "2"]:
+    """P(not resonated) and P(resonated) = eta."""
+    return torch.stack([1 - eta, eta])
+
+
+def clamp_acts(individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float) -> Bool[Tensor, "*B N"]:
+    """Where Eq. 18 departs from Eq. 17, so that Eq. 16 no longer holds: (pi_i(u*) - eta)/(1 - eta) < p_min."""
+    greatest = individual.amax(-1)
+    return (eta > 0) & (greatest < 1) & ((greatest - eta) / (1 - eta) < p_min)
