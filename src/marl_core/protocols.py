@@ -158,7 +158,7 @@ class HostAlgorithm(nn.Module):
 
     @abstractmethod
     def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
-        """Learn from a rollout: yield a loss for each optimisation step, which the driver takes before asking for the next.
+        """Learn from a rollout: yield a loss for each optimisation step, taken before the next is asked for.
 
         Ranks hold different games. The driver averages gradients over them, so every rank must yield equally often,
         and averages that steer learning go through ``ranks.mean``.
@@ -170,7 +170,9 @@ class HostAlgorithm(nn.Module):
 
     def give_each_agent_its_own_head(self) -> None:
         """Freeze the body of the policy network and give every agent its own copy of the head. Raises if unable."""
-        raise NotImplementedError(f"host '{type(self).__name__}' has no policy head that could be copied for each agent")
+        raise NotImplementedError(
+            f"host '{type(self).__name__}' has no policy head that could be copied for each agent"
+        )
 
 
 class ExplorationStrategy(Protocol):
@@ -219,5 +221,6 @@ class ExplorationStrategy(Protocol):
         """c_H of Eq. 1: the weight of the policy's mean entropy, which a host adds to what it maximises."""
         return 0.0
 
-    def prepare_host(self, host: HostAlgorithm) -> None:  # noqa: B027 - most have nothing to prepare
-        """Change the host's networks at the start of a stage, as PR-Fast does."""
+    def prepare_host(self, host: HostAlgorithm) -> None:
+        """Change the host's networks at the start of a stage, as PR-Fast does. Most have nothing to change."""
+        return

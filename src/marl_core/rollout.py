@@ -69,7 +69,11 @@ class Collector:
 
     @staticmethod
     def _sampler(
-        host: HostAlgorithm, exploration: ExplorationStrategy, progress: Progress, observation: Observation, memory: Memory
+        host: HostAlgorithm,
+        exploration: ExplorationStrategy,
+        progress: Progress,
+        observation: Observation,
+        memory: Memory,
     ) -> tuple[JointSampler, Memory]:
         scores, memory = host.scores(observation, memory)
         return exploration.joint_policy(scores, observation.legal_actions(), progress).sampler(), memory
@@ -105,7 +109,9 @@ def _rollout(
         valid=torch.stack([step.on for step in steps]),
         component=torch.stack([step.component for step in steps]),
         progress=progress,
-        memory={name: torch.stack([s.memory[name] for s in steps]) for name in steps[0].memory} if last_memory else None,
+        memory={name: torch.stack([s.memory[name] for s in steps]) for name in steps[0].memory}
+        if last_memory
+        else None,
         last_memory=last_memory,
         level=torch.stack(levels) if levels else None,
         table=table,

@@ -28,7 +28,9 @@ class TensorBatch:
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """The batch with ``function`` applied to every tensor that is there."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return type(self)(**{name: function(value) if isinstance(value, Tensor) else value for name, value in values.items()})
+        return type(self)(
+            **{name: function(value) if isinstance(value, Tensor) else value for name, value in values.items()}
+        )
 
     @classmethod
     def stack(cls, batches: Sequence[Self]) -> Self:
@@ -55,7 +57,7 @@ class EnvironmentSpec:
     """What an environment gives. Hosts size their networks by it and configs are checked against it.
 
     ``features`` is O; ``entities`` is (K, F); ``state_features`` is S; None says that there is no such thing.
-    ``situations`` is M where agents can only ever see M x N distinct observations (``Environment.distinct_observations``).
+    ``situations`` is M where agents can only see M x N distinct observations (``Environment.distinct_observations``).
     ``fixed_length`` promises that every episode lasts exactly ``max_steps`` steps.
     """
 

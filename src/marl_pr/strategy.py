@@ -20,7 +20,7 @@ from marl_pr.schedule import resonance_probability
 
 
 class PolicyResonanceConfig(WrappingExplorationConfig):
-    """Settings of policy resonance. Defaults are the paper's, but for ``p_min``, which is the authors' demonstration's."""
+    """Settings of policy resonance. The paper's defaults, but for ``p_min``: the authors' demonstration's."""
 
     eta_max: float = Field(default=0.75, ge=0, lt=1, description="Greatest resonance probability (Section 6.1).")
     ramp_episodes: int = Field(
@@ -70,7 +70,9 @@ class PolicyResonance(ExplorationStrategy):
         self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
     ) -> JointPolicy:
         """Eq. 11 over the wrapped individual policy."""
-        return resonate(self.log_policy(scores, legal, progress).exp(), self.eta(progress, scores.device), self.config.p_min)
+        return resonate(
+            self.log_policy(scores, legal, progress).exp(), self.eta(progress, scores.device), self.config.p_min
+        )
 
     def component_weights(self, progress: Progress, device: torch.device | str = "cpu") -> Float[Tensor, "C"]:
         """P(not resonated), P(resonated)."""

@@ -23,7 +23,10 @@ def build_app() -> typer.Typer:
     from marl_core.registry import commands
 
     app = typer.Typer(
-        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Multi-agent RL for large teams."
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Multi-agent RL for large teams.",
     )
     app.command()(train)
     app.command()(resume)
@@ -119,8 +122,12 @@ def _print_evaluation(result: Any) -> None:
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Run folders that differ in nothing but the seed.")],
-    out: Annotated[Path, typer.Option(help="The figure to write; its ending says the format.")] = Path("learning_curve.png"),
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUNS...", help="Run folders that differ in nothing but the seed.")
+    ],
+    out: Annotated[Path, typer.Option(help="The figure to write; its ending says the format.")] = Path(
+        "learning_curve.png"
+    ),
 ) -> None:
     """Draw the learning curve of runs: the return, each Lv-C or other level kind, and the coupling."""
     from marl_core.evaluation.curves import draw_learning_curve

@@ -66,7 +66,9 @@ class Named:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             self.validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda config: config.model_dump(mode="json")),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda config: config.model_dump(mode="json")
+            ),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -67,13 +67,14 @@ class RunConfig(StrictModel):
         batch = self.training.episodes_per_update
         if batch % self.training.devices:
             raise ValueError(
-                f"training.episodes_per_update ({batch}) cannot be shared out equally over {self.training.devices} devices"
+                f"training.episodes_per_update ({batch}) cannot be shared equally by {self.training.devices} devices"
             )
         for index, stage in enumerate(self.stages):
             if stage.episodes % batch:
                 nearest = max(1, round(stage.episodes / batch)) * batch
                 raise ValueError(
-                    f"stages.{index}.episodes ({stage.episodes}) is no multiple of training.episodes_per_update ({batch});"
+                    f"stages.{index}.episodes ({stage.episodes}) is no multiple of"
+                    f" training.episodes_per_update ({batch});"
                     f" {nearest} would be"
                 )
         return self

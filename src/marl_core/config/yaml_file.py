@@ -73,7 +73,9 @@ def _parse(path: Path) -> CommentedMap:
         raise UserError(f"{path}: broken YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, CommentedMap):
         found = "an empty file" if document is None else f"a {type(document).__name__}"
-        raise UserError(f"{path}:1: a mapping with environment, host, exploration and stages was expected, found {found}")
+        raise UserError(
+            f"{path}:1: a mapping with environment, host, exploration and stages was expected, found {found}"
+        )
     return document
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from marl_core.config.components import ExplorationConfig
 from marl_core.config.run import RunConfig
 from marl_core.evaluation.statistics import Interval, mean_interval
 from marl_core.joint_policy import JointPolicy, greedy_actions
@@ -24,6 +25,8 @@ Mode = Literal["greedy", "sampled"]
 @final
 class RawPolicy(ExplorationStrategy):
     """A strategy's individual policies, every agent for itself: greedy, or sampled."""
+
+    Config = ExplorationConfig
 
     def __init__(self, strategy: ExplorationStrategy, mode: Mode = "sampled") -> None:
         self._strategy, self._mode = strategy, mode
@@ -137,7 +140,9 @@ def _exact_rewards(
     if not isinstance(environment, HasExactReward) or table is None or host.needs.memory:
         return None
     scores, _ = host.scores(table, {})
-    return environment.expected_rewards(RawPolicy(exploration, "greedy").joint_policy(scores, table.legal_actions(), progress))
+    return environment.expected_rewards(
+        RawPolicy(exploration, "greedy").joint_policy(scores, table.legal_actions(), progress)
+    )
 
 
 def _level_rewards(rollout: Rollout, levels: int) -> Float[Tensor, "E L"]:

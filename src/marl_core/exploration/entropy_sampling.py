@@ -18,7 +18,9 @@ class EntropySamplingConfig(ExplorationConfig):
     """Settings of entropy-regularised sampling."""
 
     coefficient: float = Field(default=0.05, ge=0, description="c_H of Eq. 1 (Table 3: 0.05 for PPO-MA).")
-    temperature: float = Field(default=1.0, gt=0, description="Boltzmann temperature: pi = softmax(scores / temperature).")
+    temperature: float = Field(
+        default=1.0, gt=0, description="Boltzmann temperature: pi = softmax(scores / temperature)."
+    )
 
 
 @final

@@ -80,12 +80,12 @@ class Stack(nn.Module):
         parameters = [p for layer in self.layers for p in (layer.weight, layer.bias, layer.identity)]
         flat = inputs.reshape(-1, leading[-1], inputs.shape[-1])
         with torch.autocast(inputs.device.type, enabled=False):
-            outputs = _RunLayers.apply(flat.to(parameters[0].dtype), self._relus, *parameters)
+            outputs = _RunLayers.apply(flat.to(next(self.parameters()).dtype), self._relus, *parameters)  # type: ignore[no-untyped-call]
         return outputs.view(*leading, -1)
 
 
 class _RunLayers(torch.autograd.Function):
-    """``[B, N, in]`` through dense layers; hidden states are ``[B*N, h]``, or ``[N, B, h]`` with weights for each agent."""
+    """``[B, N, in]`` through dense layers; hidden states are ``[B*N, h]``, or ``[N, B, h]`` with copies."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, relus: tuple[bool, ...], *parameters: Tensor | None) -> Tensor:
@@ -113,7 +113,7 @@ class _RunLayers(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         relus, shared, present = ctx.plan
         count = len(relus)
         hiddens, weights = ctx.saved_tensors[: count + 1], ctx.saved_tensors[count + 1 :]

@@ -115,9 +115,7 @@ class PPOMA(HostAlgorithm):
             if inside < self.config.least_inside:
                 return
 
-    def _prepare(
-        self, rollout: Rollout, rows: Observation, exploration: ExplorationStrategy, ranks: Ranks
-    ) -> _Batch:
+    def _prepare(self, rollout: Rollout, rows: Observation, exploration: ExplorationStrategy, ranks: Ranks) -> _Batch:
         values_of_rows = self.critic(_features(rows)).squeeze(-1)
         values = rollout.spread(values_of_rows)
         if rollout.table is None:
@@ -125,7 +123,13 @@ class PPOMA(HostAlgorithm):
         else:
             last_values = rollout.spread_last(values_of_rows)
         advantages = generalised_advantages(
-            rollout.reward, values, last_values, rollout.terminated, rollout.valid, self.config.gamma, self.config.gae_lambda
+            rollout.reward,
+            values,
+            last_values,
+            rollout.terminated,
+            rollout.valid,
+            self.config.gamma,
+            self.config.gae_lambda,
         )
         acting = rollout.acting.to(advantages.dtype)
         returns = advantages + values
@@ -166,16 +170,14 @@ def _sample_batch(
     chosen = rollout.actions.view(1, -1)
     flat, positive = advantages.flatten(), advantages.flatten() >= 0
     sides = torch.stack([positive, ~positive]).to(flat.dtype) * weights
-    cells = SurrogateCells(
-        sides * flat, sides, old.gather(0, chosen).squeeze(0), coefficient * weights, chosen
-    )
+    cells = SurrogateCells(sides * flat, sides, old.gather(0, chosen).squeeze(0), coefficient * weights, chosen)
     return _Batch(cells, weights, returns.flatten(), flat.new_zeros(()))
 
 
 def _table_batch(
     rollout: Rollout, advantages: Tensor, returns: Tensor, weights: Tensor, old: Tensor, coefficient: float
 ) -> _Batch:
-    """A row for every distinct observation, and a cell for every action in it: sums over the samples that were there."""
+    """A row for every distinct observation, and a cell for every action in it: sums over its samples."""
     situation = rollout.observations.situation
     assert situation is not None
     agents, (actions, rows) = situation.shape[-1], old.shape

@@ -80,9 +80,7 @@ class Learner(LightningModule):
             device=self.device,
             generator=self._generators["environment"],
         )
-        self._collector = Collector(
-            self._environment, self._generators["exploration"], use_table=training.use_table
-        )
+        self._collector = Collector(self._environment, self._generators["exploration"], use_table=training.use_table)
         if self._saved is not None:
             own = self._saved["marl"]["ranks"][self.global_rank]
             self._generators.load_state_dict(own["generators"])

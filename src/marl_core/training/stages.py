@@ -92,13 +92,13 @@ def check(config: RunConfig) -> None:
 
 def rank() -> int:
     """The rank of this process, also before Lightning has set anything up."""
-    return int(rank_zero_only.rank or 0)
+    return int(getattr(rank_zero_only, "rank", 0) or 0)
 
 
 def environment_spec(config: RunConfig) -> EnvironmentSpec:
     """What the config's environment gives."""
     scratch = torch.Generator()
-    return build("environment", config.environment, games=1, device="cpu", generator=scratch).spec  # type: ignore[no-any-return]
+    return build("environment", config.environment, games=1, device="cpu", generator=scratch).spec
 
 
 def enter_stage(config: RunConfig, stage: int, host: HostAlgorithm) -> ExplorationStrategy:

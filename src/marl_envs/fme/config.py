@@ -65,7 +65,9 @@ class FMEConfig(EnvironmentConfig):
                 raise ValueError(f"Lv-C needs at least 2 agents, found agents: {self.agents}")
             used = level.arms if level.kind == "B" else (level.action,)
             if max(used) >= self.actions:
-                raise ValueError(f"a Lv-{level.kind} level uses action {max(used)}, but there are {self.actions} actions")
+                raise ValueError(
+                    f"a Lv-{level.kind} level uses action {max(used)}, but there are {self.actions} actions"
+                )
         return self
 
     def resolved_levels(self) -> tuple[LevelConfig, ...]:

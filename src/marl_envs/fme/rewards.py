@@ -1,7 +1,7 @@
 """The rewards of FME, sampled and expected.
 
-All three kinds of level are one thing: an arm is drawn from ``arm_probability`` (for Lv-A and Lv-C it is certain), every
-agent on that arm earns ``pay``, and at a Lv-C everything is lost if the whole team is on it.
+All three kinds of level are one thing: an arm is drawn from ``arm_probability`` (for Lv-A and Lv-C it is certain),
+every agent on that arm earns ``pay``, and at a Lv-C everything is lost if the whole team is on it.
 """
 
 from __future__ import annotations
