@@ -88,8 +88,9 @@ class JointSampler:
         agent = torch.arange(agents, device=component.device)
         row = torch.arange(shape[0], device=component.device).unsqueeze(-1) if situation is None else situation
         # Components, rows and agents as one axis: a single index is several times faster than three.
-        per_component = self.cumulative[0].numel() // self.cumulative.shape[-1]
-        cell = component.unsqueeze(-1) * per_component + row * agents + agent
+        cell = row * agents + agent
+        if self.cumulative.shape[0] > 1:
+            cell = cell + (component * self.cumulative[0, ..., 0].numel()).unsqueeze(-1)
         edges = self.cumulative.flatten(0, -2).index_select(0, cell.flatten())
         draws = uniform((cell.numel(), 1), generator).to(edges.dtype)
         return torch.searchsorted(edges, draws, right=True).view(shape)

@@ -19,7 +19,7 @@ Implementations subclass these classes and are final; ``marl_core.testing`` chec
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -133,6 +133,14 @@ class HostNeeds:
     memory: bool = False
 
 
+#: A loss and what to log about it.
+Objective = Callable[..., tuple[Tensor, Mapping[str, Tensor]]]
+
+
+def _evaluate(objective: Objective, *arguments: Any) -> Loss:
+    return Loss(*objective(*arguments))
+
+
 class HostAlgorithm(nn.Module):
     """A learner: observations to scores, rollouts to losses.
 
@@ -147,6 +155,19 @@ class HostAlgorithm(nn.Module):
     def __init__(self, config: Any, spec: EnvironmentSpec, generator: torch.Generator) -> None:
         """Build the networks, their initial weights drawn from ``generator`` (on the CPU)."""
         super().__init__()
+        self._evaluate: Callable[..., Loss] = _evaluate
+
+    def loss_of(self, objective: Objective, *arguments: Any) -> Loss:
+        """Evaluate ``objective(*arguments)``, a method of the host that gives a loss and what to log about it.
+
+        A host that yields its losses by way of this can be compiled (``training.compile``). The objective must then be
+        a function of its arguments and the host's parameters alone.
+        """
+        return self._evaluate(objective, *arguments)
+
+    def evaluate_losses_by(self, evaluate: Callable[..., Loss]) -> None:
+        """Have ``loss_of`` evaluate by another means than eagerly."""
+        self._evaluate = evaluate
 
     def initial_memory(self, games: int) -> Memory:
         """The memory at the start of an episode, leading axis E; empty for a host that needs none."""

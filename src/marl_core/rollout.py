@@ -53,7 +53,7 @@ class Collector:
             result = self._environment.step(actions)
             steps.append(_Step(observation, before, actions, component, on, result))
             observation = self._seen(result.observation, table)
-            last = _where(on, observation, last)
+            last = observation if spec.fixed_length else _where(on, observation, last)
             last_memory = {name: _where_tensor(on, value, last_memory[name]) for name, value in memory.items()}
             on = on & ~(result.terminated | result.truncated)
             # Asking costs a synchronisation with the device: not where the answer is known.

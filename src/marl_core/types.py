@@ -203,7 +203,11 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Loss:
-    """One optimisation step that a host asks for: a scalar to descend and what to log about it."""
+    """One optimisation step that a host asks for: a scalar to descend and what to log about it.
+
+    ``gradients``: a vector for each parameter group, where they came with the loss; otherwise backward finds them.
+    """
 
     total: Float[Tensor, ""]
     metrics: Mapping[str, Tensor | float] = field(default_factory=dict)
+    gradients: Sequence[Tensor] | None = None

@@ -49,6 +49,7 @@ class TrainingConfig(StrictModel):
     strategy: str = Field(default="auto", description="Lightning's: auto, ddp ...")
     precision: str = Field(default="32-true", description="Lightning's: 32-true, bf16-mixed, 64-true ...")
     threads: int | None = Field(default=None, gt=0, description="CPU threads a process; by default torch's choice.")
+    compile: bool = Field(default=False, description="Compile losses with torch.compile: slow to start, then fast.")
     tensorboard: bool = Field(default=True, description="Write TensorBoard logs beside metrics.csv.")
 
 

@@ -17,7 +17,7 @@ from marl_core.hosts.networks import Stack
 from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, clipped_objective
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.returns import generalised_advantages
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
+from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout
 
 
 class PPOMAConfig(HostConfig):
@@ -102,18 +102,32 @@ class PPOMA(HostAlgorithm):
             batch = self._prepare(rollout, rows, exploration, ranks)
             frozen = None if next(self.body.parameters()).requires_grad else self.body(features)
         for _ in range(self.config.passes):
-            logits = self.head(self.body(features) if frozen is None else frozen)
-            log_policy = exploration.log_policy(logits, legal, rollout.progress)
-            policy_loss, inside = clipped_objective(_actions_first(log_policy), batch.cells, self._clip)
-            error = self.critic(features).flatten() - batch.value_targets
-            value_loss = torch.dot(batch.value_weights * error, error)
-            inside = ranks.mean(inside)
-            yield Loss(
-                policy_loss + self.config.value_coefficient * value_loss,
-                {"policy_loss": policy_loss, "value_loss": value_loss + batch.value_floor, "inside_clip": inside},
-            )
+            loss = self.loss_of(self._objective, features, frozen, legal, batch, exploration, rollout.progress)
+            inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
+            yield loss
             if inside < self.config.least_inside:
                 return
+
+    def _objective(
+        self,
+        features: Tensor,
+        hidden: Tensor | None,
+        legal: Tensor | None,
+        batch: _Batch,
+        exploration: ExplorationStrategy,
+        progress: Progress,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a pass; ``hidden`` is what a frozen body gives for ``features``."""
+        logits = self.head(self.body(features) if hidden is None else hidden)
+        log_policy = exploration.log_policy(logits, legal, progress)
+        policy_loss, inside = clipped_objective(_actions_first(log_policy), batch.cells, self._clip)
+        error = self.critic(features).flatten() - batch.value_targets
+        value_loss = (batch.value_weights * error.square()).sum()
+        return policy_loss + self.config.value_coefficient * value_loss, {
+            "policy_loss": policy_loss.detach(),
+            "value_loss": value_loss.detach() + batch.value_floor,
+            "inside_clip": inside,
+        }
 
     def _prepare(self, rollout: Rollout, rows: Observation, exploration: ExplorationStrategy, ranks: Ranks) -> _Batch:
         values_of_rows = self.critic(_features(rows)).squeeze(-1)
@@ -132,15 +146,14 @@ class PPOMA(HostAlgorithm):
             self.config.gae_lambda,
         )
         acting = rollout.acting.to(advantages.dtype)
-        returns = advantages + values
-        normalised, count = _normalise(advantages, acting, ranks)
+        moments = _moments(advantages, acting, ranks)
+        weights = acting / moments.count
         logits, _ = self.scores(rows, {})
         old = _actions_first(exploration.log_policy(logits, rows.legal_actions(), rollout.progress))
         coefficient = exploration.entropy_coefficient(rollout.progress)
-        weights = acting.flatten() / count
         if rollout.table is None:
-            return _sample_batch(rollout, normalised, returns, weights, old, coefficient)
-        return _table_batch(rollout, normalised, returns, weights, old, coefficient)
+            return _sample_batch(rollout, advantages, moments, weights, values, old, coefficient)
+        return _table_batch(rollout, advantages, moments, weights, values_of_rows.flatten(), old, coefficient)
 
 
 def _features(observation: Observation) -> Tensor:
@@ -152,49 +165,69 @@ def _actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A rows
     return log_policy.movedim(-1, 0).flatten(1)
 
 
-def _normalise(advantages: Tensor, acting: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor]:
-    """Advantages of mean 0 and variance 1 over the samples of all ranks (0 for padding); samples a rank, on average."""
+@dataclass(frozen=True)
+class _Moments:
+    """Over the samples of all ranks: how many a rank has on average, and mean and 1/deviation of their advantages."""
+
+    count: Float[Tensor, ""]
+    mean: Float[Tensor, ""]
+    scale: Float[Tensor, ""]
+
+
+def _moments(advantages: Tensor, acting: Tensor, ranks: Ranks) -> _Moments:
     masked = advantages * acting
     sums = torch.stack([acting.sum(), masked.sum(), (masked * advantages).sum()]).double()
     count, total, squares = ranks.mean(sums).unbind()
     mean = total / count
     deviation = (squares / count - mean**2).clamp(min=0).sqrt()
-    scale = (1 / (deviation + 1e-8)).to(advantages.dtype)
-    return (advantages - mean.to(advantages.dtype)) * scale * acting, count.to(advantages.dtype)
+    count, mean, scale = (x.to(advantages.dtype) for x in (count, mean, 1 / (deviation + 1e-8)))
+    return _Moments(count, mean, scale)
 
 
 def _sample_batch(
-    rollout: Rollout, advantages: Tensor, returns: Tensor, weights: Tensor, old: Tensor, coefficient: float
+    rollout: Rollout,
+    advantages: Tensor,
+    moments: _Moments,
+    weights: Tensor,
+    values: Tensor,
+    old: Tensor,
+    coefficient: float,
 ) -> _Batch:
     """A cell and a row for every sample."""
-    chosen = rollout.actions.view(1, -1)
-    flat, positive = advantages.flatten(), advantages.flatten() >= 0
-    sides = torch.stack([positive, ~positive]).to(flat.dtype) * weights
-    cells = SurrogateCells(sides * flat, sides, old.gather(0, chosen).squeeze(0), coefficient * weights, chosen)
-    return _Batch(cells, weights, returns.flatten(), flat.new_zeros(()))
+    chosen, weight = rollout.actions.view(1, -1), weights.flatten()
+    normalised = ((advantages - moments.mean) * moments.scale).flatten()
+    shares = torch.stack([normalised >= 0, normalised < 0]) * weight
+    cells = SurrogateCells(shares * normalised, shares, old.gather(0, chosen).squeeze(0), coefficient * weight, chosen)
+    return _Batch(cells, weight, (advantages + values).flatten(), weight.new_zeros(()))
 
 
 def _table_batch(
-    rollout: Rollout, advantages: Tensor, returns: Tensor, weights: Tensor, old: Tensor, coefficient: float
+    rollout: Rollout,
+    advantages: Tensor,
+    moments: _Moments,
+    weights: Tensor,
+    values_of_rows: Tensor,
+    old: Tensor,
+    coefficient: float,
 ) -> _Batch:
-    """A row for every distinct observation, and a cell for every action in it: sums over its samples."""
+    """A row for every distinct observation and a cell for every action in it, from sums over the samples there."""
     situation = rollout.observations.situation
     assert situation is not None
     agents, (actions, rows) = situation.shape[-1], old.shape
-    row = (situation * agents + torch.arange(agents, device=situation.device)).flatten()
-    flat = advantages.flatten()
-    cell = (rollout.actions.flatten() + actions * (flat < 0)) * rows + row
-    summed, shares = flat.new_zeros(2, 2 * actions * rows).unbind()
-    summed.index_add_(0, cell, flat * weights)
-    shares.index_add_(0, cell, weights)
-    cells = SurrogateCells(
-        summed.view(2, -1),
-        shares.view(2, -1),
-        old.flatten(),
-        coefficient * shares.view(2 * actions, rows).sum(0),
-        None,
-    )
-    value_weights = shares.view(2 * actions, rows).sum(0)
-    targets = flat.new_zeros(rows).index_add_(0, row, returns.flatten() * weights) / value_weights.clamp(min=1e-12)
-    floor = torch.dot(returns.flatten().square(), weights) - torch.dot(targets.square(), value_weights)
-    return _Batch(cells, value_weights, targets, floor)
+    # In place: the index is the largest tensor of an update, and fresh memory costs more than the arithmetic.
+    cell = situation * agents
+    cell.add_(torch.arange(agents, device=cell.device)).add_(rollout.actions, alpha=rows)
+    cell.add_(advantages < moments.mean, alpha=actions * rows)
+    cell = cell.flatten()
+    empty = advantages.new_zeros(2 * actions * rows)
+    weighted = advantages * weights
+    sums = empty.scatter_add(0, cell, weighted.flatten()).view(2, -1)
+    shares = empty.scatter_add(0, cell, weights.flatten()).view(2, -1)
+    share_of_row = shares.view(-1, rows).sum(0)
+    sum_of_row = sums.view(-1, rows).sum(0)
+    # The mean return of a row is what its value was, plus its mean advantage over that.
+    mean_of_row = sum_of_row / share_of_row.clamp(min=1e-12)
+    floor = (weighted * advantages).sum() - torch.dot(sum_of_row, mean_of_row)
+    normalised = (sums - moments.mean * shares) * moments.scale
+    cells = SurrogateCells(normalised, shares, old.flatten(), coefficient * share_of_row, None)
+    return _Batch(cells, share_of_row, values_of_rows + mean_of_row, floor)

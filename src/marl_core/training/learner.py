@@ -17,6 +17,7 @@ from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm,
 from marl_core.registry import build
 from marl_core.rng import Generators
 from marl_core.rollout import Collector
+from marl_core.training.compiled import CompiledLoss
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank, StrategyRanks
 from marl_core.types import Progress, Rollout
@@ -81,6 +82,8 @@ class Learner(LightningModule):
             generator=self._generators["environment"],
         )
         self._collector = Collector(self._environment, self._generators["exploration"], use_table=training.use_table)
+        if training.compile:
+            self.host.evaluate_losses_by(CompiledLoss(self.host, self._flat_adam()))
         if self._saved is not None:
             own = self._saved["marl"]["ranks"][self.global_rank]
             self._generators.load_state_dict(own["generators"])
@@ -89,6 +92,11 @@ class Learner(LightningModule):
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()})
 
+    def _flat_adam(self) -> FlatAdam:
+        (optimizer,) = self.trainer.optimizers
+        assert isinstance(optimizer, FlatAdam)
+        return optimizer
+
     def collect(self) -> Rollout:
         """This rank's share of the episodes of an update."""
         assert self._collector is not None
@@ -96,15 +104,16 @@ class Learner(LightningModule):
 
     def learn(self, rollout: Rollout) -> Mapping[str, Tensor | float]:
         """All optimisation steps that the host asks for; what it reports of the last."""
-        optimizer = self.optimizers()
+        optimizer, flat = self.optimizers(), self._flat_adam()
         assert isinstance(optimizer, LightningOptimizer)
-        flat = optimizer.optimizer
-        assert isinstance(flat, FlatAdam)
         metrics: Mapping[str, Tensor | float] = {}
         for loss in self.host.losses(rollout, self.exploration, self.ranks):
-            flat.zero_grad()
-            self.manual_backward(loss.total)
-            flat.collect_gradients()
+            if loss.gradients is None:
+                flat.zero_grad()
+                self.manual_backward(loss.total)
+                flat.collect_gradients()
+            else:  # no backward, so that DDP has averaged nothing yet
+                flat.set_gradients([self.ranks.mean(gradient) for gradient in loss.gradients])
             optimizer.step()
             metrics = loss.metrics
         return metrics

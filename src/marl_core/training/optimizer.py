@@ -21,29 +21,35 @@ class FlatAdam(torch.optim.Adam):
     """
 
     def __init__(self, groups: Sequence[ParameterGroup]) -> None:
-        self._members = [[p for p in group.parameters if p.requires_grad] for group in groups]
+        self.members = [[p for p in group.parameters if p.requires_grad] for group in groups]
+        self.vectors = [_flatten(members) for members in self.members]
         self._limits = [group.max_gradient_norm for group in groups]
-        flat = [{"params": [_flatten(m)], "lr": g.learning_rate} for m, g in zip(self._members, groups, strict=True)]
+        flat = [{"params": [v], "lr": group.learning_rate} for v, group in zip(self.vectors, groups, strict=True)]
         super().__init__(flat, fused=True)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of the parameters themselves."""
-        for members in self._members:
+        for members in self.members:
             for parameter in members:
                 parameter.grad = None
 
     def collect_gradients(self) -> None:
-        """Bring the parameters' gradients together. Parameters that have none count as zero."""
-        for group, members in zip(self.param_groups, self._members, strict=True):
+        """Bring together the gradients that backward gave the parameters. One that has none counts as 0."""
+        for vector, members in zip(self.vectors, self.members, strict=True):
             parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in members]
-            group["params"][0].grad = torch.cat([part.reshape(-1) for part in parts])
+            vector.grad = torch.cat([part.reshape(-1) for part in parts])
+
+    def set_gradients(self, gradients: Sequence[Tensor]) -> None:
+        """Take gradients that are there already, one vector for each group."""
+        for vector, gradient in zip(self.vectors, gradients, strict=True):
+            vector.grad = gradient
 
     def step(self, closure: Any = None) -> Any:
         """Clip each group's gradient norm to its limit and descend."""
         result = closure() if closure is not None else None
-        for group, limit in zip(self.param_groups, self._limits, strict=True):
-            if limit is not None:
-                _clip(group["params"][0].grad, limit)
+        for vector, limit in zip(self.vectors, self._limits, strict=True):
+            if limit is not None and vector.grad is not None:
+                _clip(vector.grad, limit)
         super().step()
         return result
 
