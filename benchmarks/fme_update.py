@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from plain_ppo import compare
 
 from marl_core.config.run import RunConfig
 from marl_core.hosts.ppo_ma import PPOMA
@@ -30,6 +29,7 @@ from marl_core.training import stages
 from marl_core.training.learner import Learner
 from marl_core.training.run_folder import RunFolder
 from marl_envs.fme import FME
+from plain_ppo import compare
 
 
 class Stopwatch:

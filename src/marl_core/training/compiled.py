@@ -38,7 +38,7 @@ class CompiledLoss:
         """The loss, its metrics, and the gradient of each parameter group as one vector."""
         name = objective.__name__
         if name not in self._functions:
-            options = {"guard_filter_fn": _only_arguments}
+            options: dict[str, Any] = {"guard_filter_fn": _only_arguments}
             self._functions[name] = torch.compile(self._with_gradient(objective), dynamic=False, options=options)
         with torch.no_grad():
             gradients, (total, metrics) = self._functions[name](self._vectors, *arguments)
