@@ -28,6 +28,8 @@ class CompiledLoss:
     """
 
     def __init__(self, host: HostAlgorithm, optimizer: FlatAdam) -> None:
+        # What an earlier stage or run compiled answers to the same arguments, but is of other modules.
+        torch.compiler.reset()
         self._scope = _Scope(host)
         names = {parameter: name for name, parameter in host.named_parameters()}
         self._layout = [[(names[p], p.shape) for p in members] for members in optimizer.members]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any, final
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
+
+from marl_core.training.run_folder import write_whole
 
 
 @final
@@ -63,11 +66,13 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def _rewrite(self) -> None:
-        with self._path.open("w", newline="", encoding="utf-8") as file:
-            if self._columns:
-                writer = csv.DictWriter(file, self._columns)
-                writer.writeheader()
-                writer.writerows(self._rows)
+        text = io.StringIO(newline="")
+        if self._columns:
+            writer = csv.DictWriter(text, self._columns)
+            writer.writeheader()
+            writer.writerows(self._rows)
+        # In one step: lines from before the newest checkpoint could not be made again.
+        write_whole(self._path, text.getvalue().encode())
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:

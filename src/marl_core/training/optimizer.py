@@ -16,8 +16,8 @@ class FlatAdam(torch.optim.Adam):
     """Adam on each parameter group as one vector, of which the group's parameters become views.
 
     Adam and norm clipping treat all elements alike, so the result is that of ``torch.optim.Adam`` on the parameters
-    themselves; but a small network's twenty tensors cost one operation in place of twenty. After backward, call
-    ``collect_gradients`` and then ``step``. Parameters must not move to another device while it is in use.
+    themselves; but a small network's twenty tensors cost one operation in place of twenty. A step is ``gradients_of``
+    the loss, ``set_gradients``, ``step``. Parameters must not move to another device while it is in use.
     """
 
     def __init__(self, groups: Sequence[ParameterGroup]) -> None:
@@ -27,20 +27,14 @@ class FlatAdam(torch.optim.Adam):
         flat = [{"params": [v], "lr": group.learning_rate} for v, group in zip(self.vectors, groups, strict=True)]
         super().__init__(flat, fused=True)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of the parameters themselves."""
-        for members in self.members:
-            for parameter in members:
-                parameter.grad = None
-
-    def collect_gradients(self) -> None:
-        """Bring together the gradients that backward gave the parameters. One that has none counts as 0."""
-        for vector, members in zip(self.vectors, self.members, strict=True):
-            parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in members]
-            vector.grad = torch.cat([part.reshape(-1) for part in parts])
+    def gradients_of(self, loss: Tensor) -> list[Tensor]:
+        """The gradient by each vector. A parameter that the loss does not depend on has gradient 0."""
+        parameters = [parameter for members in self.members for parameter in members]
+        parts = iter(torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
+        return [torch.cat([next(parts).reshape(-1) for _ in members]) for members in self.members]
 
     def set_gradients(self, gradients: Sequence[Tensor]) -> None:
-        """Take gradients that are there already, one vector for each group."""
+        """Take the gradients by which ``step`` descends."""
         for vector, gradient in zip(self.vectors, gradients, strict=True):
             vector.grad = gradient
 

@@ -21,19 +21,19 @@ class RunProgressBar(ProgressBar):
         self._config = config
         self._bar: Progress | None = None
         self._task = TaskID(0)
+        self._disabled = False
 
     def disable(self) -> None:
-        """Show nothing (Lightning calls this on other ranks)."""
-        self._bar = None
-        self._enabled = False
+        """Show nothing."""
+        self._disabled = True
 
     def enable(self) -> None:
-        """Show the bar."""
-        self._enabled = True
+        """Show the bar, on rank 0."""
+        self._disabled = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar where the run is."""
-        if not getattr(self, "_enabled", trainer.is_global_zero):
+        if self._disabled or not trainer.is_global_zero:
             return
         columns = (
             TextColumn("stage {task.fields[stage]}/" + str(len(self._config.stages))),

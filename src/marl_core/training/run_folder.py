@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -34,6 +35,8 @@ class RunFolder:
         """Start a new run here. Raises ``UserError`` where there is one already."""
         if self.config_file.exists():
             raise UserError(f"{self.path}: there is a run here already; `marl resume {self.path}` continues it")
+        if self.checkpoint.exists():  # which a new run would take for its own
+            raise UserError(f"{self.path}: there is a checkpoint here, but no config.yaml of its run")
         try:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -79,9 +82,9 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write beside the old file, then take its place."""
-        part = Path(f"{path}.part")
-        super().save_checkpoint(checkpoint, part, storage_options)
-        part.replace(path)
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_whole(Path(path), content.getvalue())
 
 
 def _versions() -> dict[str, Any]:
