@@ -80,7 +80,7 @@ class Stack(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         """Run all layers."""
-        hidden = inputs
+        hidden = inputs.to(next(self.parameters()).dtype)  # precision 64-true: environments know nothing of it
         for layer in self.layers:
             hidden = layer(hidden)
         return hidden

@@ -15,7 +15,7 @@ from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import Evaluation, evaluate
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, Ranks
 from marl_core.registry import build
-from marl_core.rng import Generators
+from marl_core.rng import Generators, seed_for
 from marl_core.rollout import Collector
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.optimizer import FlatAdam
@@ -72,8 +72,13 @@ class Learner(LightningModule):
     def on_fit_start(self) -> None:
         """Set up this rank's games and generators, which need to know the rank and the device."""
         training = self.run.training
-        self.ranks = StrategyRanks(self.trainer.strategy, self.trainer.world_size)
-        self._generators = Generators(self.run.seed, self.global_rank, self.device)
+        if training.threads is not None:  # Lightning sets its own number where it launches processes
+            torch.set_num_threads(training.threads)
+        if self.trainer.world_size > 1:
+            self.ranks = StrategyRanks(self.trainer.strategy, self.trainer.world_size)
+        # A stage's own streams: with those of the run it would play the games of the stage before once more.
+        seed = seed_for(self.run.seed, "stage", self.progress.stage)
+        self._generators = Generators(seed, self.global_rank, self.device)
         self._environment: Environment = build(
             "environment",
             self.run.environment,
@@ -108,12 +113,10 @@ class Learner(LightningModule):
         assert isinstance(optimizer, LightningOptimizer)
         metrics: Mapping[str, Tensor | float] = {}
         for loss in self.host.losses(rollout, self.exploration, self.ranks):
-            if loss.gradients is None:
-                flat.zero_grad()
-                self.manual_backward(loss.total)
-                flat.collect_gradients()
-            else:  # no backward, so that DDP has averaged nothing yet
-                flat.set_gradients([self.ranks.mean(gradient) for gradient in loss.gradients])
+            # Not by backward: it fills a gradient for each parameter, where one vector for each group is asked for.
+            # So it is not DDP's hooks that average over ranks, but we.
+            gradients = flat.gradients_of(loss.total) if loss.gradients is None else loss.gradients
+            flat.set_gradients([self.ranks.mean(gradient) for gradient in gradients])
             optimizer.step()
             metrics = loss.metrics
         return metrics
@@ -172,10 +175,15 @@ class Learner(LightningModule):
             logger.log_metrics(dict(metrics), step=self.progress.updates)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what Lightning does not know of: progress, generators and games, of every rank."""
+        """Add what Lightning does not know of: progress, generators and games, of every rank.
+
+        Lightning's own counts are left out: they are of the current fit, and fits end where a run is interrupted.
+        """
         own = {"generators": self._generators.state_dict(), "environment": self._environment.state_dict()}
         everyone: list[Any] = [own]
         if self.ranks.count > 1:
             everyone = [None] * self.ranks.count
             torch.distributed.all_gather_object(everyone, own)
+        for count in ("epoch", "global_step", "loops", "callbacks", "lr_schedulers"):
+            checkpoint.pop(count, None)
         checkpoint["marl"] = {"progress": asdict(self.progress), "ranks": everyone}

@@ -21,6 +21,7 @@ class FlatAdam(torch.optim.Adam):
     """
 
     def __init__(self, groups: Sequence[ParameterGroup]) -> None:
+        groups = [group for group in groups if any(p.requires_grad for p in group.parameters)]
         self.members = [[p for p in group.parameters if p.requires_grad] for group in groups]
         self.vectors = [_flatten(members) for members in self.members]
         self._limits = [group.max_gradient_norm for group in groups]

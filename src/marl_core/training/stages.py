@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -10,8 +11,11 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, IterableDataset
 
 from marl_core.compatibility import check_compatible
@@ -28,12 +32,24 @@ from marl_core.training.run_folder import RunFolder, WholeCheckpointIO
 from marl_core.types import EnvironmentSpec, Progress
 
 
-def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) -> Evaluation:
-    """Run all stages, or what a checkpoint in the folder leaves of them; evaluate and write ``summary.json``."""
+def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) -> Evaluation | None:
+    """Run all stages, or what a checkpoint in the folder leaves of them; evaluate and write ``summary.json``.
+
+    Returns:
+        How good the policy is; None on other ranks than the first, whose work ends with the training.
+    """
     started = time.monotonic()
     _quieten()
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
+    try:
+        return _train(config, folder, started, progress_bar)
+    finally:  # Lightning leaves it to the end of the process, where gloo aborts now and then
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _train(config: RunConfig, folder: RunFolder, started: float, progress_bar: bool) -> Evaluation | None:
     saved = folder.load_checkpoint()
     if saved is not None and len(saved["marl"]["ranks"]) != config.training.devices:
         raise UserError(
@@ -42,6 +58,7 @@ def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) ->
         )
     host, exploration, progress = prepare(config, saved)
     metrics = MetricsFile(folder.metrics, progress.updates if saved else None)
+    trained = False
     for stage in range(progress.stage, len(config.stages)):
         if stage > progress.stage:
             exploration = enter_stage(config, stage, host)
@@ -49,9 +66,12 @@ def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) ->
         learner = Learner(config, host, exploration, progress, saved)
         if learner.remaining_updates:
             _fit(config, folder, learner, metrics, progress_bar)
+            trained = True
         progress = learner.progress
+    if rank() != 0:
+        return None
     result = evaluate(config, host, exploration, progress, config.training.evaluation_episodes)
-    if rank() == 0:
+    if trained or not folder.summary.exists():
         summary = {
             **result.as_json(),
             "seed": config.seed,
@@ -77,7 +97,7 @@ def prepare(
         prefix = "host."
         state = {name.removeprefix(prefix): value for name, value in saved["state_dict"].items()}
         try:
-            host.load_state_dict(state)
+            host.load_state_dict(state, assign=True)  # a copy would round 64-true weights to float32
         except RuntimeError as error:
             raise UserError("the checkpoint does not fit the run's config: other networks") from error
     return host, exploration, progress
@@ -85,6 +105,8 @@ def prepare(
 
 def check(config: RunConfig) -> None:
     """Raise ``UserError`` where the config cannot be run: build everything once, play nothing."""
+    _quieten()
+    _trainer(config, [], [])
     host, _, _ = prepare(config)
     for stage in range(1, len(config.stages)):
         enter_stage(config, stage, host)
@@ -128,21 +150,40 @@ class _SaveEveryEpoch(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Learner)
+        for logger in trainer.loggers:  # first: what lies before a checkpoint is never logged again
+            logger.save()
         trainer.save_checkpoint(self._folder.checkpoint)
         trainer.should_stop = pl_module.remaining_updates == 0
 
 
 def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: MetricsFile, progress_bar: bool) -> None:
-    training = config.training
     loggers: list[Logger] = [metrics]
-    if training.tensorboard:
-        purge = learner.progress.updates + 1 if learner.progress.updates else None
+    if config.training.tensorboard:
+        # Readers drop what an interrupted process logged from here on.
+        purge = learner.progress.updates + 1 if learner.progress.updates else 0
         loggers.append(TensorBoardLogger(folder.path, name="", version="tensorboard", purge_step=purge))
     callbacks: list[Callback] = [_SaveEveryEpoch(folder)]
     if progress_bar:
         callbacks.append(RunProgressBar(config))
+    trainer = _trainer(config, loggers, callbacks)
     try:
-        trainer = Trainer(
+        trainer.fit(learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None))
+    except SIGTERMException as error:
+        raise SystemExit(128 + signal.SIGTERM) from error
+    except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
+        if not trainer.interrupted:
+            raise
+        raise KeyboardInterrupt from error
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def _trainer(config: RunConfig, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
+    training = config.training
+    if training.precision.startswith("16"):
+        raise UserError(f"training.precision: {training.precision} would need its losses scaled; use bf16-mixed")
+    try:
+        return Trainer(
             accelerator=training.accelerator,
             devices=training.devices,
             strategy=training.strategy,
@@ -152,16 +193,13 @@ def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: Metric
             callbacks=callbacks,
             plugins=[WholeCheckpointIO()],
             enable_checkpointing=False,
-            enable_progress_bar=progress_bar,
+            enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-    except (ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError, TypeError, MisconfigurationException) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"training: Lightning refuses accelerator, devices, strategy or precision: {reason}") from error
-    trainer.fit(learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None))
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 def _quieten() -> None:

@@ -1,0 +1,239 @@
+"""A run that was interrupted, at whatever moment, ends as if it had never been."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Trainer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+from torch import Tensor
+
+from marl_core.cli import main
+from marl_core.errors import UserError
+from marl_core.training import run_folder, stages
+from marl_core.training.learner import Learner
+from marl_core.training.loggers import MetricsFile, read_metrics
+from marl_core.training.optimizer import FlatAdam
+from marl_core.training.run_folder import RunFolder
+from tests.runs import SECOND_STAGES, differences, go_on, outcome, run_data, start
+
+
+class CrashError(Exception):
+    """Stands for whatever ends a process."""
+
+
+@contextmanager
+def crash_at(owner: Any, name: str, call: int, *, after: bool = False) -> Iterator[None]:
+    """Let the given call of a function fail, before or after it has done its work."""
+    original, calls = getattr(owner, name), 0
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call and not after:
+            raise CrashError
+        result = original(*args, **kwargs)
+        if calls == call:
+            raise CrashError
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, failing)
+        yield
+
+
+def interrupted(path: Path, data: dict[str, Any], *crashes: Any) -> RunFolder:
+    """A finished run that crashed at each of the given points, one after the other."""
+    folder = start(path, data)
+    for owner, name, call, after in crashes:
+        with crash_at(owner, name, call, after=after), pytest.raises(CrashError):
+            go_on(folder)
+    go_on(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """The outcome of a run that ended undisturbed, by its second stage."""
+    outcomes: dict[str, dict[str, Any]] = {}
+
+    def outcome_of(second: str) -> dict[str, Any]:
+        if second not in outcomes:
+            folder = start(tmp_path_factory.mktemp("whole") / "run", run_data(second))
+            go_on(folder)
+            outcomes[second] = outcome(folder)
+        return outcomes[second]
+
+    return outcome_of
+
+
+# Stages end after updates 7 and 13. The first writes checkpoints after 3, 6 and 7, the second after 9, 12 and 13.
+POINTS = {
+    "before the first update": (Learner, "training_step", 1, False),
+    "before the first checkpoint": (Learner, "training_step", 3, False),
+    "just after a checkpoint": (Learner, "training_step", 4, False),
+    "between checkpoints": (Learner, "training_step", 5, True),
+    "while learning": (FlatAdam, "step", 4 * 3 + 2, True),
+    "after the logs, before the checkpoint": (Trainer, "save_checkpoint", 2, False),
+    "before a new checkpoint takes the old one's place": (Path, "replace", 5, False),
+    "at the end of the first stage": (Trainer, "save_checkpoint", 3, True),
+    "between stages": (stages, "enter_stage", 2, True),
+    "before the second stage's first checkpoint": (Learner, "training_step", 8, True),
+    "in the second stage": (Learner, "training_step", 11, True),
+    "before the last checkpoint": (Trainer, "save_checkpoint", 6, False),
+    "before the last evaluation": (stages, "evaluate", 1, False),
+    "before the summary": (RunFolder, "write_summary", 1, False),
+    "while logging": (MetricsFile, "log_metrics", 6, True),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_resumed_run_is_the_same(point: str, tmp_path: Path, never_stopped: Callable[[str], dict[str, Any]]) -> None:
+    folder = interrupted(tmp_path / "run", run_data("pr_fast"), POINTS[point])
+    assert differences(outcome(folder), never_stopped("pr_fast")) == []
+
+
+@pytest.mark.parametrize("second", SECOND_STAGES)
+def test_resumed_over_and_over(second: str, tmp_path: Path, never_stopped: Callable[[str], dict[str, Any]]) -> None:
+    crashes = [(Learner, "training_step", call, True) for call in (2, 5, 4, 3, 5)]
+    folder = interrupted(tmp_path / "run", run_data(second), *crashes)
+    assert differences(outcome(folder), never_stopped(second)) == []
+
+
+def test_the_comparison_sees_a_single_bit(never_stopped: Callable[[str], dict[str, Any]]) -> None:
+    one = never_stopped("pr_fast")
+    for path in (["state_dict", "host.head.layers.0.weight"], ["marl", "ranks", 0, "generators", "exploration"]):
+        other = copy.deepcopy(one)
+        part = other["checkpoint"]
+        for key in path:
+            part = part[key]
+        part.view(torch.uint8).view(-1)[0] ^= 1
+        assert differences(one, other) == ["/checkpoint/" + "/".join(map(str, path))]
+
+
+def test_runs_depend_on_the_seed(tmp_path: Path, never_stopped: Callable[[str], dict[str, Any]]) -> None:
+    folder = start(tmp_path / "run", {**run_data("pr_fast"), "seed": 4})
+    go_on(folder)
+    assert differences(outcome(folder), never_stopped("pr_fast")) != []
+
+
+def test_stages_have_random_streams_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that drew from the same streams as the one before would play the same games again."""
+    seen: list[Tensor] = []
+
+    def watched(learner: Learner) -> None:
+        on_fit_start(learner)
+        seen.append(learner._generators["environment"].get_state())
+
+    on_fit_start = Learner.on_fit_start
+    monkeypatch.setattr(Learner, "on_fit_start", watched)
+    go_on(start(tmp_path / "run", run_data()))
+    assert len(seen) == 2
+    assert not torch.equal(*seen)
+
+
+def test_half_written_metrics_are_healed(tmp_path: Path, never_stopped: Callable[[str], dict[str, Any]]) -> None:
+    folder = start(tmp_path / "run", run_data("pr_fast"))
+    with crash_at(Learner, "training_step", 6, after=False), pytest.raises(CrashError):
+        go_on(folder)
+    with folder.metrics.open("ab") as file:
+        file.write(b"4,64,0,0.2")
+    go_on(folder)
+    assert differences(outcome(folder), never_stopped("pr_fast")) == []
+
+
+def test_rewriting_metrics_loses_nothing(tmp_path: Path) -> None:
+    """A crash while the file is rewritten, as at every resume, must leave the lines of before."""
+    path = tmp_path / "metrics.csv"
+    metrics = MetricsFile(path)
+    metrics.log_metrics({"one": 1.0}, 0)
+    before = path.read_bytes()
+    with crash_at(Path, "replace", 1), pytest.raises(CrashError):
+        MetricsFile(path, 0)
+    with crash_at(Path, "replace", 1), pytest.raises(CrashError):
+        metrics.log_metrics({"two": 2.0}, 1)
+    assert path.read_bytes() == before
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", run_data(tensorboard=True))
+    go_on(folder)
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    with crash_at(Trainer, "fit", 1):  # nothing is left to fit
+        go_on(folder)
+    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+
+
+def test_tensorboard_shows_every_update_once(tmp_path: Path) -> None:
+    crashes = [(Learner, "training_step", call, True) for call in (2, 5, 6)]
+    folder = interrupted(tmp_path / "run", run_data(tensorboard=True), *crashes)
+    events = EventAccumulator(str(folder.path / "tensorboard"))
+    events.Reload()
+    rows = read_metrics(folder.metrics)
+    for name in ("training_return", "exact/return", "coupling"):
+        expected = [(int(row["update"]), float(row[name])) for row in rows if name in row]
+        assert [event.step for event in events.Scalars(name)] == [step for step, _ in expected]
+        assert [event.value for event in events.Scalars(name)] == pytest.approx([value for _, value in expected])
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_other_precisions_resume_exactly_too(precision: str, tmp_path: Path) -> None:
+    data = run_data(precision=precision)
+    whole = interrupted(tmp_path / "whole", data)
+    parts = interrupted(
+        tmp_path / "parts", data, (Learner, "training_step", 5, True), (Learner, "training_step", 8, True)
+    )
+    assert differences(outcome(parts), outcome(whole)) == []
+    weights = outcome(whole)["checkpoint"]["state_dict"]["host.head.layers.0.weight"]
+    assert weights.dtype == (torch.float64 if precision == "64-true" else torch.float32)
+
+
+def test_a_half_made_folder_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A kill before config.yaml exists leaves no run: there is nothing to resume, and nothing in the way."""
+    with crash_at(run_folder, "dump_run", 1), pytest.raises(CrashError):
+        start(tmp_path / "run", run_data())
+    assert (tmp_path / "run" / "versions.json").exists()
+    assert marl("resume", str(tmp_path / "run")) == 2
+    assert "no run here" in capsys.readouterr().err
+    go_on(start(tmp_path / "run", run_data()))
+
+
+def test_a_checkpoint_without_its_config_is_no_run(tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", run_data())
+    go_on(folder)
+    folder.config_file.unlink()
+    with pytest.raises(UserError, match=r"no config\.yaml"):
+        start(tmp_path / "run", run_data())
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04"])
+def test_broken_checkpoints_are_refused(content: bytes, tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", run_data())
+    folder.checkpoint.write_bytes(content)
+    with pytest.raises(UserError, match="no checkpoint of a run"):
+        go_on(folder)
+
+
+def test_another_number_of_processes_is_refused(tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", run_data())
+    go_on(folder)
+    text = folder.config_file.read_text()
+    folder.config_file.write_text(text.replace("devices: 1", "devices: 2"))
+    with pytest.raises(UserError, match=r"training\.devices is 2, but the checkpoint is of 1"):
+        go_on(folder)
+
+
+def marl(*arguments: str) -> int:
+    """The exit status of the command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["marl", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
