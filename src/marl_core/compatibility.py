@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from marl_core.config.run import RunConfig
-from marl_core.errors import UserError
+from marl_core.errors import Location, UserError
 from marl_core.protocols import ExplorationStrategy, HostNeeds
 from marl_core.registry import build, find
 from marl_core.types import EnvironmentSpec
@@ -20,12 +20,17 @@ def check_compatible(config: RunConfig, spec: EnvironmentSpec) -> None:
     offers = {"features": spec.features, "entities": spec.entities, "state": spec.state_features}
     for what, offered in offers.items():
         if getattr(needs, what) and offered is None:
-            raise UserError(f"host '{host}' needs {what} observations, which environment '{environment}' does not give")
+            message = f"host '{host}' needs {what} observations, which environment '{environment}' does not give"
+            raise UserError(message, "host", "name")
     for index in range(len(config.stages)):
         chosen = config.stage_exploration(index)
         exploration: ExplorationStrategy = build("exploration", chosen)
         if needs.scores not in exploration.accepts:
             accepted = " or ".join(sorted(exploration.accepts))
-            raise UserError(
-                f"stages.{index}: host '{host}' gives {needs.scores}, but exploration '{chosen.name}' takes {accepted}"
-            )
+            message = f"host '{host}' gives {needs.scores}, but exploration '{chosen.name}' takes {accepted}"
+            raise UserError(message, *_where_chosen(config, index))
+
+
+def _where_chosen(config: RunConfig, stage: int) -> Location:
+    own = config.stages[stage].exploration is not None
+    return ("stages", stage, "exploration") if own else ("exploration",)

@@ -5,12 +5,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: The keys that lead to a part of a config: ``("stages", 1, "exploration")``.
+Location = tuple[str | int, ...]
+
 
 class UserError(Exception):
-    """Something the user can mend: the message is one line saying what, where, and what was meant."""
+    """Something the user can mend: the message is one line saying what, where, and what was meant.
+
+    Args:
+        message: the line.
+        location: the part of the config that it is about, if it is about one; the command line adds file and line.
+    """
+
+    def __init__(self, message: str, *location: str | int) -> None:
+        super().__init__(f"{dotted(location)}: {message}" if location else message)
+        self.message, self.location = message, location
+
+
+def dotted(location: Location) -> str:
+    """A location as ``--set`` takes it."""
+    return ".".join(map(str, location))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like ``word``; None where none is."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``", did you mean 'x'?"`` for the known word nearest to ``word``; the empty string where none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean '{near[0]}'?" if near else ""
+    near = nearest(word, known)
+    return f", did you mean '{near}'?" if near else ""

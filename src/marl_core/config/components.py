@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
 
 Kind = Literal["environment", "host", "exploration"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class StrictModel(BaseModel):
@@ -36,6 +37,22 @@ class ExplorationConfig(ComponentConfig):
     """Base of every exploration strategy's config."""
 
 
+def mistake(message: str, *location: str | int) -> PydanticCustomError:
+    """What the validator of a whole model raises about one of its parts, so that the message gives that part's line.
+
+    Args:
+        message: a sentence for the user.
+        location: the part, seen from the model: ``"levels", 0, "action"``.
+    """
+    nested = [{"loc": location, "type": "mistake", "msg": message, "input": None}]
+    return PydanticCustomError("nested", "{message}", {"message": message, "nested": nested})
+
+
+def validate_strictly(model: type[AnyModel], data: Any) -> AnyModel:
+    """Validate what a file says by JSON's rules: ``true`` is no number, ``"3"`` neither, and a list makes a tuple."""
+    return model.model_validate_json(to_json(data, inf_nan_mode="constants", fallback=str), strict=True)
+
+
 class Named:
     """Annotation for a field that holds any registered component of a kind, told apart by its ``name``."""
 
@@ -44,24 +61,26 @@ class Named:
 
     def validate(self, value: Any) -> ComponentConfig:
         """Find the config class by the name and validate with it; errors keep the place where they arose."""
-        from marl_core.registry import find  # the registry imports the protocols, which import this module
+        from marl_core.registry import find, names  # the registry imports this module
 
         if isinstance(value, ComponentConfig):
             return value
+        known = ", ".join(names(self.kind))
         if not isinstance(value, dict):
-            raise PydanticCustomError("component", "expected a mapping with a 'name'", {})
+            hint = f"; did you mean {{name: {value}}}?" if isinstance(value, str) else ""
+            raise PydanticCustomError("component", "a mapping with a 'name' is expected{hint}", {"hint": hint})
         if "name" not in value:
-            raise PydanticCustomError("component", "'name' is missing: which {kind}?", {"kind": self.kind})
+            context = {"kind": self.kind, "known": known}
+            raise PydanticCustomError("component", "'name' is missing: which {kind}? (known: {known})", context)
         try:
             config_class = find(self.kind, value["name"]).Config
         except LookupError as error:
-            nested = [{"loc": ("name",), "type": "name", "msg": str(error.args[0]), "input": value["name"]}]
-            raise PydanticCustomError("nested", "unknown name", {"nested": nested}) from None
+            raise mistake(str(error.args[0]), "name") from None
         try:
-            return config_class.model_validate(value)
+            return validate_strictly(config_class, value)
         except ValidationError as error:
-            context = {"nested": error.errors(include_url=False), "model": config_class}
-            raise PydanticCustomError("nested", "invalid", context) from None
+            nested = {"nested": error.errors(include_url=False), "model": config_class, "message": str(error)}
+            raise PydanticCustomError("nested", "{message}", nested) from None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(

@@ -1,63 +1,167 @@
-"""Validation errors as single lines for people: where, what was found, what was meant."""
+"""Validation errors as sentences for people: which part of a config, what was found, what was meant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from marl_core.errors import suggestion
-
-Location = tuple[str | int, ...]
+from marl_core.errors import Location, nearest, suggestion
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: Callable[[Location], str]) -> list[str]:
-    """One line for each error; ``where`` names the place of a location."""
-    return [
-        f"{where(location)}: {'.'.join(map(str, location)) + ': ' if location else ''}{message}"
-        for location, message in _messages(error.errors(include_url=False), model, ())
-    ]
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong with a part of a config.
+
+    ``location`` is where to look for it, ``part`` what the message names: of a missing key, what should hold it.
+    """
+
+    location: Location
+    part: Location
+    message: str
 
 
-def _messages(errors: Sequence[Any], model: type[BaseModel], prefix: Location) -> Iterator[tuple[Location, str]]:
+def mistakes(error: ValidationError, model: type[BaseModel], data: Any) -> list[Mistake]:
+    """Each thing that is wrong with ``data``, which ``model`` refused."""
+    return list(_mistakes(error.errors(include_url=False), model, data, ()))
+
+
+def _mistakes(errors: Sequence[Any], model: type[BaseModel], data: Any, prefix: Location) -> Iterator[Mistake]:
     for error in errors:
-        location, context = prefix + tuple(error["loc"]), error.get("ctx", {})
+        if _follows_from_another(error, errors, model):
+            continue
+        inner, context = tuple(error["loc"]), error.get("ctx", {})
+        keys = _keys_of(inner, data, missing=error["type"] == "missing")
+        location = prefix + keys
         if "nested" in context:
-            yield from _messages(context["nested"], context.get("model", model), location)
+            nested_model = context.get("model") or _model_at(model, inner)
+            yield from _mistakes(context["nested"], nested_model, _at(data, keys), location)
+        elif error["type"] == "missing":
+            yield Mistake(location, location[:-1], f"'{location[-1]}' is missing")
+        elif error["type"] == "union_tag_invalid":
+            tagged = (*location, context["discriminator"].strip("'"))
+            yield Mistake(tagged, tagged, _message(error, model))
         else:
-            yield location, _message(error, model)
+            yield Mistake(location, location, _message(error, model))
+
+
+def _follows_from_another(error: Mapping[str, Any], errors: Sequence[Any], model: type[BaseModel]) -> bool:
+    """Whether an error goes away with another one."""
+    place = tuple(error["loc"])
+    if error["type"] == "too_short":  # pydantic counts an item it refused as absent
+        return any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in errors)
+    if error["type"] == "missing":  # it is there, misspelt
+        misspelt = [other["loc"] for other in errors if other["type"] == "extra_forbidden"]
+        known = list(_model_at(model, place[:-1]).model_fields)
+        return any(one[:-1] == place[:-1] and nearest(str(one[-1]), known) == place[-1] for one in misspelt)
+    return False
+
+
+def _keys_of(location: Location, data: Any, *, missing: bool) -> Location:
+    """The location without what pydantic adds to it (the chosen member of a union), which is no key of ``data``."""
+    keys: list[str | int] = []
+    for index, key in enumerate(location):
+        if _holds(data, key):
+            data = data[key]
+            keys.append(key)
+        elif missing and index == len(location) - 1:
+            keys.append(key)
+    return tuple(keys)
+
+
+def _holds(data: Any, key: str | int) -> bool:
+    if isinstance(data, dict):
+        return key in data
+    return isinstance(data, list) and isinstance(key, int) and key < len(data)
+
+
+def _at(data: Any, location: Location) -> Any:
+    for key in location:
+        data = data[key] if _holds(data, key) else None
+    return data
 
 
 def _message(error: Mapping[str, Any], model: type[BaseModel]) -> str:
-    key = error["loc"][-1] if error["loc"] else ""
+    found, context = error["input"], error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            known = list(_model_at(model, error["loc"][:-1]).model_fields)
-            near = suggestion(str(key), known)
-            return f"unknown key '{key}'" + (near or f" (known: {', '.join(known)})")
-        case "missing":
-            return f"'{key}' is missing"
-        case "component" | "name":
+            key, known = str(error["loc"][-1]), list(_model_at(model, error["loc"][:-1]).model_fields)
+            return f"unknown key '{key}'" + (suggestion(key, known) or f" (known: {', '.join(known)})")
+        case "component" | "mistake":
             return str(error["msg"])
-        case "value_error":
-            return str(error["msg"]).removeprefix("Value error, ")
-    found = error["input"]
-    shown = repr(found) if not isinstance(found, dict | list) else f"a {type(found).__name__}"
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}, found {shown}"
+        case "value_error" | "assertion_error":
+            return str(error["msg"]).partition(", ")[2]
+        case "literal_error":
+            choices = str(context["expected"])
+            near = suggestion(str(found), choices.replace("'", "").replace(" or ", ", ").split(", "))
+            return f"must be {choices}, found {_shown(found)}{near}"
+        case "union_tag_invalid":
+            return f"must be one of {context['expected_tags']}, found '{context['tag']}'"
+        case "union_tag_not_found":
+            return f"{context['discriminator']} is missing"
+        case "too_short":
+            return f"at least {context['min_length']} needed, found {context['actual_length']}"
+        case "int_type" if isinstance(found, float) and found.is_integer():
+            return f"a whole number is expected, found {found!r}, did you mean {int(found)}?"
+        case kind if kind in _EXPECTED:
+            return f"{_EXPECTED[kind]} is expected, found {_shown(found)}"
+    message = str(error["msg"])
+    if message.startswith("Input should be "):
+        message = "must be " + message.removeprefix("Input should be ")
+    return f"{message}, found {_shown(found)}"
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a string",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def _shown(value: Any) -> str:
+    """A value in YAML's words, short."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:50]}...{shown[-7:]}"
 
 
 def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
     """The model that describes a location inside of ``model``."""
-    for key in location:
-        if isinstance(key, int):
-            continue
-        inner = _first_model(model.model_fields[key].annotation) if key in model.model_fields else None
-        model = inner or model
-    return model
+    candidates = [model]
+    for key in (part for part in location if isinstance(part, str)):
+        fields = [one.model_fields[key] for one in candidates if key in one.model_fields]
+        inner = [found for field in fields for found in _models_in(field.annotation)]
+        candidates = inner or [one for one in candidates if key in _tags(one)] or candidates
+    return candidates[0]
 
 
-def _first_model(annotation: Any) -> type[BaseModel] | None:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _first_model(part))), None)
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def _tags(model: type[BaseModel]) -> set[Any]:
+    """The values that tell a member of a union from the others; pydantic puts the chosen one into locations."""
+    return {value for field in model.model_fields.values() for value in get_args(field.annotation)}

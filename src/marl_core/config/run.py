@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,8 +13,11 @@ from marl_core.config.components import (
     HostConfig,
     Named,
     StrictModel,
+    mistake,
 )
 
+# Lightning's, but for half precision: that would need its losses scaled.
+Precision = Literal["32-true", "64-true", "bf16-mixed", "bf16-true"]
 AnyEnvironment = Annotated[EnvironmentConfig, Named("environment")]
 AnyHost = Annotated[HostConfig, Named("host")]
 AnyExploration = Annotated[ExplorationConfig, Named("exploration")]
@@ -47,7 +50,7 @@ class TrainingConfig(StrictModel):
     accelerator: str = Field(default="cpu", description="Lightning's: cpu, gpu, auto ...")
     devices: int = Field(default=1, gt=0, description="Processes, one a device; each plays its share of the episodes.")
     strategy: str = Field(default="auto", description="Lightning's: auto, ddp ...")
-    precision: str = Field(default="32-true", description="Lightning's: 32-true, bf16-mixed, 64-true ...")
+    precision: Precision = Field(default="32-true", description="Lightning's numbers: of parameters, or mixed.")
     threads: int | None = Field(default=None, gt=0, description="CPU threads a process; by default torch's choice.")
     compile: bool = Field(default=False, description="Compile losses with torch.compile: slow to start, then fast.")
     tensorboard: bool = Field(default=True, description="Write TensorBoard logs beside metrics.csv.")
@@ -56,28 +59,24 @@ class TrainingConfig(StrictModel):
 class RunConfig(StrictModel):
     """All that a run depends on."""
 
-    seed: int = Field(default=0, ge=0)
-    environment: AnyEnvironment
-    host: AnyHost
+    seed: int = Field(default=0, ge=0, description="All randomness comes from it; equal seeds give equal runs.")
+    environment: AnyEnvironment = Field(description="What is played.")
+    host: AnyHost = Field(description="The algorithm that learns.")
     exploration: AnyExploration = Field(description="How the team explores where a stage does not say otherwise.")
-    stages: tuple[StageConfig, ...] = Field(min_length=1)
-    training: TrainingConfig = TrainingConfig()
+    stages: tuple[StageConfig, ...] = Field(min_length=1, description="Trained one after the other, on one team.")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="How the run is driven.")
 
     @model_validator(mode="after")
     def _whole_updates(self) -> Self:
-        batch = self.training.episodes_per_update
-        if batch % self.training.devices:
-            raise ValueError(
-                f"training.episodes_per_update ({batch}) cannot be shared equally by {self.training.devices} devices"
-            )
+        batch, devices = self.training.episodes_per_update, self.training.devices
+        if batch % devices:
+            message = f"{devices} devices cannot share training.episodes_per_update ({batch}) equally"
+            raise mistake(message, "training", "devices")
         for index, stage in enumerate(self.stages):
             if stage.episodes % batch:
                 nearest = max(1, round(stage.episodes / batch)) * batch
-                raise ValueError(
-                    f"stages.{index}.episodes ({stage.episodes}) is no multiple of"
-                    f" training.episodes_per_update ({batch});"
-                    f" {nearest} would be"
-                )
+                message = f"{stage.episodes} is no multiple of training.episodes_per_update ({batch}); {nearest} is"
+                raise mistake(message, "stages", index, "episodes")
         return self
 
     def stage_exploration(self, index: int) -> ExplorationConfig:

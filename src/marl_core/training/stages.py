@@ -126,7 +126,10 @@ def environment_spec(config: RunConfig) -> EnvironmentSpec:
 def enter_stage(config: RunConfig, stage: int, host: HostAlgorithm) -> ExplorationStrategy:
     """The stage's exploration, which may change the host's networks."""
     exploration: ExplorationStrategy = build("exploration", config.stage_exploration(stage))
-    exploration.prepare_host(host)
+    try:
+        exploration.prepare_host(host)
+    except NotImplementedError as error:
+        raise UserError(str(error), "stages", stage, "exploration") from error
     return exploration
 
 
@@ -180,14 +183,12 @@ def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: Metric
 
 def _trainer(config: RunConfig, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
     training = config.training
-    if training.precision.startswith("16"):
-        raise UserError(f"training.precision: {training.precision} would need its losses scaled; use bf16-mixed")
     try:
         return Trainer(
             accelerator=training.accelerator,
             devices=training.devices,
             strategy=training.strategy,
-            precision=training.precision,  # type: ignore[arg-type]
+            precision=training.precision,
             max_epochs=-1,
             logger=loggers,
             callbacks=callbacks,
@@ -197,9 +198,10 @@ def _trainer(config: RunConfig, loggers: list[Logger], callbacks: list[Callback]
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-    except (ValueError, RuntimeError, TypeError, MisconfigurationException) as error:
+    except (ValueError, RuntimeError, TypeError, ImportError, MisconfigurationException) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"training: Lightning refuses accelerator, devices, strategy or precision: {reason}") from error
+        message = f"Lightning refuses accelerator, devices, strategy or precision: {reason}"
+        raise UserError(message, "training") from error
 
 
 def _quieten() -> None:

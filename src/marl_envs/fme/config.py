@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.components import EnvironmentConfig, StrictModel
+from marl_core.config.components import EnvironmentConfig, StrictModel, mistake
 from marl_envs.fme.tags import levels_of_tag
 
 Action = Annotated[int, Field(ge=0)]
@@ -60,14 +60,17 @@ class FMEConfig(EnvironmentConfig):
     def _levels_fit(self) -> Self:
         if (self.tag is None) == (self.levels is None):
             raise ValueError("give either 'tag' or 'levels'")
-        for level in self.resolved_levels():
+        try:
+            levels = self.resolved_levels()
+        except ValueError as error:
+            raise mistake(str(error), "tag") from None
+        for index, level in enumerate(levels):
             if level.kind == "C" and self.agents < 2:
-                raise ValueError(f"Lv-C needs at least 2 agents, found agents: {self.agents}")
-            used = level.arms if level.kind == "B" else (level.action,)
+                raise mistake(f"a Lv-C level needs at least 2 agents, found {self.agents}", "agents")
+            where, used = ("arms", level.arms) if level.kind == "B" else ("action", (level.action,))
             if max(used) >= self.actions:
-                raise ValueError(
-                    f"a Lv-{level.kind} level uses action {max(used)}, but there are {self.actions} actions"
-                )
+                message = f"action {max(used)} is beyond the last one: there are {self.actions}, from 0"
+                raise mistake(message, "levels", index, where)
         return self
 
     def resolved_levels(self) -> tuple[LevelConfig, ...]:
