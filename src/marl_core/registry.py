@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
+import traceback
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast
@@ -54,10 +57,10 @@ def find(kind: Kind, name: Any) -> Component:
         raise LookupError(f"a name was expected, found {name!r}")
     entry = _entries(_GROUPS[kind]).get(name)
     if entry is not None:
-        return _checked(kind, name, entry.load())
+        return _checked(kind, name, imported(f"{kind} '{name}' ({entry.value})", entry.load))
     if ":" not in name:
         known = names(kind)
-        raise LookupError(f"unknown {kind} '{name}'{suggestion(name, known)} (known: {', '.join(known)})")
+        raise LookupError(f"unknown {kind} '{name}'" + (suggestion(name, known) or f" (known: {', '.join(known)})"))
     return _import(kind, name)
 
 
@@ -65,19 +68,48 @@ def _import(kind: Kind, name: str) -> Component:
     if not _DOTTED.fullmatch(name):
         raise LookupError(f"'{name}' is not of the form package.module:Class")
     module_name, _, class_name = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise LookupError(f"cannot import '{module_name}' for {kind} '{name}': {error}") from error
+    module = imported(f"{kind} '{name}'", lambda: importlib.import_module(module_name))
     if class_name not in vars(module):
         raise LookupError(f"module '{module_name}' has no '{class_name}'{suggestion(class_name, vars(module))}")
     return _checked(kind, name, vars(module)[class_name])
 
 
+def imported(what: str, load: Callable[[], Any]) -> Any:
+    """What ``load`` imports. Whatever goes wrong in somebody else's module is told in one sentence, with the place.
+
+    Raises:
+        LookupError: the sentence.
+    """
+    try:
+        return load()
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        if isinstance(error, ImportError):
+            raise LookupError(f"cannot import {what}: {reason}") from error
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = "" if isinstance(error, SyntaxError) else f" ({last.filename}:{last.lineno})"
+        raise LookupError(f"cannot import {what}: {type(error).__name__}: {reason}{place}") from error
+
+
 def _checked(kind: Kind, name: str, loaded: Any) -> Component:
+    """The class, if it is what it is named as: a subclass of its protocol that leaves nothing abstract."""
+    from marl_core import protocols  # late, with torch: `marl --help` needs the registry alone
+
+    protocol: type = {
+        "environment": protocols.Environment,
+        "host": protocols.HostAlgorithm,
+        "exploration": protocols.ExplorationStrategy,
+    }[kind]
+    if not (inspect.isclass(loaded) and protocol in loaded.__mro__):
+        raise LookupError(f"'{name}' is no {kind}: it is no subclass of {protocol.__name__}")
     config = getattr(loaded, "Config", None)
-    if not (isinstance(config, type) and issubclass(config, _BASES[kind])):
+    if not (inspect.isclass(config) and issubclass(config, _BASES[kind])):
         raise LookupError(f"'{name}' is no {kind}: it needs an attribute Config, a subclass of {_BASES[kind].__name__}")
+    missing = [part for part in dir(loaded) if getattr(getattr(loaded, part, None), "__isabstractmethod__", False)]
+    if kind == "host" and not isinstance(getattr(loaded, "needs", None), protocols.HostNeeds):
+        missing.append("needs")
+    if missing:
+        raise LookupError(f"'{name}' is no whole {kind}: it lacks {', '.join(missing)}")
     return cast(Component, loaded)
 
 

@@ -8,6 +8,9 @@ import typer
 
 from marl_core.errors import UserError
 
+#: How torch begins to say that there is not the memory for a tensor, or could never be.
+_TOO_LARGE = ("can't allocate memory", "out of memory", "integer multiplication overflow", "Storage size calculation")
+
 
 def main() -> None:
     """Run ``marl``. A user's mistake is one line on standard error and exit status 2."""
@@ -16,8 +19,18 @@ def main() -> None:
     try:
         build_app()()
     except UserError as error:
-        typer.echo(f"marl: {error}" if "\n" not in str(error) else str(error), err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("marl: interrupted; `marl resume RUN` continues from the newest checkpoint", err=True)
-        sys.exit(130)
+        fail(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in _TOO_LARGE):
+            raise
+        fail(f"not enough memory for a run of this size: {(str(error) or 'MemoryError').splitlines()[0]}")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {(error.strerror or str(error)).lower()}")
+
+
+def fail(message: str) -> None:
+    """End with a mistake of the user's: a line for each."""
+    typer.echo(message, err=True)
+    sys.exit(2)

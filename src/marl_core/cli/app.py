@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,13 +15,16 @@ from rich.table import Table
 
 from marl_core.errors import UserError
 
+if TYPE_CHECKING:
+    from marl_core.config.components import Kind
+
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's YAML file.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over what the file says.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
 def build_app() -> typer.Typer:
-    """The application, with the commands that installed packages contribute."""
+    """The application, with the commands that installed packages contribute under names of their own."""
     from marl_core.registry import commands
 
     app = typer.Typer(
@@ -34,9 +39,28 @@ def build_app() -> typer.Typer:
     app.command()(report)
     app.command(name="list")(list_components)
     app.add_typer(_config_app(), name="config")
+    taken = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     for name, entry in sorted(commands().items()):
-        app.command(name=name)(entry.load())
+        if name not in {*taken, "config"}:
+            app.command(name=name)(_contributed(name, entry))
     return app
+
+
+def _contributed(name: str, entry: EntryPoint) -> Callable[..., Any]:
+    """A package's command; one that cannot be imported says so when it is called, and breaks no other."""
+    from marl_core.registry import imported
+
+    try:
+        command: Callable[..., Any] = imported(f"the command '{name}' ({entry.value})", entry.load)
+    except LookupError as error:
+        reason = str(error.args[0])
+
+        def broken() -> None:
+            raise UserError(reason)
+
+        broken.__doc__ = f"Not available: {reason}"
+        return broken
+    return command
 
 
 def train(
@@ -45,12 +69,14 @@ def train(
     run_dir: Annotated[Path | None, typer.Option(help="Where the run goes; by default runs/NAME-seedS.")] = None,
 ) -> None:
     """Train by a config, from the start."""
-    from marl_core.config.yaml_file import load_run
+    from marl_core.config.yaml_file import RunFile
     from marl_core.training.run_folder import RunFolder
     from marl_core.training.stages import check, rank
 
-    run = load_run(config, overrides or [])
-    check(run)
+    file = RunFile(config, overrides or [])
+    run = file.config()
+    with file.blamed():
+        check(run)
     folder = RunFolder(_run_path(config, run.seed, run_dir))
     if rank() == 0:
         folder.create(run)
@@ -68,7 +94,11 @@ def _train(folder: Any) -> None:
     from marl_core.training.stages import rank, train
 
     run = folder.load_config()
-    result = train(run, folder)
+    try:
+        result = train(run, folder)
+    except KeyboardInterrupt:
+        typer.echo(f"marl: interrupted; `marl resume {folder.path}` goes on from the newest checkpoint", err=True)
+        raise
     if rank() == 0:
         _print_evaluation(result)
         typer.echo(f"run folder: {folder.path}")
@@ -139,16 +169,28 @@ def report(
 def list_components() -> None:
     """List what can be named in a config."""
     from marl_core.config.components import KINDS
-    from marl_core.registry import commands, find, names
+    from marl_core.registry import commands, names
 
-    table = Table("kind", "name", "what it is", "from")
+    table = Table()
+    table.add_column("kind", no_wrap=True)
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is, and from where", overflow="fold")
     for kind in KINDS:
         for name in names(kind):
-            found = find(kind, name)
-            table.add_row(kind, name, (found.__doc__ or "").strip().split("\n")[0], found.__module__)
+            table.add_row(kind, name, _described(kind, name))
     for name, entry in sorted(commands().items()):
-        table.add_row("command", name, "", entry.value)
+        table.add_row("command", name, f"[dim]{entry.value}[/]")
     Console().print(table)
+
+
+def _described(kind: Kind, name: str) -> str:
+    from marl_core.registry import find
+
+    try:
+        found: Any = find(kind, name)
+    except LookupError as error:
+        return f"[red]{error.args[0]}[/]"
+    return f"{(found.__doc__ or '').strip().splitlines()[0]} [dim]{found.__module__}[/]"
 
 
 def _config_app() -> typer.Typer:
@@ -171,10 +213,13 @@ def _config_app() -> typer.Typer:
     @app.command()
     def check(config: ConfigOption, overrides: SetOption = None) -> None:
         """Say whether a config can be run."""
-        from marl_core.config.yaml_file import load_run
+        from marl_core.config.yaml_file import RunFile
         from marl_core.training.stages import check as check_run
 
-        check_run(load_run(config, overrides or []))
+        file = RunFile(config, overrides or [])
+        run = file.config()
+        with file.blamed():
+            check_run(run)
         typer.echo(f"{config}: ok")
 
     return app
