@@ -14,6 +14,7 @@ from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.training.loggers import read_metrics
 from marl_core.training.run_folder import RunFolder
+from marl_core.training.stages import environment_spec
 
 Series = tuple[np.ndarray, np.ndarray]  # episodes, values
 
@@ -27,15 +28,16 @@ def draw_learning_curve(runs: Sequence[Path], out: Path) -> None:
         UserError: a folder holds no metrics, or the runs' configs differ in more than the seed.
     """
     configs = [RunFolder(path).load_config() for path in runs]
-    if any(_what_was_run(config) != _what_was_run(configs[0]) for config in configs):
-        raise UserError("the runs differ in more than the seed; give them to `marl report` one group at a time")
-    tables = [read_metrics(RunFolder(path).metrics) for path in runs]
+    for path, config in zip(runs, configs, strict=True):
+        _refuse_another_experiment(path, _what_was_run(config), runs[0], _what_was_run(configs[0]))
+    tables = [_metrics_of(RunFolder(path)) for path in runs]
     columns = {name for table in tables for row in table for name in row}
     measure = "exact" if "exact/return" in columns else "greedy"
     if f"{measure}/return" not in columns:
         raise UserError(f"{runs[0]}: the run has no evaluation yet")
-    levels = sorted(name.removeprefix(f"{measure}/") for name in columns if name.startswith(f"{measure}/"))
-    kinds = sorted({level[0] for level in levels if level != "return"})
+    kinds: dict[str, list[str]] = {}
+    for level in environment_spec(configs[0]).levels:
+        kinds.setdefault(level.kind, []).append(f"{measure}/{level.name}")
 
     figure = Figure(figsize=(8, 5 if kinds else 3), layout="constrained")
     axes: list[Axes] = list(figure.subplots(2 if kinds else 1, 1, sharex=True, squeeze=False).flat)
@@ -49,8 +51,7 @@ def draw_learning_curve(runs: Sequence[Path], out: Path) -> None:
     twin.set_ylabel("resonance probability")
     lines = [*axes[0].get_lines(), *twin.get_lines()]
     axes[0].legend(lines, [str(line.get_label()) for line in lines], loc="lower right")
-    for index, kind in enumerate(kinds):
-        names = [f"{measure}/{level}" for level in levels if level[0] == kind and level != "return"]
+    for index, (kind, names) in enumerate(kinds.items()):
         _band(axes[1], [_series(table, names) for table in tables], f"Lv-{kind}", f"C{index + 1}")
     if kinds:
         axes[1].set_ylabel("mean reward of a level")
@@ -66,14 +67,38 @@ def draw_learning_curve(runs: Sequence[Path], out: Path) -> None:
         try:
             figure.savefig(out, dpi=150)
         except (OSError, ValueError) as error:
-            raise UserError(f"{out}: cannot write the figure: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+            raise UserError(f"{out}: cannot write the figure: {reason}") from error
 
 
-def _what_was_run(config: RunConfig) -> tuple[object, ...]:
-    """What must be equal for runs to be repetitions of each other."""
-    stages = [config.stage_exploration(index) for index in range(len(config.stages))]
-    lengths = [stage.episodes for stage in config.stages]
-    return config.environment, config.host, stages, lengths, config.training.episodes_per_update
+def _what_was_run(config: RunConfig) -> dict[str, object]:
+    """What must be equal for runs to be repetitions of each other, by the part of the config that says it."""
+    stages = [(stage.episodes, config.stage_exploration(index)) for index, stage in enumerate(config.stages)]
+    return {
+        "environment": config.environment,
+        "host": config.host,
+        "stages": stages,
+        "training.episodes_per_update": config.training.episodes_per_update,
+    }
+
+
+def _refuse_another_experiment(path: Path, own: dict[str, object], first: Path, its: dict[str, object]) -> None:
+    different = [part for part in own if own[part] != its[part]]
+    if different:
+        message = f"{path}: differs from {first} in {' and '.join(different)}; give `marl report` one group at a time"
+        raise UserError(message)
+
+
+def _metrics_of(folder: RunFolder) -> list[dict[str, str]]:
+    if not folder.metrics.is_file():
+        raise UserError(f"{folder.path}: the run has no metrics yet: there is no metrics.csv")
+    try:
+        rows = read_metrics(folder.metrics)
+        for row in rows:
+            _ = [float(value) for value in row.values()]
+    except ValueError as error:
+        raise UserError(f"{folder.metrics}: this is no file of metrics: {error}") from error
+    return rows
 
 
 def _series(table: Sequence[dict[str, str]], names: Sequence[str]) -> Series:

@@ -19,6 +19,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
+from marl_core.types import Progress
 
 
 class RunFolder:
@@ -58,8 +59,13 @@ class RunFolder:
             saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever torch makes of bytes that are no checkpoint
             raise UserError(f"{self.checkpoint}: this is no checkpoint of a run ({type(error).__name__})") from error
-        if not isinstance(saved, dict) or "marl" not in saved:
-            raise UserError(f"{self.checkpoint}: this is no checkpoint of a run (it holds no training progress)")
+        try:
+            Progress(**saved["marl"]["progress"])
+            for part in (saved["state_dict"], saved["optimizer_states"][0], *saved["marl"]["ranks"]):
+                dict(part)  # each of them is a mapping
+        except (LookupError, TypeError, ValueError) as error:
+            message = f"{self.checkpoint}: this is no checkpoint of a run (it holds no training progress)"
+            raise UserError(message) from error
         return saved
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
