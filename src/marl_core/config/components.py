@@ -10,6 +10,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
 
 Kind = Literal["environment", "host", "exploration"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Marks the places of a JSON schema where any component of a kind may stand.
+COMPONENT = "marl:component"
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
@@ -91,5 +93,5 @@ class Named:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        # One definition for each kind, filled in by `run_schema`, because an exploration may hold another one.
-        return {"$ref": f"#/$defs/{self.kind}"}
+        # What is registered is not pydantic's to know: `run_schema` puts a reference here.
+        return {COMPONENT: self.kind}

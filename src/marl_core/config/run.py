@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from marl_core.config.components import (
+    COMPONENT,
     KINDS,
     EnvironmentConfig,
     ExplorationConfig,
     HostConfig,
+    Kind,
     Named,
     StrictModel,
     mistake,
@@ -93,18 +95,37 @@ class RunConfig(StrictModel):
 
 
 def run_schema() -> dict[str, Any]:
-    """The JSON schema of run configs, over everything that is registered."""
-    from marl_core.registry import find, names
-
+    """The JSON schema of run configs, over everything that is registered. Components by dotted name are not checked."""
     schema = RunConfig.model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for kind in KINDS:
-        members = []
-        for name in names(kind):
-            member = find(kind, name).Config.model_json_schema()
-            definitions.update(member.pop("$defs", {}))
-            member["properties"]["name"] = {"const": name}
-            definitions[f"{kind}_{name}"] = member
-            members.append({"$ref": f"#/$defs/{kind}_{name}"})
-        definitions[kind] = {"oneOf": members}
-    return schema
+        definitions[kind] = _component_schema(kind, definitions)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_with_references(schema)}
+
+
+def _with_references(schema: Any) -> Any:
+    """The schema with a reference at each place where a component may stand."""
+    if isinstance(schema, list):
+        return [_with_references(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: _with_references(part) for key, part in schema.items() if key != COMPONENT}
+    kind = schema.get(COMPONENT)
+    return {**parts, "$ref": f"#/$defs/{kind}"} if kind in KINDS else parts
+
+
+def _component_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Any component of a kind. The config of each is added to ``definitions`` under names that cannot clash."""
+    from marl_core.registry import find, names
+
+    members: list[dict[str, Any]] = []
+    for name in names(kind):
+        own = f"{kind}_{name}"
+        member = find(kind, name).Config.model_json_schema(ref_template=f"#/$defs/{own}_{{model}}")
+        definitions.update({f"{own}_{model}": inner for model, inner in member.pop("$defs", {}).items()})
+        member["properties"]["name"] = {"const": name, "description": member.get("description", "")}
+        definitions[own] = member
+        members.append({"$ref": f"#/$defs/{own}"})
+    dotted_name = {"type": "string", "pattern": ":", "description": "package.module:Class, checked when it is run."}
+    members.append({"type": "object", "properties": {"name": dotted_name}, "required": ["name"]})
+    return {"oneOf": members}
