@@ -7,16 +7,13 @@ import os
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from marl_core.errors import UserError
-
-if TYPE_CHECKING:
-    from marl_core.config.components import Kind
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's YAML file.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over what the file says.")]
@@ -183,7 +180,7 @@ def list_components() -> None:
     Console().print(table)
 
 
-def _described(kind: Kind, name: str) -> str:
+def _described(kind: Literal["environment", "host", "exploration"], name: str) -> str:
     from marl_core.registry import find
 
     try:

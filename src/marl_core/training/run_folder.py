@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -56,9 +57,13 @@ class RunFolder:
         if not self.checkpoint.exists():
             return None
         try:
-            saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch wonders about files that are refused anyway
+                saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever torch makes of bytes that are no checkpoint
             raise UserError(f"{self.checkpoint}: this is no checkpoint of a run ({type(error).__name__})") from error
+        if not isinstance(saved, dict):
+            raise UserError(f"{self.checkpoint}: this is no checkpoint of a run (it is a {type(saved).__name__})")
         try:
             Progress(**saved["marl"]["progress"])
             for part in (saved["state_dict"], saved["optimizer_states"][0], *saved["marl"]["ranks"]):
