@@ -12,6 +12,7 @@ import pytest
 import torch
 from lightning import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+from tensorboard.summary.writer import event_file_writer  # type: ignore[import-untyped]
 from torch import Tensor
 
 from marl_core.cli import main
@@ -170,7 +171,9 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
 
 
-def test_tensorboard_shows_every_update_once(tmp_path: Path) -> None:
+def test_tensorboard_shows_every_update_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Files of one second and one process are read in the order of their last number: as text, 10 before 9.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
     crashes = [(Learner, "training_step", call, True) for call in (2, 5, 6)]
     folder = interrupted(tmp_path / "run", run_data(tensorboard=True), *crashes)
     events = EventAccumulator(str(folder.path / "tensorboard"))
