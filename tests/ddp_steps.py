@@ -1,0 +1,86 @@
+"""Updates by given rollouts, in as many processes as there are ranks: each learns from its share of the games.
+
+Run as a script, because Lightning starts the other ranks by running the script again:
+
+    python tests/ddp_steps.py FOLDER DEVICES
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from marl_core.config.run import RunConfig
+from marl_core.registry import build
+from marl_core.rng import generator
+from marl_core.rollout import Collector
+from marl_core.training.learner import Learner
+from marl_core.training.run_folder import RunFolder
+from marl_core.training.stages import prepare, train
+from marl_core.types import Observation, Rollout
+from tests.runs import run_data
+
+GAMES = 12
+
+
+def config(devices: int, *, use_table: bool = True) -> RunConfig:
+    """Two stages of two updates. Steps so long that passes end early, by ``least_inside``."""
+    data = run_data("pr_fast", (2, 2), episodes_per_update=GAMES, devices=devices, use_table=use_table)
+    data["stages"] = [{**stage, "episodes": 2 * GAMES} for stage in data["stages"]]
+    data["host"] = {"name": "ppo_ma", "passes": 24, "learning_rate": 0.01, "critic_rate_factor": 1.0, "clip": 0.1}
+    return RunConfig.model_validate(data)
+
+
+def rollout_of_all(run: RunConfig, learner: Learner) -> Rollout:
+    """The games of all ranks, the same in every process. The later games earn far more than the earlier ones."""
+    # Played by the initial policy, so that ranks differ in nothing but their games.
+    host, exploration, _ = prepare(run)
+    streams = [generator("cpu", 11, name, learner.progress.updates) for name in ("play", "act")]
+    environment = build("environment", run.environment, games=GAMES, device="cpu", generator=streams[0])
+    rollout = Collector(environment, streams[1], use_table=run.training.use_table).collect(
+        host, exploration, learner.progress
+    )
+    bonus = torch.linspace(0, 3, GAMES) ** 2
+    return replace(rollout, reward=rollout.reward + bonus.unsqueeze(-1), team_reward=rollout.team_reward + bonus)
+
+
+def share(rollout: Rollout, rank: int, ranks: int) -> Rollout:
+    """One rank's games."""
+    own = slice(rank * GAMES // ranks, (rank + 1) * GAMES // ranks)
+
+    def cut(value: Any, axis: int) -> Any:
+        if isinstance(value, Tensor):
+            return value[own] if axis == 0 else value[:, own]
+        return value.map(lambda tensor: cut(tensor, axis)) if isinstance(value, Observation) else value
+
+    fields = {
+        name: value if name == "table" else cut(value, 0 if name == "last_observation" else 1)
+        for name, value in vars(rollout).items()
+    }
+    return Rollout(**fields)
+
+
+def train_by_given_rollouts(folder: RunFolder, run: RunConfig) -> None:
+    """A run whose learner gets ``rollout_of_all``, or its share of it, in place of games of its own."""
+
+    def collect(learner: Learner) -> Rollout:
+        return share(rollout_of_all(run, learner), learner.global_rank, learner.ranks.count)
+
+    own, Learner.collect = Learner.collect, collect  # type: ignore[method-assign]
+    try:
+        train(run, folder, progress_bar=False)
+    finally:
+        Learner.collect = own  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    target = RunFolder(Path(sys.argv[1]))
+    if not target.config_file.exists():
+        target.create(config(int(sys.argv[2])))
+    train_by_given_rollouts(target, target.load_config())
+    assert not torch.distributed.is_initialized()
