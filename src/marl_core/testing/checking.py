@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
@@ -47,8 +48,12 @@ def for_all(examples: int, **strategies: SearchStrategy[Any]) -> Callable[[Calla
             derandomize=True,
             database=None,
             suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
         )
-        always(given(**strategies)(check))()
+        try:
+            always(given(**strategies)(check))()
+        except Flaky as error:
+            raise AssertionError("the same question got two answers: there is state or randomness") from error
 
     return run
 

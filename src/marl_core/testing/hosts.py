@@ -117,7 +117,9 @@ def padding_teaches_nothing(case: HostCase) -> None:
     spec = case.environment.build(1, 0).spec
     if spec.fixed_length:
         return
-    rollout = next(rollouts(case, case.build()))
+    rollout = next((r for r in rollouts(case, case.build()) if not r.valid.all()), None)
+    if rollout is None:
+        return
     padded = ~rollout.valid
     junk = torch.where(padded, 1000.0, 0.0)
     spoilt = replace(rollout, reward=rollout.reward + junk.unsqueeze(-1), team_reward=rollout.team_reward + junk)

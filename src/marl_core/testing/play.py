@@ -35,11 +35,13 @@ class EnvironmentCase:
 
 
 def random_actions(environment: Environment, seen: Observation, generator: torch.Generator) -> Int[Tensor, "E N"]:
-    """Legal actions, uniform; one number for each agent whatever is legal, so that games do not share luck."""
+    """Legal actions: in half of the games every agent for itself, in the others all alike as far as they may."""
     written = write_out(environment, seen)
     spec = environment.spec
     games = games_of(seen)
     numbers = torch.rand((games, spec.agents, spec.actions), generator=generator, device=generator.device)
+    alike = torch.rand((games, 1, 1), generator=generator, device=generator.device) < 0.5
+    numbers = torch.where(alike, numbers[:, :1], numbers)
     legal = written.legal_actions()
     if legal is not None:
         numbers = numbers.masked_fill(~legal, -1.0)

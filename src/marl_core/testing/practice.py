@@ -30,9 +30,9 @@ class PracticeConfig(EnvironmentConfig):
 class Practice(Environment):
     """A team in a mine, over all too soon: agents die, have no legal action, and games last differently long.
 
-    To work earns 1/N, to risk something 2/N; but who risks is ill with probability 0.4 and has no legal action in the
+    To work earns 1/N, to risk something 2/N; but who risks is ill with probability 0.5 and has no legal action in the
     next step, and who is unlucky twice is dead. Once half of the time has passed agents may leave; the game
-    terminates where all the living leave at once or nobody lives, and is truncated at ``max_steps``.
+    terminates where more than half of the living leave at once or nobody lives, and is truncated at ``max_steps``.
     """
 
     Config = PracticeConfig
@@ -72,13 +72,13 @@ class Practice(Environment):
     def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
         """A day's work."""
         alive = self._health > 0
-        unlucky = uniform(tuple(actions.shape), self._generator) < 0.4
+        unlucky = uniform(tuple(actions.shape), self._generator) < 0.5
         earned = ((actions == WORK) + 2.0 * (actions == RISK)) * alive / self._config.agents
         self._ill = (actions == RISK) & alive & unlucky
         self._health = self._health - self._ill.long()
         self._step = self._step + 1
-        all_leave = ((actions == LEAVE) | ~alive).all(-1)
-        terminated = all_leave | (self._health == 0).all(-1)
+        leaving = 2 * ((actions == LEAVE) & alive).sum(-1) > alive.sum(-1)
+        terminated = leaving | (self._health == 0).all(-1)
         truncated = ~terminated & (self._step >= self._config.max_steps)
         return StepResult(self._observe(), earned.sum(-1), terminated, truncated, individual_reward=earned)
 
