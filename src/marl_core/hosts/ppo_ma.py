@@ -51,9 +51,11 @@ class _Batch:
 
 @final
 class PPOMA(HostAlgorithm):
-    """Actor: observation encoder and body, then a small head. Critic: a network of its own on the same observation.
+    """Actor: observation encoder, body, then a small head. Critic: a head of its own on the same encoder.
 
-    The team reward is given to every agent. Advantages are normalised over the batch of all ranks.
+    As in the authors' program, policy and value both train the encoder; with one for each, agents tell each other
+    apart less well (docs/results/fme.md). The team reward is given to every agent. Advantages are normalised over the
+    batch of all ranks.
     """
 
     Config = PPOMAConfig
@@ -64,8 +66,8 @@ class PPOMA(HostAlgorithm):
         if spec.features is None:
             raise UserError("ppo_ma needs feature observations")
         width, self.config, self._agents = config.hidden, config, spec.agents
-        # Encoder (two layers), then body (three layers).
-        self.body = Stack.build([spec.features, *[width] * 5], generator, relu=(True, False, True, True, False))
+        self.encoder = Stack.build([spec.features, width, width], generator, relu=(True, False))
+        self.body = Stack.build([width] * 4, generator, relu=(True, True, False))
         self.head = Stack.build(
             [width, width, spec.actions],
             generator,
@@ -73,16 +75,20 @@ class PPOMA(HostAlgorithm):
             last_gain=0.01,
             agents=spec.agents if config.identity_in_head else 0,
         )
-        self.critic = Stack.build([spec.features, width, width, width, 1], generator, relu=(True, False, True, False))
+        self.critic = Stack.build([width, width, 1], generator, relu=(True, False))
         self._clip = ClipRange(config.clip, config.dual_clip)
 
     def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
         """Logits."""
-        return self.head(self.body(_features(observation))), memory
+        return self.head(self.body(self._encode(observation))), memory
+
+    def _encode(self, observation: Observation) -> Tensor:
+        assert observation.features is not None
+        return self.encoder(observation.features)
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
-        """Policy (what of it is not frozen) and critic."""
-        policy = [p for p in (*self.body.parameters(), *self.head.parameters()) if p.requires_grad]
+        """Policy, the encoder included, and critic."""
+        policy = [*self.encoder.parameters(), *self.body.parameters(), *self.head.parameters()]
         rate = self.config.learning_rate
         return [
             ParameterGroup(policy, rate, self.config.max_gradient_norm),
@@ -90,38 +96,48 @@ class PPOMA(HostAlgorithm):
         ]
 
     def give_each_agent_its_own_head(self) -> None:
-        """PR-Fast's change: the body frozen, a head for each agent."""
+        """PR-Fast's change: encoder and body frozen, a head for each agent."""
+        self.encoder.requires_grad_(False)
         self.body.requires_grad_(False)
         self.head.copy_for_each_agent(self._agents)
 
     def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
         """``passes`` steps over the whole batch, fewer where too much of it has left the clip range."""
         rows = rollout.rows()
-        features, legal = _features(rows), rows.legal_actions()
         with torch.no_grad():
             batch = self._prepare(rollout, rows, exploration, ranks)
-            frozen = None if next(self.body.parameters()).requires_grad else self.body(features)
+            frozen = self._frozen_outputs(rows)
         for _ in range(self.config.passes):
-            loss = self.loss_of(self._objective, features, frozen, legal, batch, exploration, rollout.progress)
+            loss = self.loss_of(self._objective, rows, frozen, batch, exploration, rollout.progress)
             inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
             if inside < self.config.least_inside:
                 return
 
+    def _frozen_outputs(self, rows: Observation) -> tuple[Tensor, Tensor] | None:
+        """What encoder and body give, where they are frozen, so that no pass has to run them again."""
+        if next(self.body.parameters()).requires_grad:
+            return None
+        encoded = self._encode(rows)
+        return encoded, self.body(encoded)
+
     def _objective(
         self,
-        features: Tensor,
-        hidden: Tensor | None,
-        legal: Tensor | None,
+        rows: Observation,
+        frozen: tuple[Tensor, Tensor] | None,
         batch: _Batch,
         exploration: ExplorationStrategy,
         progress: Progress,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a pass; ``hidden`` is what a frozen body gives for ``features``."""
-        logits = self.head(self.body(features) if hidden is None else hidden)
-        log_policy = exploration.log_policy(logits, legal, progress)
+        """The loss of a pass."""
+        if frozen is None:
+            encoded = self._encode(rows)
+            hidden = self.body(encoded)
+        else:
+            encoded, hidden = frozen
+        log_policy = exploration.log_policy(self.head(hidden), rows.legal_actions(), progress)
         policy_loss, inside = clipped_objective(_actions_first(log_policy), batch.cells, self._clip)
-        error = self.critic(features).flatten() - batch.value_targets
+        error = self.critic(encoded).flatten() - batch.value_targets
         value_loss = (batch.value_weights * error.square()).sum()
         return policy_loss + self.config.value_coefficient * value_loss, {
             "policy_loss": policy_loss.detach(),
@@ -130,10 +146,10 @@ class PPOMA(HostAlgorithm):
         }
 
     def _prepare(self, rollout: Rollout, rows: Observation, exploration: ExplorationStrategy, ranks: Ranks) -> _Batch:
-        values_of_rows = self.critic(_features(rows)).squeeze(-1)
+        values_of_rows = self.critic(self._encode(rows)).squeeze(-1)
         values = rollout.spread(values_of_rows)
         if rollout.table is None:
-            last_values = self.critic(_features(rollout.last_observation)).squeeze(-1)
+            last_values = self.critic(self._encode(rollout.last_observation)).squeeze(-1)
         else:
             last_values = rollout.spread_last(values_of_rows)
         advantages = generalised_advantages(
@@ -146,19 +162,14 @@ class PPOMA(HostAlgorithm):
             self.config.gae_lambda,
         )
         acting = rollout.acting.to(advantages.dtype)
-        moments = _moments(advantages, acting, ranks)
-        weights = acting / moments.count
+        standard = _standard(advantages, acting, ranks)
+        weights = acting / standard.count
         logits, _ = self.scores(rows, {})
         old = _actions_first(exploration.log_policy(logits, rows.legal_actions(), rollout.progress))
         coefficient = exploration.entropy_coefficient(rollout.progress)
         if rollout.table is None:
-            return _sample_batch(rollout, advantages, moments, weights, values, old, coefficient)
-        return _table_batch(rollout, advantages, moments, weights, values_of_rows.flatten(), old, coefficient)
-
-
-def _features(observation: Observation) -> Tensor:
-    assert observation.features is not None
-    return observation.features
+            return _sample_batch(rollout, advantages, standard, weights, values, old, coefficient)
+        return _table_batch(rollout, advantages, standard, weights, values_of_rows.flatten(), old, coefficient)
 
 
 def _actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A rows"]:
@@ -166,7 +177,7 @@ def _actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A rows
 
 
 @dataclass(frozen=True)
-class _Moments:
+class _Standard:
     """Over the samples of all ranks: how many a rank has on average, and mean and 1/deviation of their advantages."""
 
     count: Float[Tensor, ""]
@@ -174,20 +185,20 @@ class _Moments:
     scale: Float[Tensor, ""]
 
 
-def _moments(advantages: Tensor, acting: Tensor, ranks: Ranks) -> _Moments:
+def _standard(advantages: Tensor, acting: Tensor, ranks: Ranks) -> _Standard:
     masked = advantages * acting
     sums = torch.stack([acting.sum(), masked.sum(), (masked * advantages).sum()]).double()
     count, total, squares = ranks.mean(sums).unbind()
     mean = total / count
     deviation = (squares / count - mean**2).clamp(min=0).sqrt()
     count, mean, scale = (x.to(advantages.dtype) for x in (count, mean, 1 / (deviation + 1e-8)))
-    return _Moments(count, mean, scale)
+    return _Standard(count, mean, scale)
 
 
 def _sample_batch(
     rollout: Rollout,
     advantages: Tensor,
-    moments: _Moments,
+    standard: _Standard,
     weights: Tensor,
     values: Tensor,
     old: Tensor,
@@ -195,7 +206,7 @@ def _sample_batch(
 ) -> _Batch:
     """A cell and a row for every sample."""
     chosen, weight = rollout.actions.view(1, -1), weights.flatten()
-    normalised = ((advantages - moments.mean) * moments.scale).flatten()
+    normalised = ((advantages - standard.mean) * standard.scale).flatten()
     shares = torch.stack([normalised >= 0, normalised < 0]) * weight
     cells = SurrogateCells(shares * normalised, shares, old.gather(0, chosen).squeeze(0), coefficient * weight, chosen)
     return _Batch(cells, weight, (advantages + values).flatten(), weight.new_zeros(()))
@@ -204,7 +215,7 @@ def _sample_batch(
 def _table_batch(
     rollout: Rollout,
     advantages: Tensor,
-    moments: _Moments,
+    standard: _Standard,
     weights: Tensor,
     values_of_rows: Tensor,
     old: Tensor,
@@ -217,7 +228,7 @@ def _table_batch(
     # In place: the index is the largest tensor of an update, and fresh memory costs more than the arithmetic.
     cell = situation * agents
     cell.add_(torch.arange(agents, device=cell.device)).add_(rollout.actions, alpha=rows)
-    cell.add_(advantages < moments.mean, alpha=actions * rows)
+    cell.add_(advantages < standard.mean, alpha=actions * rows)
     cell = cell.flatten()
     empty = advantages.new_zeros(2 * actions * rows)
     weighted = advantages * weights
@@ -228,6 +239,6 @@ def _table_batch(
     # The mean return of a row is what its value was, plus its mean advantage over that.
     mean_of_row = sum_of_row / share_of_row.clamp(min=1e-12)
     floor = (weighted * advantages).sum() - torch.dot(sum_of_row, mean_of_row)
-    normalised = (sums - moments.mean * shares) * moments.scale
+    normalised = (sums - standard.mean * shares) * standard.scale
     cells = SurrogateCells(normalised, shares, old.flatten(), coefficient * share_of_row, None)
     return _Batch(cells, share_of_row, values_of_rows + mean_of_row, floor)

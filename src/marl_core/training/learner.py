@@ -18,7 +18,7 @@ from marl_core.registry import build
 from marl_core.rng import Generators, seed_for
 from marl_core.rollout import Collector
 from marl_core.training.compiled import CompiledLoss
-from marl_core.training.optimizer import FlatAdam
+from marl_core.training.optimizer import FlatAdam, Moments, carry_over, moments_by_name
 from marl_core.training.ranks import SingleRank, StrategyRanks
 from marl_core.types import Progress, Rollout
 
@@ -33,6 +33,7 @@ class Learner(LightningModule):
         exploration: the stage's strategy.
         progress: where the stage starts or, with ``saved``, goes on.
         saved: a checkpoint of this very stage.
+        moments: what the optimiser knew at the end of the stage before.
     """
 
     def __init__(
@@ -42,14 +43,16 @@ class Learner(LightningModule):
         exploration: ExplorationStrategy,
         progress: Progress,
         saved: Mapping[str, Any] | None = None,
+        moments: Mapping[str, Moments] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.run = config
         self.host, self.exploration, self.progress = host, exploration, progress
-        self._saved = saved
+        self._saved, self._moments = saved, moments or {}
         self.ranks: Ranks = SingleRank()
         self.latest_return: float | None = None
+        self.stop_requested = False
         self._collector: Collector | None = None
 
     @property
@@ -63,11 +66,18 @@ class Learner(LightningModule):
         return (self.stage_episodes - self.progress.stage_episodes) // self.run.training.episodes_per_update
 
     def configure_optimizers(self) -> FlatAdam:
-        """Adam, with the moments of the checkpoint where the stage goes on."""
+        """Adam, with the moments of the checkpoint where the stage goes on, or else of the stage before."""
         optimizer = FlatAdam(self.host.parameter_groups())
         if self._saved is not None:
             optimizer.load_state_dict(self._saved["optimizer_states"][0])
+        else:
+            carry_over(self.host, optimizer, self._moments)
         return optimizer
+
+    def final_moments(self) -> dict[str, Moments]:
+        """What the optimiser knows at the end of the stage, trained just now or by an earlier process."""
+        trained = self._trainer is not None
+        return moments_by_name(self.host, self._flat_adam() if trained else self.configure_optimizers())
 
     def on_fit_start(self) -> None:
         """Set up this rank's games and generators, which need to know the rank and the device."""
@@ -129,15 +139,20 @@ class Learner(LightningModule):
         due = self.progress.updates % self.run.training.log_every == 0 or self._evaluation_is_due()
         if due:
             self._log({**self._counts(), **self._rollout_metrics(rollout, metrics), **self._evaluation_metrics()})
+        if self.stop_requested:
+            raise KeyboardInterrupt
 
     def _advance(self, rollout: Rollout) -> None:
+        """Count the update. Ranks learn whether another was asked to stop: one that went on alone would hang."""
         episodes = self.run.training.episodes_per_update
-        steps = rollout.valid.sum().double()
+        stop = torch.tensor(self.stop_requested, dtype=torch.float64, device=self.device)
+        steps, stops = self.ranks.mean(torch.stack([rollout.valid.sum().double(), stop])).tolist()
+        self.stop_requested = stops > 0
         self.progress = replace(
             self.progress,
             episodes=self.progress.episodes + episodes,
             stage_episodes=self.progress.stage_episodes + episodes,
-            environment_steps=self.progress.environment_steps + round(float(self.ranks.mean(steps)) * self.ranks.count),
+            environment_steps=self.progress.environment_steps + round(steps * self.ranks.count),
             updates=self.progress.updates + 1,
         )
 

@@ -7,6 +7,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from marl_core.registry import build
 from marl_core.rng import generator
 from marl_core.training.learner import Learner
 from marl_core.training.loggers import MetricsFile
+from marl_core.training.optimizer import Moments
 from marl_core.training.progress_bar import RunProgressBar
 from marl_core.training.run_folder import RunFolder, WholeCheckpointIO
 from marl_core.types import EnvironmentSpec, Progress
@@ -59,15 +61,16 @@ def _train(config: RunConfig, folder: RunFolder, started: float, progress_bar: b
     host, exploration, progress = prepare(config, saved)
     metrics = MetricsFile(folder.metrics, progress.updates if saved else None)
     trained = False
+    moments: dict[str, Moments] = {}
     for stage in range(progress.stage, len(config.stages)):
         if stage > progress.stage:
             exploration = enter_stage(config, stage, host)
             progress, saved = Progress(**{**vars(progress), "stage": stage, "stage_episodes": 0}), None
-        learner = Learner(config, host, exploration, progress, saved)
+        learner = Learner(config, host, exploration, progress, saved, moments)
         if learner.remaining_updates:
             _fit(config, folder, learner, metrics, progress_bar)
             trained = True
-        progress = learner.progress
+        progress, moments = learner.progress, learner.final_moments()
     if rank() != 0:
         return None
     result = evaluate(config, host, exploration, progress, config.training.evaluation_episodes)
@@ -170,15 +173,46 @@ def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: Metric
         callbacks.append(RunProgressBar(config))
     trainer = _trainer(config, loggers, callbacks)
     try:
-        trainer.fit(learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None))
+        with _interrupts_between_updates(learner):
+            trainer.fit(learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None))
     except SIGTERMException as error:
         raise SystemExit(128 + signal.SIGTERM) from error
     except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
         if not trainer.interrupted:
             raise
-        raise KeyboardInterrupt from error
+        raise _interruption() from error
     if trainer.interrupted:
-        raise KeyboardInterrupt
+        raise _interruption()
+
+
+@contextmanager
+def _interrupts_between_updates(learner: Learner) -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the update; a second one does not.
+
+    An exception amid TensorBoard's dealings with its thread can leave a lock that nobody opens again.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # somebody else's, or ignored, as in the background
+        return
+
+    def request_stop(number: int, frame: object) -> None:
+        learner.stop_requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    try:
+        signal.signal(signal.SIGINT, request_stop)
+    except ValueError:  # only the main thread may set handlers, and is the only one that is interrupted
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interruption() -> BaseException:
+    """Rank 0 speaks for all; another's bad status would have Lightning kill rank 0 before it can."""
+    return KeyboardInterrupt() if rank() == 0 else SystemExit(0)
 
 
 def _trainer(config: RunConfig, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
