@@ -18,7 +18,7 @@ from marl_core.registry import build
 from marl_core.rng import Generators, seed_for
 from marl_core.rollout import Collector
 from marl_core.training.compiled import CompiledLoss
-from marl_core.training.optimizer import FlatAdam, Moments, carry_over, moments_by_name
+from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank, StrategyRanks
 from marl_core.types import Progress, Rollout
 
@@ -33,7 +33,6 @@ class Learner(LightningModule):
         exploration: the stage's strategy.
         progress: where the stage starts or, with ``saved``, goes on.
         saved: a checkpoint of this very stage.
-        moments: what the optimiser knew at the end of the stage before.
     """
 
     def __init__(
@@ -43,13 +42,12 @@ class Learner(LightningModule):
         exploration: ExplorationStrategy,
         progress: Progress,
         saved: Mapping[str, Any] | None = None,
-        moments: Mapping[str, Moments] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.run = config
         self.host, self.exploration, self.progress = host, exploration, progress
-        self._saved, self._moments = saved, moments or {}
+        self._saved = saved
         self.ranks: Ranks = SingleRank()
         self.latest_return: float | None = None
         self.stop_requested = False
@@ -66,18 +64,11 @@ class Learner(LightningModule):
         return (self.stage_episodes - self.progress.stage_episodes) // self.run.training.episodes_per_update
 
     def configure_optimizers(self) -> FlatAdam:
-        """Adam, with the moments of the checkpoint where the stage goes on, or else of the stage before."""
+        """Adam: anew in each stage, with the moments of the checkpoint where a stage goes on."""
         optimizer = FlatAdam(self.host.parameter_groups())
         if self._saved is not None:
             optimizer.load_state_dict(self._saved["optimizer_states"][0])
-        else:
-            carry_over(self.host, optimizer, self._moments)
         return optimizer
-
-    def final_moments(self) -> dict[str, Moments]:
-        """What the optimiser knows at the end of the stage, trained just now or by an earlier process."""
-        trained = self._trainer is not None
-        return moments_by_name(self.host, self._flat_adam() if trained else self.configure_optimizers())
 
     def on_fit_start(self) -> None:
         """Set up this rank's games and generators, which need to know the rank and the device."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, final
 
 import torch
@@ -48,60 +47,6 @@ class FlatAdam(torch.optim.Adam):
                 _clip(vector.grad, limit)
         super().step()
         return result
-
-
-@dataclass(frozen=True)
-class Moments:
-    """What Adam knows of a parameter: first and second moment of its gradient, after a number of steps."""
-
-    first: Tensor
-    second: Tensor
-    steps: Tensor
-
-    def for_shape(self, shape: torch.Size) -> Moments | None:
-        """The same for a parameter of that shape: for itself, or for a copy for each agent; None for anything else.
-
-        The gradient of what agents share is the sum of the gradients that their copies get, so a copy's is taken for
-        an equal part of it.
-        """
-        if shape == self.first.shape:
-            return self
-        if shape[1:] != self.first.shape:
-            return None
-        copies = shape[0]
-        return Moments((self.first / copies).expand(shape), (self.second / copies**2).expand(shape), self.steps)
-
-
-def moments_by_name(host: nn.Module, optimizer: FlatAdam) -> dict[str, Moments]:
-    """The moments of each parameter that has been optimised, by its name in the host."""
-    names = {parameter: name for name, parameter in host.named_parameters()}
-    found = {}
-    for vector, members in zip(optimizer.vectors, optimizer.members, strict=True):
-        state = optimizer.state.get(vector)
-        if state:
-            sizes = [p.numel() for p in members]
-            parts = zip(members, state["exp_avg"].split(sizes), state["exp_avg_sq"].split(sizes), strict=True)
-            for p, first, second in parts:
-                found[names[p]] = Moments(first.view_as(p).clone(), second.view_as(p).clone(), state["step"].clone())
-    return found
-
-
-def carry_over(host: nn.Module, optimizer: FlatAdam, known: Mapping[str, Moments]) -> None:
-    """Have a new optimiser go on with what the one of the stage before knew.
-
-    A parameter that is new as a copy for each agent goes on with copies. A group with a parameter of which nothing is
-    known starts anew, because all of a group shares one number of steps.
-    """
-    names = {parameter: name for name, parameter in host.named_parameters()}
-    for vector, members in zip(optimizer.vectors, optimizer.members, strict=True):
-        found = [known[names[p]].for_shape(p.shape) if names[p] in known else None for p in members]
-        moments = [one for one in found if one is not None]
-        if len(moments) == len(found):
-            optimizer.state[vector] = {
-                "step": moments[0].steps.to(vector.device),
-                "exp_avg": torch.cat([one.first.reshape(-1) for one in moments]).to(vector.device),
-                "exp_avg_sq": torch.cat([one.second.reshape(-1) for one in moments]).to(vector.device),
-            }
 
 
 def _flatten(members: Sequence[nn.Parameter]) -> nn.Parameter:

@@ -28,7 +28,6 @@ from marl_core.registry import build
 from marl_core.rng import generator
 from marl_core.training.learner import Learner
 from marl_core.training.loggers import MetricsFile
-from marl_core.training.optimizer import Moments
 from marl_core.training.progress_bar import RunProgressBar
 from marl_core.training.run_folder import RunFolder, WholeCheckpointIO
 from marl_core.types import EnvironmentSpec, Progress
@@ -61,16 +60,15 @@ def _train(config: RunConfig, folder: RunFolder, started: float, progress_bar: b
     host, exploration, progress = prepare(config, saved)
     metrics = MetricsFile(folder.metrics, progress.updates if saved else None)
     trained = False
-    moments: dict[str, Moments] = {}
     for stage in range(progress.stage, len(config.stages)):
         if stage > progress.stage:
             exploration = enter_stage(config, stage, host)
             progress, saved = Progress(**{**vars(progress), "stage": stage, "stage_episodes": 0}), None
-        learner = Learner(config, host, exploration, progress, saved, moments)
+        learner = Learner(config, host, exploration, progress, saved)
         if learner.remaining_updates:
             _fit(config, folder, learner, metrics, progress_bar)
             trained = True
-        progress, moments = learner.progress, learner.final_moments()
+        progress = learner.progress
     if rank() != 0:
         return None
     result = evaluate(config, host, exploration, progress, config.training.evaluation_episodes)
