@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ class Far(Headless):
 function = print
 """
 
-# A warning on standard error would be a second line.
+# On standard error a warning would be a second line.
 pytestmark = pytest.mark.filterwarnings("error")
 
 LEVELS = "levels: [{kind: A, action: 0},\n    {kind: B, arms: [1, 2, 10]}]"
@@ -422,6 +423,18 @@ def test_lines_through_anchors(marl: Command, wrong: str, message: str) -> None:
     assert outcome.err.count(message) == 3
 
 
+def test_the_line_of_what_was_merged(marl: Command) -> None:
+    marl.write(ANCHORS.replace("    episodes: 32\n", "    extra: 1\n").replace("{episodes: 32,\n", "{episodes: 33,\n"))
+    outcome = marl("config", "check", "--config", "run.yaml", "--set", "stages.0.episodes=32")
+    assert (outcome.status, outcome.err) == (
+        2,
+        "run.yaml:6: stages.1.extra: unknown key 'extra' (known: episodes, exploration)\n",
+    )
+    marl.write(ANCHORS.replace("    episodes: 32\n", "").replace("{episodes: 32,\n", "{episodes: 33,\n"))
+    line = refused(marl, "config", "check", "--config", "run.yaml", "--set", "stages.0.episodes=32")
+    assert line == "run.yaml:2: stages.1.episodes: 33 is no multiple of training.episodes_per_update (16); 32 is"
+
+
 def test_lines_of_flow_style_and_of_what_a_merge_overrides(marl: Command) -> None:
     marl.write(ANCHORS.replace("    episodes: 32\n", "    episodes: 33\n"))
     assert refused(marl, "config", "check", "--config", "run.yaml").startswith(
@@ -507,6 +520,10 @@ def test_the_last_override_wins_and_answers(marl: Command) -> None:
         marl, "train", "--config", "run.yaml", "--set", "host.hidden=8", "--set", "host={name: ppo_ma, clip: 2}"
     )
     assert line == "--set host: host.clip: must be less than 1, found 2"
+    line = refused(
+        marl, "train", "--config", "run.yaml", "--set", "host={name: ppo_ma, clip: 2}", "--set", "host.clip=3"
+    )
+    assert line == "--set host.clip: must be less than 1, found 3"
 
 
 def test_a_folder_that_holds_a_run(marl: Command, run: Path) -> None:
@@ -573,7 +590,10 @@ BROKEN_CHECKPOINTS = {
 @pytest.mark.parametrize("content", BROKEN_CHECKPOINTS)
 def test_checkpoints_that_are_none(marl: Command, run: Path, content: str, command: str) -> None:
     BROKEN_CHECKPOINTS[content](marl.folder / run / "checkpoints" / "last.ckpt")
-    line = refused(marl, command, "run")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        line = refused(marl, command, "run")
+    assert warned == []  # each would be a line of its own
     assert line.startswith("run/checkpoints/last.ckpt: this is no checkpoint of a run (")
     assert "attacked" not in marl.files()
 
