@@ -1,4 +1,4 @@
-"""A host algorithm of one's own: REINFORCE with the mean return of each situation as its baseline.
+"""A host algorithm of one's own: REINFORCE with the mean reward of each step as its baseline.
 
     marl train --config examples/custom_host.yaml
 
@@ -51,8 +51,9 @@ class Reinforce(HostAlgorithm):
         return [ParameterGroup(list(self.policy.parameters()), self.config.learning_rate, max_gradient_norm=0.5)]
 
     def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
-        acting = rollout.acting.float()
-        advantage = (rollout.reward - ranks.mean(rollout.reward.mean(1, keepdim=True))) * acting
+        acting = rollout.acting.float()  # 0 for the dead, and for what lies behind the end of a game
+        rewarded, played = (ranks.mean(x.sum(1, keepdim=True)) for x in (rollout.reward * acting, acting))
+        advantage = (rollout.reward - rewarded / played.clamp(min=1e-8)) * acting
         samples = ranks.mean(acting.sum())
         coefficient = exploration.entropy_coefficient(rollout.progress)
         rows = rollout.rows()  # the distinct observations where the environment knows them, else every sample

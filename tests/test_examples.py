@@ -1,0 +1,74 @@
+"""The examples: each config is valid, trains, and what it adds of its own keeps the protocols' promises."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from marl_core.config.yaml_file import load_run
+from marl_core.testing import check_environment, check_exploration, check_host
+from marl_core.training import stages
+from marl_core.training.run_folder import RunFolder
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+CONFIGS = sorted(EXAMPLES.glob("*.yaml"))
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Imports a module of the examples."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_example_trains(path: Path, tmp_path: Path) -> None:
+    small = ["training.episodes_per_update=32", "training.evaluation_episodes=8", "training.threads=1"]
+    lengths = [f"stages.{index}.episodes=64" for index in range(len(load_run(path).stages))]
+    run = load_run(path, [*small, *lengths, "environment.agents=4"])
+    folder = RunFolder(tmp_path / "run")
+    folder.create(run)
+    result = stages.train(run, folder, progress_bar=False)
+    assert result is not None
+    assert folder.summary.exists()
+    assert torch.isfinite(torch.tensor(list(result.metrics().values()))).all()
+
+
+def test_custom_environment_keeps_the_protocol(example: Any) -> None:
+    module = example("custom_environment")
+    check_environment(partial(module.NightWatch, module.NightWatchConfig(name="night_watch", agents=4)))
+
+
+def test_custom_host_keeps_the_protocol(example: Any) -> None:
+    module = example("custom_host")
+    check_host(partial(module.Reinforce, module.ReinforceConfig(name="reinforce")))
+
+
+def test_custom_exploration_keeps_the_protocol(example: Any) -> None:
+    module = example("custom_exploration")
+    check_exploration(partial(module.CommonQuantile, module.CommonQuantileConfig(name="common_quantile")))
+
+
+def test_custom_host_is_short() -> None:
+    assert len((EXAMPLES / "custom_host.py").read_text().splitlines()) < 80
+
+
+def test_readme_names_no_file_that_is_missing() -> None:
+    readme = EXAMPLES.parent / "README.md"
+    targets = [part.split(")")[0] for part in readme.read_text().split("](")[1:]]
+    assert targets
+    missing = [target for target in targets if not (readme.parent / target).exists()]
+    assert not missing
+
+
+def test_a_config_finds_the_module_beside_it_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("custom_host.yaml", "custom_host.py"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    monkeypatch.chdir("/")
+    assert load_run(tmp_path / "custom_host.yaml").host.name == "custom_host:Reinforce"
