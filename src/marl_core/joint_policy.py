@@ -42,7 +42,7 @@ class JointPolicy:
 
     def marginal(self) -> Float[Tensor, "*B N A"]:
         """How often each agent really takes each action: the left side of Eq. 16."""
-        return torch.tensordot(self.weights, self.components, dims=1)
+        return torch.tensordot(self.weights.to(self.components.dtype), self.components, dims=1)
 
     def sampler(self) -> JointSampler:
         """The tables that sampling needs, computed once for any number of draws."""

@@ -27,7 +27,7 @@ def generalised_advantages(
         following = last_values
         if t + 1 < steps:
             following = torch.where(valid[t + 1].unsqueeze(-1), values[t + 1], last_values)
-        discount = gamma * (~terminated[t]).unsqueeze(-1)
+        discount = gamma * (~terminated[t]).unsqueeze(-1).to(values.dtype)
         delta = reward[t] + discount * following - values[t]
         # Behind its last step a game's advantage is 0, so that it adds nothing to the step before.
         advantage = torch.where(valid[t].unsqueeze(-1), delta + gamma * lam * advantage, 0.0)

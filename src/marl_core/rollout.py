@@ -11,7 +11,7 @@ from torch import Tensor
 
 from marl_core.joint_policy import JointSampler, draw_components
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
-from marl_core.types import Memory, Observation, Progress, Rollout, StepResult
+from marl_core.types import NO_OP, Memory, Observation, Progress, Rollout, StepResult
 
 
 class Collector:
@@ -50,6 +50,8 @@ class Collector:
             else:
                 own, memory = self._sampler(host, exploration, progress, observation, memory)
                 actions = own.draw(component, self._generator)
+            if observation.alive is not None:  # with a table, or without action masks, no mask stops the dead
+                actions = actions.masked_fill(~observation.alive, NO_OP)
             result = self._environment.step(actions)
             steps.append(_Step(observation, before, actions, component, on, result))
             observation = self._seen(result.observation, table)
