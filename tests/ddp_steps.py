@@ -68,8 +68,8 @@ def share(rollout: Rollout, rank: int, ranks: int) -> Rollout:
 def train_by_given_rollouts(folder: RunFolder, run: RunConfig) -> None:
     """A run whose learner gets ``rollout_of_all``, or its share of it, in place of games of its own."""
 
-    def collect(learner: Learner) -> Rollout:
-        return share(rollout_of_all(run, learner), learner.global_rank, learner.ranks.count)
+    def collect(self: Learner) -> Rollout:
+        return share(rollout_of_all(run, self), self.global_rank, self.ranks.count)
 
     own, Learner.collect = Learner.collect, collect  # type: ignore[method-assign]
     try:

@@ -19,9 +19,9 @@ def crash_after(rank: int, updates: int) -> None:
     """Have the given rank crash when it has made so many updates."""
     training_step = Learner.training_step
 
-    def crashing(learner: Learner, *arguments: Any) -> None:
-        training_step(learner, *arguments)
-        if (learner.global_rank, learner.progress.updates) == (rank, updates):
+    def crashing(self: Learner, batch: Any, batch_index: int) -> None:
+        training_step(self, batch, batch_index)
+        if (self.global_rank, self.progress.updates) == (rank, updates):
             raise RuntimeError(f"rank {rank} crashes on purpose")
 
     Learner.training_step = crashing  # type: ignore[method-assign]

@@ -66,11 +66,13 @@ def go_on(folder: RunFolder) -> None:
 
 
 def outcome(folder: RunFolder) -> dict[str, Any]:
-    """All that a finished run leaves, but for times and versions."""
+    """All that a finished run leaves, but for times, versions and the config itself."""
     summary = json.loads(folder.summary.read_text())
     del summary["seconds"]
+    checkpoint = torch.load(folder.checkpoint, weights_only=True)
+    checkpoint["marl"].pop("config", None)
     return {
-        "checkpoint": torch.load(folder.checkpoint, weights_only=True),
+        "checkpoint": checkpoint,
         "metrics": folder.metrics.read_bytes(),
         "summary": summary,
     }
