@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,16 @@ def test_a_config_finds_the_module_beside_it_from_anywhere(tmp_path: Path, monke
         shutil.copy(EXAMPLES / name, tmp_path)
     monkeypatch.chdir("/")
     assert load_run(tmp_path / "custom_host.yaml").host.name == "custom_host:Reinforce"
+
+
+def test_a_run_finds_its_modules_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run folder holds no module of the user's, and whoever resumes or evaluates may be anywhere."""
+    for name in ("custom_environment.yaml", "custom_environment.py"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    config = load_run(tmp_path / "custom_environment.yaml")
+    folder = RunFolder(tmp_path / "run")
+    folder.create(config, modules=tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "custom_environment", raising=False)
+    monkeypatch.chdir("/")
+    assert folder.load_config().environment.name == "custom_environment:NightWatch"

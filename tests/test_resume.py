@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from tensorboard.summary.writer import event_file_writer  # type: ignore[import-
 from torch import Tensor
 
 from marl_core.cli import main
+from marl_core.config.run import RunConfig
+from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
 from marl_core.training import run_folder, stages
 from marl_core.training.learner import Learner
@@ -185,7 +188,7 @@ def test_tensorboard_shows_every_update_once(tmp_path: Path, monkeypatch: pytest
         assert [event.value for event in events.Scalars(name)] == pytest.approx([value for _, value in expected])
 
 
-@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed", "bf16-true"])
 def test_other_precisions_resume_exactly_too(precision: str, tmp_path: Path) -> None:
     data = run_data(precision=precision)
     whole = interrupted(tmp_path / "whole", data)
@@ -194,7 +197,17 @@ def test_other_precisions_resume_exactly_too(precision: str, tmp_path: Path) -> 
     )
     assert differences(outcome(parts), outcome(whole)) == []
     weights = outcome(whole)["checkpoint"]["state_dict"]["host.head.layers.0.weight"]
-    assert weights.dtype == (torch.float64 if precision == "64-true" else torch.float32)
+    expected = {"64-true": torch.float64, "bf16-mixed": torch.float32, "bf16-true": torch.bfloat16}
+    assert weights.dtype == expected[precision]
+
+
+@pytest.mark.slow
+def test_compiled_runs_resume_exactly(tmp_path: Path) -> None:
+    data = run_data(compile=True)
+    whole = interrupted(tmp_path / "whole", data)
+    crashes = [(Learner, "training_step", call, True) for call in (5, 8)]
+    parts = interrupted(tmp_path / "parts", data, *crashes)
+    assert differences(outcome(parts), outcome(whole)) == []
 
 
 def test_a_half_made_folder_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,7 +241,7 @@ def test_another_number_of_processes_is_refused(tmp_path: Path) -> None:
     go_on(folder)
     text = folder.config_file.read_text()
     folder.config_file.write_text(text.replace("devices: 1", "devices: 2"))
-    with pytest.raises(UserError, match=r"training\.devices is 2, but the checkpoint is of 1"):
+    with pytest.raises(UserError, match=r"training\.devices"):
         go_on(folder)
 
 
@@ -240,3 +253,23 @@ def marl(*arguments: str) -> int:
             main()
     assert isinstance(ended.value.code, int)
     return ended.value.code
+
+
+@pytest.mark.parametrize("override", ["environment.agents=4", "seed=5", "training.episodes_per_update=8"])
+def test_a_run_goes_on_by_the_config_it_began_with(tmp_path: Path, override: str) -> None:
+    folder = start(tmp_path / "run", run_data())
+    with crash_at(Learner, "training_step", 5), pytest.raises(CrashError):
+        go_on(folder)
+    folder.config_file.write_text(dump_run(load_run(folder.config_file, [override])))
+    with pytest.raises(UserError, match=f"{re.escape(override.split('=')[0])} is not what it was"):
+        go_on(folder)
+
+
+def test_a_finished_run_can_be_given_another_stage(tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", run_data())
+    go_on(folder)
+    data = run_data()
+    data["stages"].append({"episodes": 32})
+    folder.config_file.write_text(dump_run(RunConfig.model_validate(data)))
+    go_on(folder)
+    assert outcome(folder)["summary"]["training_episodes"] == sum(stage["episodes"] for stage in data["stages"])

@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError
 from marl_core.protocols import ExplorationStrategy, HostNeeds
 from marl_core.registry import build, find
 from marl_core.types import EnvironmentSpec
+
+#: What of ``training`` makes no difference to what is learnt, and so may be changed before a run is resumed.
+_FREE = {"evaluate_every", "evaluation_episodes", "log_every", "checkpoint_every", "threads", "tensorboard"}
+
+
+def check_unchanged(config: RunConfig, saved: Mapping[str, Any], path: Path) -> None:
+    """Refuse to resume by another config than the one that a checkpoint was written by; stages to come may change.
+
+    Args:
+        config: by which the run shall go on.
+        saved: the checkpoint's ``config`` and ``progress``.
+        path: the config's file, for the message.
+    """
+    now, before = config.model_dump(mode="json"), dict(saved["config"])
+    begun = saved["progress"]["stage"] + 1
+    for parts in (now, before):
+        parts["stages"] = parts["stages"][:begun]
+        parts["training"] = {key: value for key, value in parts["training"].items() if key not in _FREE}
+    changed = _first_difference(now, before)
+    if changed is not None:
+        where = ".".join(map(str, changed))
+        raise UserError(
+            f"{path}: {where} is not what it was when the checkpoint was written; a run goes on as it began"
+        )
+
+
+def _first_difference(now: Any, before: Any) -> tuple[str | int, ...] | None:
+    """Where two configs first differ; None where they are equal."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        keys: list[Any] = [*now, *(key for key in before if key not in now)]
+        pairs = [(key, now.get(key), before.get(key)) for key in keys]
+    elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        pairs = [(index, *pair) for index, pair in enumerate(zip(now, before, strict=True))]
+    else:
+        return None if now == before else ()
+    for key, *pair in pairs:
+        deeper = _first_difference(*pair)
+        if deeper is not None:
+            return (key, *deeper)
+    return None
 
 
 def check_compatible(config: RunConfig, spec: EnvironmentSpec) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable
 from functools import cache
@@ -111,6 +112,11 @@ def _checked(kind: Kind, name: str, loaded: Any) -> Component:
     if missing:
         raise LookupError(f"'{name}' is no whole {kind}: it lacks {', '.join(missing)}")
     return cast(Component, loaded)
+
+
+def look_for_modules_in(*folders: str) -> None:
+    """Folders in which ``module:Class`` names are looked for, after Python's own."""
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
 
 
 def build(kind: Kind, config: ComponentConfig, *args: Any, **kwargs: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from marl_core.config.components import validate_strictly
 from marl_core.config.report import mistakes
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError, dotted
+from marl_core.registry import look_for_modules_in
 
 _INDEX = re.compile(r"[0-9]+")
 
@@ -65,9 +65,7 @@ class RunFile:
         self._document = _read(path)
         self._data = _plain(self._document)
         self._overrides = [_apply(self._data, *_split(override)) for override in overrides]
-        for folder in (str(path.resolve().parent), str(Path.cwd())):
-            if folder not in sys.path:
-                sys.path.append(folder)
+        look_for_modules_in(str(path.resolve().parent), str(Path.cwd()))
 
     def config(self) -> RunConfig:
         """The valid config. Raises ``UserError`` with a line for each mistake: file and line, or the override."""

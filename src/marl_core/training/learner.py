@@ -192,4 +192,8 @@ class Learner(LightningModule):
             torch.distributed.all_gather_object(everyone, own)
         for count in ("epoch", "global_step", "loops", "callbacks", "lr_schedulers"):
             checkpoint.pop(count, None)
-        checkpoint["marl"] = {"progress": asdict(self.progress), "ranks": everyone}
+        checkpoint["marl"] = {
+            "progress": asdict(self.progress),
+            "ranks": everyone,
+            "config": self.run.model_dump(mode="json"),
+        }

@@ -20,6 +20,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
+from marl_core.registry import look_for_modules_in
 from marl_core.types import Progress
 
 
@@ -33,8 +34,13 @@ class RunFolder:
         self.checkpoint = path / "checkpoints" / "last.ckpt"
         self.summary = path / "summary.json"
 
-    def create(self, config: RunConfig) -> None:
-        """Start a new run here. Raises ``UserError`` where there is one already."""
+    def create(self, config: RunConfig, modules: Path | None = None) -> None:
+        """Start a new run here. Raises ``UserError`` where there is one already.
+
+        Args:
+            config: the run's.
+            modules: the folder of the modules that the config names; remembered, so that the run finds them again.
+        """
         if self.config_file.exists():
             raise UserError(f"{self.path}: there is a run here already; `marl resume {self.path}` continues it")
         if self.checkpoint.exists():  # which a new run would take for its own
@@ -43,13 +49,19 @@ class RunFolder:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{self.path}: cannot create the run folder: {error.strerror}") from error
-        write_whole(self.path / "versions.json", json.dumps(_versions(), indent=2).encode())
+        write_whole(self.path / "versions.json", json.dumps(_versions(modules), indent=2).encode())
         write_whole(self.config_file, dump_run(config).encode())  # last: a folder with a config is a run
 
     def load_config(self) -> RunConfig:
         """The run's config."""
         if not self.config_file.is_file():
             raise UserError(f"{self.path}: no run here: there is no config.yaml")
+        try:
+            modules = json.loads((self.path / "versions.json").read_bytes())["modules"]
+        except (OSError, ValueError, LookupError, TypeError):
+            modules = None  # provenance is lost, the run need not be
+        if isinstance(modules, str):
+            look_for_modules_in(modules)
         return load_run(self.config_file)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
@@ -66,7 +78,12 @@ class RunFolder:
             raise UserError(f"{self.checkpoint}: this is no checkpoint of a run (it is a {type(saved).__name__})")
         try:
             Progress(**saved["marl"]["progress"])
-            for part in (saved["state_dict"], saved["optimizer_states"][0], *saved["marl"]["ranks"]):
+            for part in (
+                saved["state_dict"],
+                saved["optimizer_states"][0],
+                *saved["marl"]["ranks"],
+                saved["marl"]["config"],
+            ):
                 dict(part)  # each of them is a mapping
         except (LookupError, TypeError, ValueError) as error:
             message = f"{self.checkpoint}: this is no checkpoint of a run (it holds no training progress)"
@@ -98,7 +115,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
         write_whole(Path(path), content.getvalue())
 
 
-def _versions() -> dict[str, Any]:
+def _versions(modules: Path | None) -> dict[str, Any]:
     packages = ("policy-resonance", "torch", "lightning", "numpy", "pydantic")
     return {
         "python": platform.python_version(),
@@ -107,6 +124,7 @@ def _versions() -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(_git("status", "--porcelain")),
         "command": sys.argv,
+        "modules": None if modules is None else str(modules.resolve()),
     }
 
 

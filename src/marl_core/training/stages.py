@@ -19,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, IterableDataset
 
-from marl_core.compatibility import check_compatible
+from marl_core.compatibility import check_compatible, check_unchanged
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Evaluation, evaluate
@@ -52,11 +52,8 @@ def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) ->
 
 def _train(config: RunConfig, folder: RunFolder, started: float, progress_bar: bool) -> Evaluation | None:
     saved = folder.load_checkpoint()
-    if saved is not None and len(saved["marl"]["ranks"]) != config.training.devices:
-        raise UserError(
-            f"{folder.path}: training.devices is {config.training.devices},"
-            f" but the checkpoint is of {len(saved['marl']['ranks'])} processes"
-        )
+    if saved is not None:
+        check_unchanged(config, saved["marl"], folder.config_file)
     host, exploration, progress = prepare(config, saved)
     metrics = MetricsFile(folder.metrics, progress.updates if saved else None)
     trained = False
