@@ -92,7 +92,10 @@ class Observation(TensorBatch):
     situation: Int[Tensor, "*B N"] | None = None
 
     def legal_actions(self) -> Bool[Tensor, "*B N A"] | None:
-        """The mask that explorations get: at least one legal action a row. The dead, and rows with none, have NO_OP."""
+        """The mask that explorations get: at least one legal action a row. The dead, and rows with none, have NO_OP.
+
+        None without an action mask, also where agents die: then the collector sees to it that the dead do nothing.
+        """
         if self.action_mask is None:
             return None
         mask = self.action_mask if self.alive is None else self.action_mask & self.alive.unsqueeze(-1)

@@ -227,11 +227,11 @@ def environment_leaves_global_randomness_alone(case: EnvironmentCase) -> None:
 def _choose(environment: Environment, seen: Observation, preferred: int) -> Tensor:
     """The legal action that comes first, counted from the preferred one on."""
     spec = environment.spec
+    device = next(iter(tensors_in(seen).values())).device
+    rank = (torch.arange(spec.actions, device=device) - preferred) % spec.actions
+    rank = rank.expand(games_of(seen), spec.agents, -1)
     legal = write_out(environment, seen).legal_actions()
-    if legal is None:
-        legal = torch.ones(games_of(seen), spec.agents, spec.actions, dtype=torch.bool)
-    rank = (torch.arange(spec.actions, device=legal.device) - preferred) % spec.actions
-    return torch.where(legal, rank, spec.actions).argmin(-1)
+    return rank.argmin(-1) if legal is None else torch.where(legal, rank, spec.actions).argmin(-1)
 
 
 def _check_situations(seen: Observation, situations: int) -> None:
