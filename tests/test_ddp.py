@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,8 @@ def _without_ranks() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in mine}
 
 
-def config_file(path: Path, **training: Any) -> Path:
-    config = RunConfig.model_validate(run_data("pr_fast", devices=2, **training))
+def config_file(path: Path, updates: tuple[int, int] = (7, 6), **training: Any) -> Path:
+    config = RunConfig.model_validate(run_data("pr_fast", updates, devices=2, **training))
     path.write_text(dump_run(config))
     return path
 
@@ -88,6 +90,33 @@ def test_crash_of_a_rank_ends_the_run_and_resumes_exactly(
     resumed = script(MARL, "resume", folder.path)
     assert resumed.returncode == 0, resumed.stderr
     assert differences(outcome(folder), outcome(never_stopped[0])) == []
+
+
+def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
+    """As a terminal sends it, to every process: a rank that ended alone would leave the other waiting for it."""
+    config, folder = config_file(tmp_path / "run.yaml", (3000, 3000), strategy="ddp"), RunFolder(tmp_path / "run")
+    with subprocess.Popen(
+        [sys.executable, MARL, "train", "--config", config, "--run-dir", folder.path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=_without_ranks(),
+    ) as process:
+        try:
+            until = time.monotonic() + 60
+            while not folder.checkpoint.exists() and time.monotonic() < until:
+                time.sleep(0.02)
+            os.killpg(process.pid, signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130, err
+    assert out == ""
+    messages = [line for line in err.splitlines() if line and "episodes" not in line]
+    assert len(messages) == 1, err
+    assert messages[0].startswith("marl: interrupted")
 
 
 def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(tmp_path: Path) -> None:
