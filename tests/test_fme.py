@@ -16,6 +16,7 @@ from marl_core.joint_policy import JointPolicy, greedy_actions
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.strategies import seeds
 from marl_envs.fme import FME, FMEConfig
+from marl_envs.fme.rewards import LevelTable
 from marl_pr.resonance import corrected_policy, resonate
 
 #: Table 2, transcribed on its own: a level a row, as the paper prints it.
@@ -190,6 +191,17 @@ def test_lv_b_draws_an_arm(arm: int, probability: float) -> None:
     paid = rewards == 1.5
     assert torch.equal(rewards, 1.5 * paid)
     assert counts_agree([float(paid.sum())], [games * probability], least=0) if probability else not paid.any()
+
+
+@pytest.mark.parametrize(("number", "arm"), [(0.0, 5), (0.09, 5), (0.11, 8), (0.59, 8), (0.61, 9), (1 - 2**-24, 9)])
+def test_lv_b_by_inversion(number: float, arm: int) -> None:
+    """In order of the actions' numbers: 5 below 0.1, 8 below 0.6, 9 up to 1; never one that is no arm."""
+    table = LevelTable.build(_config(levels=[{"kind": "B", "arms": [8, 9, 5]}]).resolved_levels(), 10, 10, "cpu")
+    everyone_elsewhere = torch.arange(10).unsqueeze(0)
+    reward = table.sample(torch.tensor([0]), everyone_elsewhere, torch.tensor([number]))
+    assert reward.tolist() == pytest.approx([0.2])
+    rewards = table.sample(torch.tensor([0]), torch.full((1, 10), arm), torch.tensor([number]))
+    assert rewards.tolist() == pytest.approx([2.0])
 
 
 def test_c_beta_scales_to_the_best_arm() -> None:

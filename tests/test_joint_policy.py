@@ -88,6 +88,12 @@ def test_components_without_weight_are_never_drawn(number: float, sure: int, mon
     assert (draw_components(weights, 4, _generator()) == sure).all()
 
 
+def test_rounding_of_weights_draws_nothing_without_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint_policy, "uniform", lambda shape, generator: torch.full(shape, ALMOST_ONE))
+    weights = torch.tensor([0.5, 0.5 - 1e-6, 0.0])
+    assert (draw_components(weights, 4, _generator()) == 1).all()
+
+
 def test_marginal() -> None:
     components = torch.tensor([[[0.4, 0.6]], [[1.0, 0.0]]], dtype=torch.float64)
     joint = JointPolicy(components[0], components, torch.tensor([0.75, 0.25]))

@@ -142,6 +142,14 @@ def test_who_never_explores_is_not_made_to(individual: Tensor, eta: float, p_min
     assert (corrected[certain].amax(-1) == 1).all()
 
 
+@pytest.mark.parametrize("row", [[1 - 2**-24, 0.0, 0.0], [1 + 2**-23, 0.0, 0.0], [1 + 2**-23, 1e-12, 0.0]])
+def test_rounding_is_not_blown_up(row: list[float]) -> None:
+    """A policy that is certain but for rounding, divided by 1 - eta = 0.001, is still a policy."""
+    individual = torch.tensor([row])
+    corrected = corrected_policy(individual, _eta(0.999, individual), p_min=0.1)
+    assert corrected.tolist() == [[1.0, 0.0, 0.0]]
+
+
 @given(score_batches(), ETAS, st.floats(0, 0.9))
 def test_illegal_actions_stay_impossible(batch: ScoreBatch, eta: float, p_min: float) -> None:
     assume(batch.legal is not None)

@@ -22,10 +22,9 @@ def corrected_greedy_probability(
 ) -> Float[Tensor, "*B"]:
     """pi'_i(u*|not resonated), first line of Eq. 18: max[p_min, (pi_i(u*) - eta)/(1 - eta)].
 
-    Never above 1, and 1 where pi_i(u*) is 1: an agent that never explores is not made to.
+    It is 1 where pi_i(u*) is 1: an agent that never explores is not made to. Never above 1, by rounding either.
     """
-    corrected = ((greatest - eta) / (1 - eta)).clamp(min=p_min)
-    return torch.where(greatest >= 1, 1.0, corrected)
+    return ((greatest - eta) / (1 - eta)).clamp(min=p_min, max=1.0)
 
 
 def corrected_policy(
@@ -67,5 +66,4 @@ def coin_weights(eta: Float[Tensor, ""]) -> Float[Tensor, "2"]:
 
 def clamp_acts(individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float) -> Bool[Tensor, "*B N"]:
     """Where Eq. 18 departs from Eq. 17, so that Eq. 16 no longer holds: (pi_i(u*) - eta)/(1 - eta) < p_min."""
-    greatest = individual.amax(-1)
-    return (eta > 0) & (greatest < 1) & ((greatest - eta) / (1 - eta) < p_min)
+    return (eta > 0) & ((individual.amax(-1) - eta) / (1 - eta) < p_min)
