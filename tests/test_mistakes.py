@@ -601,7 +601,10 @@ def test_checkpoints_that_are_none(marl: Command, run: Path, content: str, comma
 def test_a_checkpoint_of_another_run(marl: Command, run: Path) -> None:
     config = marl.folder / run / "config.yaml"
     config.write_text(config.read_text().replace("hidden: 4", "hidden: 5"))
-    assert refused(marl, "resume", "run") == "the checkpoint does not fit the run's config: other networks"
+    assert refused(marl, "evaluate", "run") == "the checkpoint does not fit the run's config: other networks"
+    assert refused(marl, "resume", "run") == (
+        "run/config.yaml: host.hidden is not what it was when the checkpoint was written; a run goes on as it began"
+    )
 
 
 def test_a_run_config_broken_by_hand(marl: Command, run: Path) -> None:
