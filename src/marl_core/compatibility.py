@@ -61,6 +61,8 @@ def check_compatible(config: RunConfig, spec: EnvironmentSpec) -> None:
     """
     host, environment = config.host.name, config.environment.name
     needs: HostNeeds = find("host", host).needs  # type: ignore[attr-defined]
+    if not needs.on_policy:
+        raise UserError(f"host '{host}' is off-policy: it needs a replay buffer, and there is none yet", "host", "name")
     offers = {"features": spec.features, "entities": spec.entities, "state": spec.state_features}
     for what, offered in offers.items():
         if getattr(needs, what) and offered is None:

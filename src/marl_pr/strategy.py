@@ -35,7 +35,7 @@ class PolicyResonanceConfig(WrappingExplorationConfig):
 
 @final
 class PolicyResonance(ExplorationStrategy):
-    """A team-wide coin decides between acting greedily together and exploring by corrected policies (Section 5)."""
+    """Policy resonance: a team-wide coin between acting greedily together and exploring by corrected policies."""
 
     Config = PolicyResonanceConfig
 

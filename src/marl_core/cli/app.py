@@ -67,8 +67,9 @@ def train(
 ) -> None:
     """Train by a config, from the start."""
     from marl_core.config.yaml_file import RunFile
+    from marl_core.training.ranks import rank
     from marl_core.training.run_folder import RunFolder
-    from marl_core.training.stages import check, rank
+    from marl_core.training.stages import check
 
     file = RunFile(config, overrides or [])
     run = file.config()
@@ -88,7 +89,8 @@ def resume(run: RunArgument) -> None:
 
 
 def _train(folder: Any) -> None:
-    from marl_core.training.stages import rank, train
+    from marl_core.training.ranks import rank
+    from marl_core.training.stages import train
 
     run = folder.load_config()
     try:

@@ -51,11 +51,11 @@ class _Batch:
 
 @final
 class PPOMA(HostAlgorithm):
-    """Actor: observation encoder, body, then a small head. Critic: a head of its own on the same encoder.
+    """PPO-MA: dual-clip PPO with parameters shared by all agents.
 
-    As in the authors' program, policy and value both train the encoder; with one for each, agents tell each other
-    apart less well (docs/results/fme.md). The team reward is given to every agent. Advantages are normalised over the
-    batch of all ranks.
+    Actor: observation encoder, body, then a small head. Critic: a head of its own on the same encoder. As in the
+    authors' program, policy and value both train the encoder; with one for each, agents tell each other apart less well
+    (docs/results/fme.md). The team reward is given to every agent, advantages are normalised over all ranks' batch.
     """
 
     Config = PPOMAConfig

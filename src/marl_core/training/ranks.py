@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from lightning.pytorch.strategies import Strategy
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from marl_core.protocols import Ranks
@@ -41,3 +42,8 @@ class StrategyRanks(Ranks):
         reduced = self._strategy.reduce(value.detach().clone(), reduce_op="mean")
         assert isinstance(reduced, Tensor)
         return reduced
+
+
+def rank() -> int:
+    """The rank of this process, also before Lightning has set anything up."""
+    return int(getattr(rank_zero_only, "rank", 0) or 0)

@@ -7,7 +7,6 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -26,9 +24,11 @@ from marl_core.evaluation.evaluate import Evaluation, evaluate
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import build
 from marl_core.rng import generator
+from marl_core.training.interrupts import interruption, interrupts_between_updates
 from marl_core.training.learner import Learner
 from marl_core.training.loggers import MetricsFile
 from marl_core.training.progress_bar import RunProgressBar
+from marl_core.training.ranks import rank
 from marl_core.training.run_folder import RunFolder, WholeCheckpointIO
 from marl_core.types import EnvironmentSpec, Progress
 
@@ -110,11 +110,6 @@ def check(config: RunConfig) -> None:
         enter_stage(config, stage, host)
 
 
-def rank() -> int:
-    """The rank of this process, also before Lightning has set anything up."""
-    return int(getattr(rank_zero_only, "rank", 0) or 0)
-
-
 def environment_spec(config: RunConfig) -> EnvironmentSpec:
     """What the config's environment gives."""
     scratch = torch.Generator()
@@ -168,46 +163,16 @@ def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: Metric
         callbacks.append(RunProgressBar(config))
     trainer = _trainer(config, loggers, callbacks)
     try:
-        with _interrupts_between_updates(learner):
+        with interrupts_between_updates(learner):
             trainer.fit(learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None))
     except SIGTERMException as error:
         raise SystemExit(128 + signal.SIGTERM) from error
     except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
         if not trainer.interrupted:
             raise
-        raise _interruption() from error
+        raise interruption() from error
     if trainer.interrupted:
-        raise _interruption()
-
-
-@contextmanager
-def _interrupts_between_updates(learner: Learner) -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the update; a second one does not.
-
-    An exception amid TensorBoard's dealings with its thread can leave a lock that nobody opens again.
-    """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # somebody else's, or ignored, as in the background
-        return
-
-    def request_stop(number: int, frame: object) -> None:
-        learner.stop_requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    try:
-        signal.signal(signal.SIGINT, request_stop)
-    except ValueError:  # only the main thread may set handlers, and is the only one that is interrupted
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _interruption() -> BaseException:
-    """Rank 0 speaks for all; another's bad status would have Lightning kill rank 0 before it can."""
-    return KeyboardInterrupt() if rank() == 0 else SystemExit(0)
+        raise interruption()
 
 
 def _trainer(config: RunConfig, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:

@@ -20,10 +20,10 @@ from marl_envs.fme.rewards import LevelTable
 
 @final
 class FME(Environment):
-    """A team passes the levels in order, one joint action at each; the episode ends after the last (Appendix A.2).
+    """Fast Multi-agent Evaluation: a team passes levels in order, one joint action at each (Appendix A.2).
 
-    Agent i at level l sees the level index and its own one-hot identity, so there are only L x N observations.
-    Rewards are the team's; no agent dies and every action is legal.
+    The episode ends after the last level. Agent i at level l sees the level index and its own one-hot identity, so
+    there are only L x N observations. Rewards are the team's; no agent dies and every action is legal.
     """
 
     Config = FMEConfig
