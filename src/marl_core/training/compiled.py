@@ -12,8 +12,10 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 from torch.func import functional_call, grad_and_value
 
+from marl_core.errors import UserError
 from marl_core.protocols import HostAlgorithm, Objective
 from marl_core.training.optimizer import FlatAdam
 from marl_core.types import Loss
@@ -42,8 +44,12 @@ class CompiledLoss:
         if name not in self._functions:
             options: dict[str, Any] = {"guard_filter_fn": _only_arguments}
             self._functions[name] = torch.compile(self._with_gradient(objective), dynamic=False, options=options)
-        with torch.no_grad():
-            gradients, (total, metrics) = self._functions[name](self._vectors, *arguments)
+        try:
+            with torch.no_grad():
+                gradients, (total, metrics) = self._functions[name](self._vectors, *arguments)
+        except TorchDynamoException as error:  # no C++ compiler, or an objective that cannot be traced
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"torch cannot compile the losses: {reason}", "training", "compile") from error
         return Loss(total, metrics, gradients)
 
     def _with_gradient(self, objective: Objective) -> Callable[..., Any]:
