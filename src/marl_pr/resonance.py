@@ -33,7 +33,8 @@ def corrected_policy(
     """pi'_i(u|not resonated) of Eq. 18, for every action.
 
     The greedy action gets ``corrected_greedy_probability``, all others are scaled alike to fill up to 1. Illegal
-    actions keep probability 0; without resonance (eta = 0) every policy stays as it is.
+    actions keep probability 0. Without resonance (eta = 0) every policy stays as it is; as the equation is printed, a
+    greedy probability below p_min jumps to p_min as soon as eta is above 0, however little.
     """
     greedy = greedy_actions(individual).unsqueeze(-1)
     greatest = individual.gather(-1, greedy)
