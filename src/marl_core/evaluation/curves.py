@@ -50,7 +50,14 @@ def draw_learning_curve(runs: Sequence[Path], out: Path) -> None:
     twin.set_ylim(0, 1)
     twin.set_ylabel("resonance probability")
     lines = [*axes[0].get_lines(), *twin.get_lines()]
-    axes[0].legend(lines, [str(line.get_label()) for line in lines], loc="lower center")
+    axes[0].legend(
+        lines,
+        [str(line.get_label()) for line in lines],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        frameon=False,
+    )
     for index, (kind, names) in enumerate(kinds.items()):
         _band(axes[1], [_series(table, names) for table in tables], f"Lv-{kind}", f"C{index + 1}")
     if kinds:
