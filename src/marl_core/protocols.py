@@ -137,7 +137,7 @@ class HostNeeds:
 Objective = Callable[..., tuple[Tensor, Mapping[str, Tensor]]]
 
 
-def _evaluate(objective: Objective, *arguments: Any) -> Loss:
+def _eagerly(objective: Objective, *arguments: Any) -> Loss:
     return Loss(*objective(*arguments))
 
 
@@ -155,7 +155,7 @@ class HostAlgorithm(nn.Module):
     def __init__(self, config: Any, spec: EnvironmentSpec, generator: torch.Generator) -> None:
         """Build the networks, their initial weights drawn from ``generator`` (on the CPU)."""
         super().__init__()
-        self._evaluate: Callable[..., Loss] = _evaluate
+        self._evaluate: Callable[..., Loss] = _eagerly
 
     def loss_of(self, objective: Objective, *arguments: Any) -> Loss:
         """Evaluate ``objective(*arguments)``, a method of the host that gives a loss and what to log about it.

@@ -105,21 +105,17 @@ class PPOMA(HostAlgorithm):
         """``passes`` steps over the whole batch, fewer where too much of it has left the clip range."""
         rows = rollout.rows()
         with torch.no_grad():
-            batch = self._prepare(rollout, rows, exploration, ranks)
-            frozen = self._frozen_outputs(rows)
+            encoded = self._encode(rows)
+            hidden = self.body(encoded)
+            batch = self._prepare(rollout, encoded, hidden, exploration, ranks)
+        # What frozen layers give, no pass has to run again.
+        frozen = None if next(self.body.parameters()).requires_grad else (encoded, hidden)
         for _ in range(self.config.passes):
             loss = self.loss_of(self._objective, rows, frozen, batch, exploration, rollout.progress)
             inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
             if inside < self.config.least_inside:
                 return
-
-    def _frozen_outputs(self, rows: Observation) -> tuple[Tensor, Tensor] | None:
-        """What encoder and body give, where they are frozen, so that no pass has to run them again."""
-        if next(self.body.parameters()).requires_grad:
-            return None
-        encoded = self._encode(rows)
-        return encoded, self.body(encoded)
 
     def _objective(
         self,
@@ -145,8 +141,11 @@ class PPOMA(HostAlgorithm):
             "inside_clip": inside,
         }
 
-    def _prepare(self, rollout: Rollout, rows: Observation, exploration: ExplorationStrategy, ranks: Ranks) -> _Batch:
-        values_of_rows = self.critic(self._encode(rows)).squeeze(-1)
+    def _prepare(
+        self, rollout: Rollout, encoded: Tensor, hidden: Tensor, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> _Batch:
+        rows = rollout.rows()
+        values_of_rows = self.critic(encoded).squeeze(-1)
         values = rollout.spread(values_of_rows)
         if rollout.table is None:
             last_values = self.critic(self._encode(rollout.last_observation)).squeeze(-1)
@@ -164,8 +163,7 @@ class PPOMA(HostAlgorithm):
         acting = rollout.acting.to(advantages.dtype)
         standard = _standard(advantages, acting, ranks)
         weights = acting / standard.count
-        logits, _ = self.scores(rows, {})
-        old = _actions_first(exploration.log_policy(logits, rows.legal_actions(), rollout.progress))
+        old = _actions_first(exploration.log_policy(self.head(hidden), rows.legal_actions(), rollout.progress))
         coefficient = exploration.entropy_coefficient(rollout.progress)
         if rollout.table is None:
             return _sample_batch(rollout, advantages, standard, weights, values, old, coefficient)
