@@ -1,0 +1,147 @@
+"""The training runs that the items are made of: their configs, names and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from marl_core.config.components import validate_strictly
+from marl_core.config.run import RunConfig
+from marl_core.sweep import Job
+from marl_pr.paper.item import Label, LabelledJob
+from marl_pr.paper.scale import Scale
+
+Variant = Literal["pr", "pr_fast"]
+Coin = Literal["episode", "step"]
+
+#: The task of Table 1 and of all figures but Fig. 8.
+TAG = "1A4B2C"
+#: Every task of Table 2 has seven levels, each with an optimal expected reward of 1.
+OPTIMUM = 7.0
+#: The team in which eta_max, p_min and the variants are compared: N = 30, as printed in Fig. 9.
+LARGE_TEAM = 30
+ETA_MAX, P_MIN = 0.75, 0.2
+
+PPO_MA, QMIX = "PPO-MA", "QMIX"
+PPO_MA_PR, PPO_MA_PR_FAST, QMIX_PR = "PPO-MA + PR", "PPO-MA + PR-Fast", "QMIX + PR"
+#: QMIX trained as long as with resonance, but without it.
+QMIX_LONGER = "QMIX, as long"
+_WITH: dict[str, str] = {"pr": "PR", "pr_fast": "PR-Fast"}
+
+
+def ppo_ma_settings(scale: Scale) -> dict[str, Any]:
+    """PPO-MA: Table 3, which the defaults follow."""
+    batch = 512
+    return {
+        "host": {"name": "ppo_ma"},
+        "exploration": {"name": "entropy_sampling", "coefficient": 0.05},
+        "training": _training(scale, batch) | {"record_policies": True},
+    }
+
+
+def qmix_settings(scale: Scale) -> dict[str, Any]:
+    """Fine-tuned QMIX: Table 3."""
+    batch = 64
+    return {
+        "host": {"name": "qmix"},
+        "exploration": {"name": "epsilon_greedy", "end": 0.1, "anneal_steps": scale.anneal_steps},
+        "training": _training(scale, batch),
+    }
+
+
+def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
+    """PPO-MA without resonance."""
+    return _first_stage("ppo_ma", PPO_MA, ppo_ma_settings(scale), scale, agents, seed, tag)
+
+
+def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
+    """Fine-tuned QMIX without resonance."""
+    return _first_stage("qmix", QMIX, qmix_settings(scale), scale, agents, seed, tag)
+
+
+def resonant(
+    plain: LabelledJob,
+    scale: Scale,
+    variant: Variant,
+    *,
+    eta_max: float = ETA_MAX,
+    p_min: float = P_MIN,
+    coin: Coin = "episode",
+) -> LabelledJob:
+    """``plain`` and then a second stage in resonance (Section 6.1)."""
+    exploration = {
+        "name": "policy_resonance",
+        "variant": variant,
+        "eta_max": eta_max,
+        "ramp_episodes": scale.ramp,
+        "p_min": p_min,
+        "level": coin,
+    }
+    host = plain.job.config.host.name
+    prefix = "_".join([*([] if host == "ppo_ma" else [host]), variant, *([] if coin == "episode" else [coin])])
+    labels = {
+        **plain.labels,
+        "algorithm": f"{plain.labels['algorithm']} + {_WITH[variant]}",
+        "eta_max": eta_max,
+        "p_min": p_min,
+        "coin": coin,
+    }
+    return _second_stage(plain, prefix, f"-eta{eta_max:g}-pmin{p_min:g}", labels, scale, {"exploration": exploration})
+
+
+def longer(plain: LabelledJob, scale: Scale) -> LabelledJob:
+    """``plain`` and then a second stage just like the first: what resonance is to be compared with."""
+    labels = {**plain.labels, "algorithm": f"{plain.labels['algorithm']}, as long"}
+    return _second_stage(plain, f"{plain.job.config.host.name}_longer", "", labels, scale, {})
+
+
+def unique(jobs: Iterable[LabelledJob]) -> list[LabelledJob]:
+    """The jobs without those that come again."""
+    return list({one.job.name: one for one in jobs}.values())
+
+
+def _first_stage(
+    host: str, algorithm: str, settings: Mapping[str, Any], scale: Scale, agents: int, seed: int, tag: str
+) -> LabelledJob:
+    config = {
+        "seed": seed,
+        "environment": {"name": "fme", "agents": agents, "tag": tag},
+        **settings,
+        "stages": [{"episodes": scale.first_stage}],
+    }
+    labels: dict[str, Label] = {
+        "algorithm": algorithm,
+        "tag": tag,
+        "agents": agents,
+        "eta_max": 0.0,
+        "p_min": 0.0,
+        "coin": "none",
+    }
+    return LabelledJob(Job(_name(host, labels, "", seed), validate_strictly(RunConfig, config), None), labels)
+
+
+def _second_stage(
+    plain: LabelledJob,
+    prefix: str,
+    settings: str,
+    labels: Mapping[str, Label],
+    scale: Scale,
+    stage: Mapping[str, Any],
+) -> LabelledJob:
+    first = plain.job.config.model_dump(mode="json")
+    stages = [*first["stages"], {"episodes": scale.second_stage, **stage}]
+    config = validate_strictly(RunConfig, {**first, "stages": stages})
+    return LabelledJob(Job(_name(prefix, labels, settings, config.seed), config, plain.job.name), labels)
+
+
+def _name(prefix: str, labels: Mapping[str, Label], settings: str, seed: int) -> str:
+    return f"{prefix}-{labels['tag']}-N{labels['agents']}{settings}-seed{seed}"
+
+
+def _training(scale: Scale, batch: int) -> dict[str, Any]:
+    return {
+        "episodes_per_update": batch,
+        "evaluate_every": max(1, scale.first_stage // batch // scale.points),
+        "threads": 1,  # the same result on any number of cores
+        "tensorboard": False,
+    }

@@ -1,0 +1,68 @@
+"""How much is trained: as much as the paper did, or as little as shows that everything works together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+Choice = TypeVar("Choice")
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """How many seeds, from 0, each host is trained with."""
+
+    ppo_ma: int
+    qmix: int
+
+    def __str__(self) -> str:
+        if self.ppo_ma == self.qmix:
+            return f"{self.ppo_ma}"
+        return f"{self.ppo_ma} (PPO-MA), {self.qmix} (QMIX)"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The lengths that all items share. Episodes, but for ``anneal_steps``.
+
+    Attributes:
+        name: as the command line gives it.
+        first_stage: training without resonance (M of Section 6.1).
+        second_stage: training that follows it, with resonance or without.
+        ramp: M_pr, in which eta rises.
+        anneal_steps: environment steps in which QMIX's epsilon falls.
+        points: evaluations in the first stage.
+        seeds: in place of what the items ask for; None leaves it to them.
+        everything: whether the items vary N, eta_max ... over all their values, or over three of them.
+    """
+
+    name: str
+    first_stage: int
+    second_stage: int
+    ramp: int
+    anneal_steps: int
+    points: int
+    seeds: Seeds | None = None
+    everything: bool = True
+
+    def of(self, values: Sequence[Choice]) -> tuple[Choice, ...]:
+        """The values that an item varies something over: all, or the first, a middle one and the last."""
+        if self.everything or len(values) <= 3:
+            return tuple(values)
+        return (values[0], values[len(values) // 2], values[-1])
+
+
+#: Section 6.1; the second stage's length is that of the authors' demonstration, where nothing changes any more.
+PAPER = Scale("paper", first_stage=262_144, second_stage=131_072, ramp=50_000, anneal_steps=200_000, points=64)
+QUICK = Scale(
+    "quick",
+    first_stage=16_384,
+    second_stage=8_192,
+    ramp=4_096,
+    anneal_steps=20_000,
+    points=16,
+    seeds=Seeds(2, 2),
+    everything=False,
+)
+SCALES = {scale.name: scale for scale in (PAPER, QUICK)}
