@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -90,11 +91,13 @@ def resume(run: RunArgument) -> None:
 
 def _train(folder: Any) -> None:
     from marl_core.training.ranks import rank
+    from marl_core.training.run_lock import run_lock
     from marl_core.training.stages import train
 
     run = folder.load_config()
     try:
-        result = train(run, folder)
+        with run_lock(folder.path) if rank() == 0 else nullcontext():  # it speaks for all
+            result = train(run, folder)
     except KeyboardInterrupt:
         typer.echo(f"marl: interrupted; `marl resume {folder.path}` goes on from the newest checkpoint", err=True)
         raise
