@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from marl_core.evaluation.results import RunResult
+from marl_pr.paper.experiments import OPTIMUM
+from marl_pr.paper.item import Label
 from marl_pr.paper.scores import Reading, mean_of, select, values_of
 
 
@@ -24,18 +27,47 @@ def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[
     return figure, axis
 
 
-def interval_bars(
-    axis: Axes, runs: Sequence[RunResult], over: str, reading: Reading, label: str, colour: int
-) -> None:
+def interval_bars(axis: Axes, runs: Sequence[RunResult], over: str, reading: Reading, label: str, colour: int) -> None:
     """Means over runs at each value of the label ``over``, with their intervals as bars."""
-    places = values_of(runs, over)
-    intervals = [mean_of(select(runs, **{over: place}), reading) for place in places]
-    known = [(place, one) for place, one in zip(places, intervals, strict=True) if one is not None]
-    if not known:
+    groups: dict[Label, list[RunResult]] = {}
+    for run in sorted(runs, key=lambda run: (run.labels[over], run.seed)):
+        groups.setdefault(run.labels[over], []).append(run)
+    if not groups:
         return
-    middle = np.array([one.mean for _, one in known])
-    ends = np.array([[one.mean - one.low, one.high - one.mean] for _, one in known]).T.clip(min=0)
-    axis.errorbar([place for place, _ in known], middle, yerr=ends, label=label, color=f"C{colour}", capsize=3, marker=".")
+    intervals = [interval for group in groups.values() if (interval := mean_of(group, reading)) is not None]
+    middle = np.array([one.mean for one in intervals])
+    ends = np.array([[one.mean - one.low, one.high - one.mean] for one in intervals]).T
+    ends = np.where(np.isfinite(ends), ends.clip(min=0), 0)  # of a single run nothing is known
+    axis.errorbar(list(groups), middle, yerr=ends, label=label, color=f"C{colour}", capsize=3, marker=".")
+
+
+def mark_optimum(axis: Axes) -> None:
+    """The dotted line of the paper's figures."""
+    axis.axhline(OPTIMUM, color="black", linestyle=":", linewidth=1)
+
+
+def team_size_scale(axis: Axes, teams: Sequence[float]) -> None:
+    """N on a logarithmic axis, with the teams that there are."""
+    if teams:
+        axis.set_xscale("log")
+        axis.set_xticks(teams, [f"{agents:g}" for agents in teams])
+        axis.minorticks_off()
+
+
+def return_curves(groups: Mapping[str, Sequence[RunResult]]) -> Figure:
+    """Return over episodes for each group of runs that resonate in their second stage; eta on a second axis."""
+    figure, axis = one_axis("episodes", "return of the greedy team")
+    for place, (label, runs) in enumerate(groups.items()):
+        curve_band(axis, runs, "exact/return", label, f"C{place}")
+    mark_optimum(axis)
+    twin = axis.twinx()
+    curve_band(twin, next((runs for runs in groups.values() if runs), []), "coupling", "resonance probability", "C7")
+    twin.set_ylim(0, 1)
+    twin.set_ylabel("resonance probability eta (training only)")
+    lines = [line for part in (axis, twin) for line in part.get_lines() if not str(line.get_label()).startswith("_")]
+    if lines:
+        axis.legend(lines, [str(line.get_label()) for line in lines], loc="upper left")
+    return figure
 
 
 def curve_band(axis: Axes, runs: Sequence[RunResult], metric: str, label: str, colour: str) -> None:
@@ -43,11 +75,30 @@ def curve_band(axis: Axes, runs: Sequence[RunResult], metric: str, label: str, c
     runs = [run for run in runs if metric in run.metrics]
     if not runs:
         return
-    shortest = min(runs, key=lambda run: len(run.episodes))
-    episodes = np.asarray(shortest.episodes, dtype=float)
-    values = np.stack([np.asarray(run.metrics[metric], dtype=float)[: len(episodes)] for run in runs])
+    episodes = runs[0].episodes
+    values = np.stack([run.metrics[metric] for run in runs])
     axis.plot(episodes, values.mean(0), label=label, color=colour)
     axis.fill_between(episodes, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+
+
+def heat_map(
+    axis: Axes, runs: Sequence[RunResult], *, across: str, up: str, reading: Reading, limits: tuple[float, float]
+) -> AxesImage:
+    """The mean over runs for each pair of two labels' values, written into its cell; empty where no run is."""
+    columns, rows = values_of(runs, across), values_of(runs, up)
+    means = np.full((max(1, len(rows)), max(1, len(columns))), np.nan)
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            interval = mean_of(select(runs, **{up: row, across: column}), reading)
+            if interval is not None:
+                means[y, x] = interval.mean
+                axis.text(x, y, f"{interval.mean:.2f}", ha="center", va="center", color="white")
+    image = axis.imshow(means, origin="lower", aspect="auto", cmap="viridis", vmin=limits[0], vmax=limits[1] * 1.2)
+    axis.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
+    axis.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+    return image
 
 
 def save_figure(figure: Figure, folder: Path) -> None:

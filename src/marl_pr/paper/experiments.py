@@ -29,18 +29,22 @@ QMIX_LONGER = "QMIX, as long"
 _WITH: dict[str, str] = {"pr": "PR", "pr_fast": "PR-Fast"}
 
 
-def ppo_ma_settings(scale: Scale) -> dict[str, Any]:
-    """PPO-MA: Table 3, which the defaults follow."""
+def ppo_ma_settings(scale: Scale, agents: int) -> dict[str, Any]:
+    """PPO-MA: Table 3, which the defaults follow.
+
+    The policies of Table 1's teams are kept for Fig. 1 and the theory; a sweep over the large team would only copy its
+    own from run to run.
+    """
     batch = 512
     return {
         "host": {"name": "ppo_ma"},
         "exploration": {"name": "entropy_sampling", "coefficient": 0.05},
-        "training": _training(scale, batch) | {"record_policies": True},
+        "training": {**_training(scale, batch), "record_policies": agents != LARGE_TEAM},
     }
 
 
-def qmix_settings(scale: Scale) -> dict[str, Any]:
-    """Fine-tuned QMIX: Table 3."""
+def qmix_settings(scale: Scale, agents: int) -> dict[str, Any]:
+    """Fine-tuned QMIX: Table 3. An update collects as many episodes as it then learns from."""
     batch = 64
     return {
         "host": {"name": "qmix"},
@@ -51,12 +55,12 @@ def qmix_settings(scale: Scale) -> dict[str, Any]:
 
 def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """PPO-MA without resonance."""
-    return _first_stage("ppo_ma", PPO_MA, ppo_ma_settings(scale), scale, agents, seed, tag)
+    return _first_stage("ppo_ma", PPO_MA, ppo_ma_settings(scale, agents), scale, agents, seed, tag)
 
 
 def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """Fine-tuned QMIX without resonance."""
-    return _first_stage("qmix", QMIX, qmix_settings(scale), scale, agents, seed, tag)
+    return _first_stage("qmix", QMIX, qmix_settings(scale, agents), scale, agents, seed, tag)
 
 
 def resonant(
@@ -109,14 +113,7 @@ def _first_stage(
         **settings,
         "stages": [{"episodes": scale.first_stage}],
     }
-    labels: dict[str, Label] = {
-        "algorithm": algorithm,
-        "tag": tag,
-        "agents": agents,
-        "eta_max": 0.0,
-        "p_min": 0.0,
-        "coin": "none",
-    }
+    labels: dict[str, Label] = {"task": tag, "algorithm": algorithm, "agents": agents}
     return LabelledJob(Job(_name(host, labels, "", seed), validate_strictly(RunConfig, config), None), labels)
 
 
@@ -135,7 +132,7 @@ def _second_stage(
 
 
 def _name(prefix: str, labels: Mapping[str, Label], settings: str, seed: int) -> str:
-    return f"{prefix}-{labels['tag']}-N{labels['agents']}{settings}-seed{seed}"
+    return f"{prefix}-{labels['task']}-N{labels['agents']}{settings}-seed{seed}"
 
 
 def _training(scale: Scale, batch: int) -> dict[str, Any]:

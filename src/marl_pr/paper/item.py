@@ -38,11 +38,11 @@ class Item(ABC):
     #: As the command line gives it.
     name: ClassVar[str]
     #: What it shows, in one line.
-    title: ClassVar[str]
+    title: str
     #: Where the scale does not say otherwise.
     default_seeds: ClassVar[Seeds] = Seeds(ppo_ma=8, qmix=5)
     #: What the paper says and does not say, and how to read the table: Markdown below it.
-    notes: ClassVar[str] = ""
+    notes: str = ""
 
     @abstractmethod
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:

@@ -16,11 +16,6 @@ class Seeds:
     ppo_ma: int
     qmix: int
 
-    def __str__(self) -> str:
-        if self.ppo_ma == self.qmix:
-            return f"{self.ppo_ma}"
-        return f"{self.ppo_ma} (PPO-MA), {self.qmix} (QMIX)"
-
 
 @dataclass(frozen=True)
 class Scale:

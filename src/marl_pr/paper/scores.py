@@ -13,8 +13,6 @@ from marl_core.evaluation.statistics import Interval, bootstrap_interval, improv
 #: A run's number: what it is in the end, or over its training.
 Reading = Callable[[RunResult], float]
 
-_SEED, _RESAMPLES = 0, 2000
-
 
 def select(results: Sequence[RunResult], **labels: str | int | float) -> list[RunResult]:
     """The runs with these labels, in the order of their seeds."""
@@ -23,8 +21,8 @@ def select(results: Sequence[RunResult], **labels: str | int | float) -> list[Ru
 
 
 def values_of(results: Sequence[RunResult], label: str) -> list[float]:
-    """The numbers that a label takes, in order."""
-    return sorted({float(run.labels[label]) for run in results})
+    """The numbers that a label takes, in order; of the runs that have it."""
+    return sorted({float(run.labels[label]) for run in results if label in run.labels})
 
 
 def final_return(run: RunResult) -> float:
@@ -55,7 +53,9 @@ def mean_of(results: Sequence[RunResult], reading: Reading) -> Interval | None:
     """The mean over runs with its 95 % bootstrap interval; None without runs."""
     if not results:
         return None
-    return bootstrap_interval(numbers(results, reading), np.mean, seed=_SEED, resamples=_RESAMPLES)
+    return bootstrap_interval(
+        numbers(results, reading),
+    )
 
 
 def middle_of(results: Sequence[RunResult], reading: Reading) -> float | None:
@@ -63,9 +63,7 @@ def middle_of(results: Sequence[RunResult], reading: Reading) -> float | None:
     return float(interquartile_mean(numbers(results, reading))) if results else None
 
 
-def chance_of_improvement(
-    better: Sequence[RunResult], worse: Sequence[RunResult], reading: Reading
-) -> Interval | None:
+def chance_of_improvement(better: Sequence[RunResult], worse: Sequence[RunResult], reading: Reading) -> Interval | None:
     """The probability that a run of the first kind beats one of the second; None without runs of both."""
     if not better or not worse:
         return None

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import interval_bars, one_axis
+from marl_pr.paper.drawing import interval_bars, one_axis, team_size_scale
 from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table, number_cell
@@ -33,7 +33,8 @@ class Table1(Item):
     notes = (
         "The paper does not say what its average is over, so there are two readings, both of the exact expected reward"
         " of the greedy team, the mean over the two Lv-C levels: *final*, after the training, and *average*, over all"
-        " evaluations during the training. Brackets: 95 % bootstrap interval over runs; IQM: interquartile mean over runs."
+        " evaluations during the training. Brackets: 95 % bootstrap interval over runs; IQM: interquartile"
+        " mean over runs."
     )
     teams: ClassVar[tuple[int, ...]] = (3, 5, 6, 7, 8, 15, 25, 40)
     #: What the paper prints, in the order of ``teams``.
@@ -73,8 +74,6 @@ class Table1(Item):
             runs = select(results, algorithm=algorithm)
             interval_bars(axis, runs, "agents", final_responsibility, algorithm, place)
             axis.plot(self.teams, self.printed[algorithm], "x", color=f"C{place}", label=f"{algorithm}, paper")
-        axis.set_xscale("log")
-        axis.set_xticks(self.teams, [str(agents) for agents in self.teams])
-        axis.minorticks_off()
+        team_size_scale(axis, self.teams)
         axis.legend()
         return figure
