@@ -40,8 +40,7 @@ class Fig1(Item):
     title = "Fig. 1: preference of every agent for u_gamma at the last Lv-C level of 1A4B2C, PPO-MA"
     notes = (
         "f(pi_i) = pi_i(u_gamma) - mean_j pi_j(u_gamma). The paper does not say which runs it shows; these are the"
-        " first seeds, whatever they show. An agent *stands aside* when its f ends at least 0.5 below the average; with"
-        " exactly one such agent the level is solved."
+        " first seeds, whatever they show. An agent *stands aside* when its f ends at least 0.5 below the average."
     )
     #: N and seed of the six runs.
     runs: ClassVar[tuple[tuple[int, int], ...]] = ((3, 0), (5, 0), (5, 1), (6, 0), (6, 1), (7, 0))
