@@ -154,18 +154,22 @@ def _print_evaluation(result: Any) -> None:
 
 
 def report(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUNS...", help="Run folders that differ in nothing but the seed.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Run folders, of one or more experiments.")],
     out: Annotated[Path, typer.Option(help="The figure to write; its ending says the format.")] = Path(
         "learning_curve.png"
     ),
+    metric: Annotated[str | None, typer.Option(help="What to compare by, if not the return, as sampled/C1.")] = None,
+    tidy: Annotated[Path | None, typer.Option(help="Write every value to this CSV file too.")] = None,
+    marl_eval: Annotated[Path | None, typer.Option(help="Write a JSON file for marl-eval too.")] = None,
 ) -> None:
-    """Draw the learning curve of runs: the return, each Lv-C or other level kind, and the coupling."""
-    from marl_core.evaluation.curves import draw_learning_curve
+    """Draw learning curves and tell what runs came to: runs that differ in the seed alone are one experiment."""
+    from marl_core.evaluation.report import report_on
 
-    draw_learning_curve(runs, out)
-    typer.echo(str(out))
+    tables, written = report_on(runs, out, metric, tidy, marl_eval)
+    for table in tables:
+        Console().print(table)
+    for path in written:
+        typer.echo(str(path))
 
 
 def list_components() -> None:

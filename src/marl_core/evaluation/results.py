@@ -94,7 +94,7 @@ def read_run(folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
     """
     config = folder.load_config()
     rows: dict[int, dict[str, float]] = {}
-    for row in _metrics_of(folder):
+    for row in read_log(folder):
         if any(_is_evaluation(name) for name in row):
             rows[int(row["episodes"])] = row
     if not rows:
@@ -110,7 +110,12 @@ def _is_evaluation(name: str) -> bool:
     return "/" in name
 
 
-def _metrics_of(folder: RunFolder) -> list[dict[str, float]]:
+def read_log(folder: RunFolder) -> list[dict[str, float]]:
+    """The lines of a run's metrics.csv, each with its number of ``episodes``.
+
+    Raises:
+        UserError: there is no such file, or it is none of metrics.
+    """
     if not folder.metrics.is_file():
         raise UserError(f"{folder.path}: the run has no metrics yet: there is no metrics.csv")
     try:
