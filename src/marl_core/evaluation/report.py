@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from marl_core.errors import UserError
@@ -42,8 +43,10 @@ def report_on(
     experiments = read_experiments(runs)
     name = chosen_metric(experiments, metric)
     one = len(experiments) == 1 and metric is None
-    figure = figure_file(draw_one(experiments[0]) if one else draw_several(experiments, name), out)
-    tables = [final_table(experiment, metric) for experiment in experiments] + improvement_tables(experiments, metric)
+    with np.errstate(invalid="ignore", over="ignore"):  # a run that diverged shows as NaN, and needs no warning beside
+        figure = figure_file(draw_one(experiments[0]) if one else draw_several(experiments, name), out)
+        tables = [final_table(experiment, metric) for experiment in experiments]
+        tables += improvement_tables(experiments, metric)
     results = [result for experiment in experiments for result in experiment.results]
     # The figure last: the others can still be refused for what they would hold.
     if marl_eval is not None:
