@@ -31,9 +31,10 @@ def reproduce(
     for one in chosen:
         failures |= reproduction.make(one)
         typer.echo(str(out / one.name / "table.md"))
-    for name, line in failures.items():
-        typer.echo(f"{name}: {line}", err=True)
     if failures:
+        typer.echo(f"{len(failures)} failed:", err=True)
+        for name, line in failures.items():
+            typer.echo(f"{name}: {line}", err=True)
         raise typer.Exit(1)
 
 

@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from marl_core.evaluation.results import RunResult
+from marl_core.evaluation.results import Label, RunResult
 from marl_pr.paper.experiments import OPTIMUM
-from marl_pr.paper.item import Label
-from marl_pr.paper.scores import Reading, mean_of, select, values_of
+from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
 
 
 def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[Figure, Axes]:
@@ -28,17 +27,29 @@ def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[
 
 
 def interval_bars(axis: Axes, runs: Sequence[RunResult], over: str, reading: Reading, label: str, colour: int) -> None:
-    """Means over runs at each value of the label ``over``, with their intervals as bars."""
-    groups: dict[Label, list[RunResult]] = {}
-    for run in sorted(runs, key=lambda run: (run.labels[over], run.seed)):
-        groups.setdefault(run.labels[over], []).append(run)
-    if not groups:
+    """Means over runs at each value of the label ``over``, in their order, with their intervals as bars."""
+    group_bars(axis, by_label(runs, over), reading, label, colour)
+
+
+def group_bars(
+    axis: Axes, groups: Mapping[Label, Sequence[RunResult]], reading: Reading, label: str, colour: int
+) -> None:
+    """Means over the runs at each place on the axis, with their intervals as bars; places without runs are left out."""
+    known = {place: interval for place, runs in groups.items() if (interval := mean_of(runs, reading)) is not None}
+    if not known:
         return
-    intervals = [interval for group in groups.values() if (interval := mean_of(group, reading)) is not None]
-    middle = np.array([one.mean for one in intervals])
-    ends = np.array([[one.mean - one.low, one.high - one.mean] for one in intervals]).T
+    middle = np.array([one.mean for one in known.values()])
+    ends = np.array([[one.mean - one.low, one.high - one.mean] for one in known.values()]).T
     ends = np.where(np.isfinite(ends), ends.clip(min=0), 0)  # of a single run nothing is known
-    axis.errorbar(list(groups), middle, yerr=ends, label=label, color=f"C{colour}", capsize=3, marker=".")
+    axis.errorbar(list(known), middle, yerr=ends, label=label, color=f"C{colour}", capsize=3, marker=".")
+
+
+def add_legend(axis: Axes, *others: Axes) -> None:
+    """A legend of all that has a label on axes that share a place, if anything has."""
+    parts = [part.get_legend_handles_labels() for part in (axis, *others)]
+    handles = [handle for found, _ in parts for handle in found]
+    if handles:
+        axis.legend(handles, [label for _, found in parts for label in found])
 
 
 def mark_optimum(axis: Axes) -> None:
@@ -64,9 +75,7 @@ def return_curves(groups: Mapping[str, Sequence[RunResult]]) -> Figure:
     curve_band(twin, next((runs for runs in groups.values() if runs), []), "coupling", "resonance probability", "C7")
     twin.set_ylim(0, 1)
     twin.set_ylabel("resonance probability eta (training only)")
-    lines = [line for part in (axis, twin) for line in part.get_lines() if not str(line.get_label()).startswith("_")]
-    if lines:
-        axis.legend(lines, [str(line.get_label()) for line in lines], loc="upper left")
+    add_legend(axis, twin)
     return figure
 
 
@@ -92,8 +101,10 @@ def heat_map(
             interval = mean_of(select(runs, **{up: row, across: column}), reading)
             if interval is not None:
                 means[y, x] = interval.mean
-                axis.text(x, y, f"{interval.mean:.2f}", ha="center", va="center", color="white")
-    image = axis.imshow(means, origin="lower", aspect="auto", cmap="viridis", vmin=limits[0], vmax=limits[1] * 1.2)
+                bright = interval.mean > (limits[0] + 2 * limits[1]) / 3
+                colour = "black" if bright else "white"
+                axis.text(x, y, f"{interval.mean:.2f}", ha="center", va="center", color=colour)
+    image = axis.imshow(means, origin="lower", aspect="auto", cmap="viridis", vmin=limits[0], vmax=limits[1])
     axis.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
     axis.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
     axis.set_xlabel(across)

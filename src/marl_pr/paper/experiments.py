@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from marl_core.config.components import validate_strictly
 from marl_core.config.run import RunConfig
+from marl_core.evaluation.results import Label
 from marl_core.sweep import Job
-from marl_pr.paper.item import Label, LabelledJob
+from marl_pr.paper.item import LabelledJob
 from marl_pr.paper.scale import Scale
 
 Variant = Literal["pr", "pr_fast"]

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.evaluation.results import Label, RunResult
 from marl_core.training.run_folder import RunFolder
 from marl_envs.fme.config import FMEConfig, ResponsibilityLevel
 from marl_pr.paper.experiments import ppo_ma
-from marl_pr.paper.item import Item, Label, LabelledJob
+from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import markdown_table, number_cell
 from marl_pr.paper.scale import Scale, Seeds
 

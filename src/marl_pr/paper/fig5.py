@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import interval_bars, mark_optimum, one_axis, team_size_scale
+from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis, team_size_scale
 from marl_pr.paper.experiments import (
     LARGE_TEAM,
     PPO_MA,
@@ -60,8 +60,9 @@ class Fig5(Item):
         """A line for each algorithm."""
         figure, axis = one_axis("N, agents in the team", "final return")
         for place, algorithm in enumerate(self.algorithms):
-            interval_bars(axis, select(results, algorithm=algorithm), "agents", final_return, algorithm, place)
+            runs = select(results, algorithm=algorithm)
+            interval_bars(axis, runs, "agents", final_return, algorithm, place)
         mark_optimum(axis)
         team_size_scale(axis, values_of(results, "agents"))
-        axis.legend()
+        add_legend(axis)
         return figure

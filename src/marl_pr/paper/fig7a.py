@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import interval_bars, mark_optimum, one_axis
+from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis
 from marl_pr.paper.experiments import LARGE_TEAM, P_MIN, PPO_MA_PR, PPO_MA_PR_FAST, ppo_ma, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
@@ -54,7 +54,8 @@ class Fig7a(Item):
         """A line for each variant."""
         figure, axis = one_axis("greatest resonance probability, eta_max", "final return")
         for place, algorithm in enumerate(self.algorithms):
-            interval_bars(axis, select(results, algorithm=algorithm), "eta_max", final_return, algorithm, place)
+            runs = select(results, algorithm=algorithm)
+            interval_bars(axis, runs, "eta_max", final_return, algorithm, place)
         mark_optimum(axis)
-        axis.legend()
+        add_legend(axis)
         return figure

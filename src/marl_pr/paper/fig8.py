@@ -7,9 +7,9 @@ from typing import final
 
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.evaluation.results import Label, RunResult
 from marl_envs.fme.tags import TABLE_2
-from marl_pr.paper.drawing import interval_bars, mark_optimum, one_axis
+from marl_pr.paper.drawing import add_legend, group_bars, mark_optimum, one_axis
 from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
@@ -56,9 +56,12 @@ class Fig8(Item):
         """A line for each host."""
         figure, axis = one_axis("task", "final return")
         for place, algorithm in enumerate((PPO_MA, QMIX)):
-            interval_bars(axis, select(results, algorithm=algorithm), "task", final_return, algorithm, place)
+            groups: dict[Label, list[RunResult]] = {
+                tag: select(results, task=tag, algorithm=algorithm) for tag in _tags(results)
+            }
+            group_bars(axis, groups, final_return, algorithm, place)
         mark_optimum(axis)
-        axis.legend()
+        add_legend(axis)
         return figure
 
 

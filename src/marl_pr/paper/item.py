@@ -9,12 +9,10 @@ from typing import ClassVar
 
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult, read_run
+from marl_core.evaluation.results import Label, RunResult, read_run
 from marl_core.sweep import Job
 from marl_core.training.run_folder import RunFolder
 from marl_pr.paper.scale import Scale, Seeds
-
-Label = str | int | float
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,11 @@ class Reproduction:
             The runs that failed, and why.
         """
         jobs = item.jobs(self.scale, self._seeds(item))
-        folder = self.runs / self.scale.name
+        folder, out = self.runs / self.scale.name, self.out / item.name
+        try:
+            out.mkdir(parents=True, exist_ok=True)  # now, for the training may take hours
+        except OSError as error:
+            raise UserError(f"{out}: cannot create the folder of results: {error.strerror}") from error
         failures = run_sweep(
             [one.job for one in jobs],
             folder,
@@ -57,12 +61,7 @@ class Reproduction:
         )
         results, unread = _read(item, jobs, folder, failures)
         failures = {**failures, **unread}
-        out = self.out / item.name
         page = self._page(item, jobs, results, failures)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{out}: cannot create the folder of results: {error.strerror}") from error
         write_tidy(results, out / "results.csv")
         write_marl_eval(results, out / "results.json")
         write_whole(out / "table.md", page.encode())
@@ -80,18 +79,22 @@ class Reproduction:
         """``table.md``. Nothing in it depends on how the runs came about."""
         chosen = "" if self.seeds is None else f" --seeds {self.seeds}"
         failed = "".join(f"- {name}: {line}\n" for name, line in sorted(failures.items()))
-        scale = self.scale
-        stages = f"{scale.first_stage:,} episodes, and {scale.second_stage:,} more in a second stage"
         return "\n".join(
             [
                 f"# {item.title}\n",
-                f"    marl reproduce {item.name} --scale {scale.name}{chosen}\n",
-                f"Scale {scale.name}: {stages}. Seeds: {_seeds_of(jobs)}. Runs: {len(results)} of {len(jobs)}.\n",
+                f"    marl reproduce {item.name} --scale {self.scale.name}{chosen}\n",
+                f"Episodes: {_lengths_of(jobs)}. Seeds: {_seeds_of(jobs)}. Runs: {len(results)} of {len(jobs)}.\n",
                 *([f"**Missing, because the run failed:**\n\n{failed}"] if failed else []),
                 item.table(results),
                 *([f"{item.notes}\n"] if item.notes else []),
             ]
         )
+
+
+def _lengths_of(jobs: Sequence[LabelledJob]) -> str:
+    """Of the stages, as far as runs differ: ``262,144, and 262,144 + 131,072``."""
+    lengths = [" + ".join(f"{stage.episodes:,}" for stage in one.job.config.stages) for one in jobs]
+    return ", and ".join(dict.fromkeys(lengths))
 
 
 def _seeds_of(jobs: Sequence[LabelledJob]) -> str:

@@ -7,17 +7,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from marl_core.evaluation.results import RunResult
+from marl_core.evaluation.results import Label, RunResult
 from marl_core.evaluation.statistics import Interval, bootstrap_interval, improvement_interval, interquartile_mean
 
 #: A run's number: what it is in the end, or over its training.
 Reading = Callable[[RunResult], float]
 
 
-def select(results: Sequence[RunResult], **labels: str | int | float) -> list[RunResult]:
+def select(results: Sequence[RunResult], **labels: Label) -> list[RunResult]:
     """The runs with these labels, in the order of their seeds."""
     found = [run for run in results if all(run.labels.get(name) == value for name, value in labels.items())]
     return sorted(found, key=lambda run: run.seed)
+
+
+def by_label(results: Sequence[RunResult], label: str) -> dict[Label, list[RunResult]]:
+    """The runs for each value of a label, in the order of the values; runs without it are left out."""
+    values = sorted({run.labels[label] for run in results if label in run.labels})
+    return {value: select(results, **{label: value}) for value in values}
 
 
 def values_of(results: Sequence[RunResult], label: str) -> list[float]:

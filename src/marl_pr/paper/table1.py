@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import interval_bars, one_axis, team_size_scale
+from marl_pr.paper.drawing import add_legend, interval_bars, one_axis, team_size_scale
 from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table, number_cell
@@ -75,5 +75,5 @@ class Table1(Item):
             interval_bars(axis, runs, "agents", final_responsibility, algorithm, place)
             axis.plot(self.teams, self.printed[algorithm], "x", color=f"C{place}", label=f"{algorithm}, paper")
         team_size_scale(axis, self.teams)
-        axis.legend()
+        add_legend(axis)
         return figure

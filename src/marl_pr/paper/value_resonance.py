@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import interval_bars, mark_optimum, team_size_scale
+from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, team_size_scale
 from marl_pr.paper.experiments import QMIX, QMIX_LONGER, QMIX_PR, longer, qmix, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
@@ -47,25 +47,22 @@ class ValueResonance(Item):
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each team."""
         names = self.algorithms
+        readings = {"Lv-C": final_responsibility, "return": final_return}
         rows = []
         for agents in values_of(results, "agents"):
             groups = {name: select(results, agents=agents, algorithm=name) for name in names}
-            responsibility, returns = (
-                [interval_cell(mean_of(runs, reading)) for runs in groups.values()]
-                for reading in (final_responsibility, final_return)
-            )
-            better = interval_cell(chance_of_improvement(groups[QMIX_PR], groups[QMIX_LONGER], final_return))
-            rows.append([f"{agents:g}", *responsibility, *returns, better])
-        header = ["N", *(f"Lv-C, {name}" for name in names), *(f"return, {name}" for name in names), "P(better)"]
-        return markdown_table(header, rows)
+            means = [mean_of(groups[name], reading) for reading in readings.values() for name in names]
+            better = [chance_of_improvement(groups[QMIX_PR], groups[QMIX_LONGER], r) for r in readings.values()]
+            rows.append([f"{agents:g}", *map(interval_cell, [*means, *better])])
+        measured = [f"{measure}, {name}" for measure in readings for name in names]
+        return markdown_table(["N", *measured, *(f"P(better), {measure}" for measure in readings)], rows)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """Lv-C reward and return over N."""
         figure = Figure(figsize=(10, 4), layout="constrained")
         axes: list[Axes] = list(figure.subplots(1, 2))
-        for axis, reading, label in zip(
-            axes, (final_responsibility, final_return), ("final Lv-C reward", "final return"), strict=True
-        ):
+        readings = {"final Lv-C reward": final_responsibility, "final return": final_return}
+        for axis, (label, reading) in zip(axes, readings.items(), strict=True):
             for place, name in enumerate(self.algorithms):
                 interval_bars(axis, select(results, algorithm=name), "agents", reading, name, place)
             team_size_scale(axis, values_of(results, "agents"))
@@ -73,5 +70,5 @@ class ValueResonance(Item):
             axis.set_ylabel(label)
             axis.grid(alpha=0.3)
         mark_optimum(axes[1])
-        axes[0].legend()
+        add_legend(axes[0])
         return figure
