@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 
 from marl_core.evaluation.results import Label, RunResult
 from marl_pr.paper.experiments import OPTIMUM
-from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
+from marl_pr.paper.scores import Reading, mean_of, select, values_of
 
 
 def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[Figure, Axes]:
@@ -26,12 +26,7 @@ def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[
     return figure, axis
 
 
-def interval_bars(axis: Axes, runs: Sequence[RunResult], over: str, reading: Reading, label: str, colour: int) -> None:
-    """Means over runs at each value of the label ``over``, in their order, with their intervals as bars."""
-    group_bars(axis, by_label(runs, over), reading, label, colour)
-
-
-def group_bars(
+def interval_bars(
     axis: Axes, groups: Mapping[Label, Sequence[RunResult]], reading: Reading, label: str, colour: int
 ) -> None:
     """Means over the runs at each place on the axis, with their intervals as bars; places without runs are left out."""

@@ -23,7 +23,7 @@ from marl_pr.paper.experiments import (
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import final_return, mean_of, select, values_of
+from marl_pr.paper.scores import by_label, final_return, mean_of, select, values_of
 from marl_pr.paper.table1 import Table1
 
 
@@ -60,8 +60,8 @@ class Fig5(Item):
         """A line for each algorithm."""
         figure, axis = one_axis("N, agents in the team", "final return")
         for place, algorithm in enumerate(self.algorithms):
-            runs = select(results, algorithm=algorithm)
-            interval_bars(axis, runs, "agents", final_return, algorithm, place)
+            groups = by_label(select(results, algorithm=algorithm), "agents")
+            interval_bars(axis, groups, final_return, algorithm, place)
         mark_optimum(axis)
         team_size_scale(axis, values_of(results, "agents"))
         add_legend(axis)

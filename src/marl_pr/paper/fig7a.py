@@ -13,7 +13,7 @@ from marl_pr.paper.experiments import LARGE_TEAM, P_MIN, PPO_MA_PR, PPO_MA_PR_FA
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import final_return, mean_of, select, values_of
+from marl_pr.paper.scores import by_label, final_return, mean_of, select, values_of
 
 
 @final
@@ -54,8 +54,8 @@ class Fig7a(Item):
         """A line for each variant."""
         figure, axis = one_axis("greatest resonance probability, eta_max", "final return")
         for place, algorithm in enumerate(self.algorithms):
-            runs = select(results, algorithm=algorithm)
-            interval_bars(axis, runs, "eta_max", final_return, algorithm, place)
+            groups = by_label(select(results, algorithm=algorithm), "eta_max")
+            interval_bars(axis, groups, final_return, algorithm, place)
         mark_optimum(axis)
         add_legend(axis)
         return figure

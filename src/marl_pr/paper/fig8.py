@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import Label, RunResult
 from marl_envs.fme.tags import TABLE_2
-from marl_pr.paper.drawing import add_legend, group_bars, mark_optimum, one_axis
+from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis
 from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
@@ -59,7 +59,7 @@ class Fig8(Item):
             groups: dict[Label, list[RunResult]] = {
                 tag: select(results, task=tag, algorithm=algorithm) for tag in _tags(results)
             }
-            group_bars(axis, groups, final_return, algorithm, place)
+            interval_bars(axis, groups, final_return, algorithm, place)
         mark_optimum(axis)
         add_legend(axis)
         return figure

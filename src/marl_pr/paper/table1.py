@@ -16,6 +16,7 @@ from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import (
     Reading,
     average_responsibility,
+    by_label,
     final_responsibility,
     mean_of,
     middle_of,
@@ -72,7 +73,7 @@ class Table1(Item):
         figure, axis = one_axis("N, agents in the team", "Lv-C reward")
         for place, algorithm in enumerate(self.printed):
             runs = select(results, algorithm=algorithm)
-            interval_bars(axis, runs, "agents", final_responsibility, algorithm, place)
+            interval_bars(axis, by_label(runs, "agents"), final_responsibility, algorithm, place)
             axis.plot(self.teams, self.printed[algorithm], "x", color=f"C{place}", label=f"{algorithm}, paper")
         team_size_scale(axis, self.teams)
         add_legend(axis)

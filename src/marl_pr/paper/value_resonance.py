@@ -15,6 +15,7 @@ from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import (
+    by_label,
     chance_of_improvement,
     final_responsibility,
     final_return,
@@ -64,7 +65,7 @@ class ValueResonance(Item):
         readings = {"final Lv-C reward": final_responsibility, "final return": final_return}
         for axis, (label, reading) in zip(axes, readings.items(), strict=True):
             for place, name in enumerate(self.algorithms):
-                interval_bars(axis, select(results, algorithm=name), "agents", reading, name, place)
+                interval_bars(axis, by_label(select(results, algorithm=name), "agents"), reading, name, place)
             team_size_scale(axis, values_of(results, "agents"))
             axis.set_xlabel("N, agents in the team")
             axis.set_ylabel(label)
