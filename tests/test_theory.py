@@ -5,25 +5,34 @@ Everything is in double precision; sums over at most 2^7 joint actions are good 
 
 from __future__ import annotations
 
+import io
 from itertools import product
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from marl_core.evaluation.results import RunResult
 from marl_core.joint_policy import JointPolicy
 from marl_core.testing.strategies import policies
 from marl_envs.fme import FMEConfig
 from marl_envs.fme.config import ResponsibilityLevel
 from marl_envs.fme.rewards import LevelTable
+from marl_pr.paper.experiments import PPO_MA
+from marl_pr.paper.scale import QUICK, Seeds
+from marl_pr.paper.table1 import Table1
+from marl_pr.paper.theory_item import Theory
 from marl_pr.resonance import resonate
 from marl_pr.theory import mean_field, noise
 from marl_pr.theory.bisection import sign_change
 from marl_pr.theory.policy_based import EntropyTrap, critical_sizes, log_odds, probability_of
+from marl_pr.theory.predictions import Setting, policy_based_sizes, predict, predictions
 from marl_pr.theory.responsibility import (
     critical_probability,
     epsilon_greedy_penalty,
@@ -335,7 +344,7 @@ def test_critical_sizes_of_table_3() -> None:
     """With 10 actions and c_H = 0.05: the paper sees the first failures at N = 6, and none succeed from 7 on."""
     plain = critical_sizes(10, 0.05)
     assert (plain.trap, plain.no_way_out, plain.out_of_reach) == (6, 7, 8)
-    measured = critical_sizes(10, 0.05, lambda agents: noise.trap_deviation(_task(agents), 0.05), largest=12)
+    measured = policy_based_sizes(Setting(), largest=12)
     assert (measured.trap, measured.no_way_out, measured.out_of_reach) == (6, 10, 11)
     free = critical_sizes(10, 1e-6, largest=20)
     assert (free.trap, free.no_way_out, free.out_of_reach) == (None, None, None)
@@ -350,18 +359,18 @@ def test_traps_that_are_none(settings: tuple[int, int, float, float]) -> None:
 # Sigma
 
 
-def _task(agents: int, tag: str = "1A4B2C") -> FMEConfig:
-    return FMEConfig(name="fme", agents=agents, tag=tag)
+def _table(agents: int, tag: str = "1A4B2C") -> LevelTable:
+    levels = FMEConfig(name="fme", agents=agents, tag=tag).resolved_levels()
+    return LevelTable.build(levels, agents, 10, "cpu")
 
 
 @pytest.mark.parametrize("tag", ["1A1B1C", "0A2B0C", "2A0B1C"])
 def test_reward_variances_by_sampling(tag: str) -> None:
     """4 standard errors of a sample variance (fourth moments of a bounded reward, at most 4)."""
-    task, games = _task(4, tag), 200_000
-    symmetric = noise.symmetric_policies(task, 0.05)
-    table = LevelTable.build(task.resolved_levels(), 4, 10, "cpu")
+    table, games = _table(4, tag), 200_000
+    symmetric = noise.symmetric_policies(table, 0.05)
     generator = torch.Generator().manual_seed(1)
-    for level, variance in enumerate(noise.reward_variances(task, symmetric).tolist()):
+    for level, variance in enumerate(noise.reward_variances(table, symmetric).tolist()):
         actions = torch.multinomial(symmetric[level], games * 4, replacement=True, generator=generator).view(games, 4)
         reward = table.sample(torch.full((games,), level), actions, torch.rand(games, generator=generator))
         assert float(reward.double().var()) == pytest.approx(variance, abs=4 * 2 / games**0.5)
@@ -370,9 +379,8 @@ def test_reward_variances_by_sampling(tag: str) -> None:
 @given(st.integers(2, 8), st.floats(0.01, 0.5))
 def test_symmetric_policies_balance_reward_and_entropy(agents: int, cost: float) -> None:
     """At every level the expected reward of an agent's action minus cost log pi is the same for all actions."""
-    task = _task(agents)
-    symmetric = noise.symmetric_policies(task, cost)
-    table = LevelTable.build(task.resolved_levels(), agents, 10, "cpu")
+    table = _table(agents)
+    symmetric = noise.symmetric_policies(table, cost)
     own = symmetric.unsqueeze(1).expand(-1, agents, -1).clone()
     gains = []
     for action in range(10):
@@ -394,12 +402,11 @@ def test_advantage_deviation_by_sampling() -> None:
 
 @pytest.mark.parametrize("agents", [2, 6, 15, 40])
 def test_trap_deviation_reproduces_itself_and_nothing_else_does(agents: int) -> None:
-    task = _task(agents)
-    sigma = noise.trap_deviation(task, 0.05)
+    table = _table(agents)
+    sigma = noise.trap_deviation(table, 0.05)
     grid = [10 ** (0.05 * k) for k in range(-50, 31)]
-    made = [
-        noise.advantage_deviation(noise.reward_variances(task, noise.symmetric_policies(task, 0.05 * s))) for s in grid
-    ]
+    variances = [noise.reward_variances(table, noise.symmetric_policies(table, 0.05 * s)) for s in grid]
+    made = [noise.advantage_deviation(one) for one in variances]
     assert [m > s for m, s in zip(made, grid, strict=True)] == [s < sigma for s in grid]
 
 
@@ -433,7 +440,7 @@ def test_resonance_frees_a_trapped_team() -> None:
     trapped = mean_field.climb(trap, mean_field.new_logits(trap, 8, 0.1, generator))
     assert (mean_field.greedy_reward(trapped) == 0).all()
     shaken = trapped + mean_field.new_logits(trap, 8, 0.01, generator)
-    assert (mean_field.greedy_reward(mean_field.climb(trap, shaken, steps=1000)) == 0).all()
+    assert (mean_field.greedy_reward(mean_field.climb(trap, shaken, steps=500)) == 0).all()
     freed = mean_field.climb(trap, shaken, eta=0.5, p_min=0.1)
     assert (mean_field.greedy_reward(freed) > 0.8).all()
 
@@ -477,3 +484,47 @@ def test_no_sign_change() -> None:
     with pytest.raises(ValueError, match="no sign change"):
         sign_change(lambda x: x, 1.0, 2.0)
     assert sign_change(lambda x: 2 - x, 0.0, 5.0) == pytest.approx(2)
+
+
+# The predictions
+
+
+def test_a_prediction_is_made_of_the_parts() -> None:
+    row = predict(6)
+    assert row.trap == EntropyTrap(6, 10, 0.05, noise.trap_deviation(_table(6), 0.05))
+    assert row.trap_signal == trap_signal(6, 0.91)
+    assert row.negotiated is not None
+    assert row.least_eta_policy == least_dissolving_eta(6, row.trap.symmetric_point())
+    assert (row.least_eta_value, predict(60).least_eta_value > 0) == (0.0, True)
+    assert [one.agents for one in predictions((3, 4))] == [3, 4]
+
+
+def _measured(agents: int, reward: float) -> RunResult:
+    labels: dict[str, str | int | float] = {"task": "1A4B2C", "algorithm": PPO_MA, "agents": agents}
+    return RunResult("fme", labels, 0, (512,), {"exact/C1": (reward,), "exact/C2": (reward,)})
+
+
+def test_item_sets_measurements_beside_predictions() -> None:
+    item = Theory()
+    table = item.table([_measured(5, 0.25), _measured(7, 0.75)])
+    tables = table.split("\n\n")
+    assert [line.split("|")[2].strip() for line in tables[0].splitlines()[2:]] == ["6", "7", "8", "41"]
+    policy_based = {line.split("|")[1].strip(): line for line in tables[1].splitlines()[2:]}
+    assert set(policy_based) == {"5", "7"}
+    assert policy_based["5"].endswith("| yes | yes | 1.00 | 0.142 | 1.00 | 0.25 |")
+    assert policy_based["7"].endswith("| 0.00 | 0.75 |")
+    assert {one.job.name for one in item.jobs(QUICK, Seeds(1, 1))} == {
+        one.job.name for one in Table1().jobs(QUICK, Seeds(1, 1))
+    }
+
+
+def test_item_draws_what_is_measured() -> None:
+    drawn = [_svg(Theory().draw(results)) for results in ([], [_measured(5, 0.25)], [_measured(5, 0.75)])]
+    assert len(set(drawn)) == 3
+
+
+def _svg(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "marl"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()

@@ -17,8 +17,8 @@ def climb(
     *,
     eta: float = 0.0,
     p_min: float = 0.0,
-    steps: int = 2000,
-    rate: float = 4.0,
+    steps: int = 1000,
+    rate: float = 8.0,
 ) -> Float[Tensor, "S N A"]:
     """Where S teams come to from the logits ``start``; action 0 is u_gamma. Returns logits.
 
@@ -71,7 +71,7 @@ def greedy_reward(logits: Float[Tensor, "S N A"]) -> Float[Tensor, "S"]:
     return torch.where(taking == agents, 0.0, taking.double() / (agents - 1))
 
 
-def trapped_share(trap: EntropyTrap, spread: float, *, teams: int = 64, seed: int = 0, steps: int = 2000) -> float:
+def trapped_share(trap: EntropyTrap, spread: float, *, teams: int = 64, seed: int = 0, steps: int = 1000) -> float:
     """The share of new teams that end with everybody on u_gamma."""
     generator = torch.Generator().manual_seed(seed)
     ends = climb(trap, new_logits(trap, teams, spread, generator), steps=steps)

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from marl_envs.fme.config import FMEConfig
 from marl_envs.fme.rewards import LevelTable
 from marl_pr.theory.bisection import sign_change
 from marl_pr.theory.policy_based import EntropyTrap
@@ -20,26 +19,24 @@ from marl_pr.theory.policy_based import EntropyTrap
 GAMMA_LAMBDA = 0.99 * 0.95
 
 
-def symmetric_policies(task: FMEConfig, cost: float) -> Float[Tensor, "L A"]:
+def symmetric_policies(table: LevelTable, cost: float) -> Float[Tensor, "L A"]:
     """At each level the policy that all agents share, where reward and entropy balance; ``cost`` is sigma c_H.
 
     Lv-A and Lv-B: softmax of ``E[reward of one agent's action]/cost`` (their reward adds up over agents); Lv-C: p*.
     """
-    table = _table(task)
-    linear = table.arm_probability.double() * table.pay.double().unsqueeze(-1)
-    policies = torch.softmax(linear / cost, dim=-1)
+    on_arm, pay = table.arm_probability.double(), table.pay.double().unsqueeze(-1)
+    policies = torch.softmax(on_arm * pay / cost, dim=-1)
     if not table.collapses.any():
         return policies
-    p = EntropyTrap(task.agents, task.actions, cost).symmetric_point()
-    on_arm = table.arm_probability.double()
-    trapped = p * on_arm + (1 - p) / (task.actions - 1) * (1 - on_arm)
+    actions = on_arm.shape[-1]
+    p = EntropyTrap(table.agents, actions, cost).symmetric_point()
+    trapped = p * on_arm + (1 - p) / (actions - 1) * (1 - on_arm)
     return torch.where(table.collapses.unsqueeze(-1), trapped, policies)
 
 
-def reward_variances(task: FMEConfig, policies: Float[Tensor, "L A"]) -> Float[Tensor, "L"]:
+def reward_variances(table: LevelTable, policies: Float[Tensor, "L A"]) -> Float[Tensor, "L"]:
     """Var[R] at each level when all agents follow the same policies, independently."""
-    table, n = _table(task), task.agents
-    arm, pay, m = table.arm_probability.double(), table.pay.double(), policies.double()
+    n, arm, pay, m = table.agents, table.arm_probability.double(), table.pay.double(), policies.double()
     lost = table.collapses.unsqueeze(-1) * m**n
     mean = (arm * (n * m - n * lost)).sum(-1) * pay
     square = (arm * (n * m * (1 - m) + (n * m) ** 2 - n**2 * lost)).sum(-1) * pay**2
@@ -55,19 +52,15 @@ def advantage_deviation(variances: Float[Tensor, "L"], discount: float = GAMMA_L
     return float((total / len(variances)) ** 0.5)
 
 
-def trap_deviation(task: FMEConfig, coefficient: float, discount: float = GAMMA_LAMBDA) -> float:
+def trap_deviation(table: LevelTable, coefficient: float, discount: float = GAMMA_LAMBDA) -> float:
     """The sigma that reproduces itself: policies that balance c_H under it spread advantages just so.
 
-    A greater sigma makes entropy dearer, policies flatter and rewards less spread, so the two meet
-    (in one point, wherever it was tried).
+    A greater sigma makes entropy dearer, policies flatter and rewards less spread, so the two meet (in one point,
+    wherever it was tried).
     """
 
     def excess(deviation: float) -> float:
-        variances = reward_variances(task, symmetric_policies(task, coefficient * deviation))
+        variances = reward_variances(table, symmetric_policies(table, coefficient * deviation))
         return advantage_deviation(variances, discount) - deviation
 
     return sign_change(excess, 1e-3, 100.0)
-
-
-def _table(task: FMEConfig) -> LevelTable:
-    return LevelTable.build(task.resolved_levels(), task.agents, task.actions, "cpu")
