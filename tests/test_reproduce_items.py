@@ -118,7 +118,7 @@ def test_default_seeds() -> None:
 
 @given(st.lists(st.integers(), unique=True, max_size=20), st.booleans())
 def test_a_quick_scale_varies_over_fewer_values(values: list[int], everything: bool) -> None:
-    scale = Scale("s", 512, 512, 0, 1, 1, everything=everything)
+    scale = Scale("s", 512, 512, 64, 0, 1, 1, everything=everything)
     chosen = scale.of(values)
     assert [value for value in values if value in chosen] == list(chosen)
     assert len(chosen) == (len(values) if everything else min(3, len(values)))
