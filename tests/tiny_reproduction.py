@@ -8,6 +8,7 @@ TINY = Scale(
     "quick",
     first_stage=1024,
     second_stage=512,
+    qmix_stage=64,
     ramp=512,
     anneal_steps=2000,
     points=2,
