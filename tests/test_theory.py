@@ -435,6 +435,7 @@ def test_gradient_ascent_ends_in_the_stated_points() -> None:
 
 
 def test_resonance_frees_a_trapped_team() -> None:
+    """Several agents may step back at once, so not every team becomes the best one."""
     trap = EntropyTrap(8, 10, 0.05)
     generator = torch.Generator().manual_seed(0)
     trapped = mean_field.climb(trap, mean_field.new_logits(trap, 8, 0.1, generator))
@@ -442,7 +443,8 @@ def test_resonance_frees_a_trapped_team() -> None:
     shaken = trapped + mean_field.new_logits(trap, 8, 0.01, generator)
     assert (mean_field.greedy_reward(mean_field.climb(trap, shaken, steps=500)) == 0).all()
     freed = mean_field.climb(trap, shaken, eta=0.5, p_min=0.1)
-    assert (mean_field.greedy_reward(freed) > 0.8).all()
+    assert (mean_field.greedy_reward(freed) > 0.5).all()
+    assert mean_field.greedy_reward(freed).mean() > 0.9
 
 
 # Value-based

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -151,14 +152,13 @@ def critical_sizes(
 ) -> CriticalSizes:
     """The three critical sizes, ``trap <= no_way_out <= out_of_reach`` as a rule; sigma may depend on N."""
 
+    @cache
     def trap_of(agents: int) -> EntropyTrap:
         sigma = deviation(agents) if callable(deviation) else deviation
         return EntropyTrap(agents, actions, coefficient, sigma)
 
-    traps = [trap_of(agents) for agents in range(2, largest + 1)]
-
     def first(condition: Callable[[EntropyTrap], bool]) -> int | None:
-        return next((trap.agents for trap in traps if condition(trap)), None)
+        return next((agents for agents in range(2, largest + 1) if condition(trap_of(agents))), None)
 
     return CriticalSizes(
         trap=first(EntropyTrap.is_stable),
