@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -56,10 +57,24 @@ class LocalPool(Pool):
                 continue
             worker.job = name
             return
-        worker = _start()
-        self._workers.append(worker)
-        worker.job = name
-        worker.connection.send(task)
+        worker = self._start(name)
+        with suppress(OSError):  # it died at once; `finished` sees it
+            worker.connection.send(task)
+
+    def _start(self, job: str) -> _Worker:
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        worker = _Worker(context.Process(target=_serve, args=(theirs, os.getpid())), ours, job)
+        resource_tracker.ensure_running()  # started while the signal is blocked, it would unblock it
+        # Ctrl-C goes to all processes of a terminal, but workers inherit the block: the sweep is to end them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            worker.process.start()
+            self._workers.append(worker)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+        return worker
 
     def finished(self, timeout: float) -> dict[str, str | None]:
         """See ``Pool``. A worker that died is forgotten, and its job has failed."""
@@ -109,20 +124,6 @@ class LocalPool(Pool):
             for worker in self._workers:
                 worker.process.kill()
             self._workers.clear()
-
-
-def _start() -> _Worker:
-    ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(theirs, os.getpid()))
-    resource_tracker.ensure_running()  # starting it would unblock the signal
-    # Ctrl-C goes to all processes of a terminal, but it is for the sweep to end its workers.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    theirs.close()
-    return _Worker(process, ours)
 
 
 def _how_it_died(status: int | None) -> str:

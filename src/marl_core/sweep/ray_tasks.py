@@ -48,7 +48,8 @@ class RayPool(Pool):
 
     def finished(self, timeout: float) -> dict[str, str | None]:
         """See ``Pool``."""
-        ready, _ = self._ray.wait(list(self._jobs), num_returns=1, timeout=timeout)
+        self._ray.wait(list(self._jobs), num_returns=1, timeout=timeout)
+        ready, _ = self._ray.wait(list(self._jobs), num_returns=len(self._jobs), timeout=0)
         return {self._jobs.pop(reference): self._failure(reference) for reference in ready}
 
     def _failure(self, reference: Any) -> str | None:

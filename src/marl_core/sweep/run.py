@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.sweep.jobs import Job, checked, folder_of, is_begun, is_done
 from marl_core.sweep.pool import Pool
 from marl_core.sweep.progress import SweepProgress
 from marl_core.sweep.work import Task
+from marl_core.training.stages import environment_spec
 
 _POLL_SECONDS = 0.2
 
@@ -77,13 +79,16 @@ class _Sweep:
         self.failures: dict[str, str] = {}
 
     def weights(self) -> dict[str, float]:
-        """What each job costs: episodes to play, and how long they may last where the environment's config says it."""
-        return {name: self._weight(job) for name, job in self.jobs.items()}
-
-    def _weight(self, job: Job) -> float:
-        steps = getattr(job.config.environment, "max_steps", 1)
-        episodes = job.config.episodes - (self.jobs[job.continues].config.episodes if job.continues else 0)
-        return episodes * float(steps if isinstance(steps, int) else 1)
+        """What each job costs: the environment steps of the episodes that are its own, at the most."""
+        steps: dict[str, int] = {}
+        weights = {}
+        for name, job in self.jobs.items():
+            before = self.jobs[job.continues].config.episodes if job.continues else 0
+            environment = job.config.environment.model_dump_json()
+            if environment not in steps:
+                steps[environment] = _steps_of_an_episode(job.config)
+            weights[name] = float(steps[environment] * (job.config.episodes - before))
+        return weights
 
     def run(self, pool: Pool, progress: SweepProgress) -> None:
         """Work until nothing is left to do."""
@@ -124,3 +129,11 @@ class _Sweep:
             continues=str(self._folders[job.continues].path) if job.continues else None,
             modules=tuple(str(Path(entry).resolve()) for entry in sys.path),
         )
+
+
+def _steps_of_an_episode(config: RunConfig) -> int:
+    """The most that the environment allows; 1 for one that cannot be built, whose job will say why."""
+    try:
+        return environment_spec(config).max_steps
+    except Exception:
+        return 1

@@ -92,8 +92,13 @@ def _take_over(first: RunFolder, folder: RunFolder, config: RunConfig) -> None:
     """Start the run from where another one ended. Only with ``config.yaml``, the last file, it is a run at all."""
     if not first.checkpoint.exists():
         raise UserError(f"{first.path}: the run is done, but its checkpoint is gone, so nothing can continue it")
-    shutil.copytree(first.path, folder.path, ignore=shutil.ignore_patterns(*_OWN), dirs_exist_ok=True)
+    others = shutil.ignore_patterns(*_OWN)
+    shutil.copytree(first.path, folder.path, ignore=others, copy_function=_copy_whole, dirs_exist_ok=True)
     write_whole(folder.config_file, dump_run(config).encode())
+
+
+def _copy_whole(source: str, target: str) -> None:
+    write_whole(Path(target), Path(source).read_bytes())
 
 
 def _modules_folder(config: RunConfig) -> Path | None:
