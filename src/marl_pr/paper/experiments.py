@@ -44,7 +44,7 @@ def ppo_ma_settings(scale: Scale, agents: int) -> dict[str, Any]:
     }
 
 
-def qmix_settings(scale: Scale, agents: int) -> dict[str, Any]:
+def qmix_settings(scale: Scale) -> dict[str, Any]:
     """Fine-tuned QMIX: Table 3, which the defaults follow; 8 games before each update, as Hu et al. (2021)."""
     batch = 8
     rare = {"log_every": 64, "checkpoint_every": 1024}  # updates are short and many
@@ -62,7 +62,7 @@ def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
 
 def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """Fine-tuned QMIX without resonance."""
-    return _first_stage("qmix", QMIX, qmix_settings(scale, agents), scale.qmix_stage, agents, seed, tag)
+    return _first_stage("qmix", QMIX, qmix_settings(scale), scale.qmix_stage, agents, seed, tag)
 
 
 def resonant(
