@@ -12,11 +12,13 @@ from marl_pr.paper.fig9 import Fig9
 from marl_pr.paper.item import Item
 from marl_pr.paper.pmin import PMin
 from marl_pr.paper.table1 import Table1
+from marl_pr.paper.theory_item import Theory
 from marl_pr.paper.value_resonance import ValueResonance
 
 #: In the order in which ``all`` makes them: what is short, or needed by others, first.
 ITEMS: dict[str, Item] = {
-    item.name: item for item in (Fig1(), Table1(), Fig5(), Fig3(), Fig9(), Fig7a(), PMin(), Fig8(), ValueResonance())
+    item.name: item
+    for item in (Fig1(), Table1(), Theory(), Fig5(), Fig3(), Fig9(), Fig7a(), PMin(), Fig8(), ValueResonance())
 }
 ALL = "all"
 
