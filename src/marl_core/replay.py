@@ -61,7 +61,9 @@ class Replay:
 
     def state_dict(self) -> dict[str, Any]:
         """The episodes, and where the next one goes."""
-        return {"stored": {name: value[: self._size] for name, value in self._stored.items()}, "next": self._next}
+        # Copied: of a part of a tensor, a file would hold the whole, empty room and all.
+        stored = {name: value[: self._size].clone() for name, value in self._stored.items()}
+        return {"stored": stored, "next": self._next}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device | str, table: Observation | None) -> None:
         """Continue where ``state_dict`` was taken. ``table``: the environment's, if it is used."""
