@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import final
 
+import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
 from marl_core.exploration.schedule import AnnealedConfig
-from marl_core.exploration.softmax import log_softmax_policy
+from marl_core.exploration.softmax import ILLEGAL, log_softmax_policy
 from marl_core.protocols import ExplorationStrategy, Scores
 from marl_core.types import Progress
 
@@ -39,4 +40,8 @@ class Boltzmann(ExplorationStrategy):
         self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
     ) -> Float[Tensor, "*B N A"]:
         """Softmax of the values over the temperature, among the legal actions."""
-        return log_softmax_policy(scores, legal, self.config.at(progress))
+        scores = scores.float() if scores.dtype.itemsize < 4 else scores
+        # Relative to the best legal action: at a low temperature no legal one may fall below the illegal ones' score.
+        best = (scores if legal is None else scores.masked_fill(~legal, -torch.inf)).amax(-1, keepdim=True)
+        relative = (scores - best.detach()) / self.config.at(progress)
+        return log_softmax_policy(relative.clamp(min=ILLEGAL), legal)

@@ -43,8 +43,9 @@ class EpsilonGreedy(ExplorationStrategy):
     def log_policy(
         self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
     ) -> Float[Tensor, "*B N A"]:
-        """Piecewise constant in the scores: its gradient is 0."""
+        """Piecewise constant in the scores: its gradient is 0. In at least single precision."""
         epsilon = self.config.at(progress)
+        scores = scores.float() if scores.dtype.itemsize < 4 else scores
         ordered = scores if legal is None else scores.masked_fill(~legal, -torch.inf)
         best = torch.zeros_like(ordered, dtype=torch.bool).scatter_(-1, ordered.argmax(-1, keepdim=True), True)
         count = scores.shape[-1] if legal is None else legal.sum(-1, keepdim=True)
