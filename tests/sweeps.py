@@ -38,8 +38,10 @@ class Mortal(FME):
         if not Path(self.config.unless).exists():
             if self.config.end == "raise":
                 raise RuntimeError("mortal,\\nand dead")
-            if self.config.end == "exit":
+            if self.config.end == "sys.exit":
                 sys.exit(3)
+            if self.config.end == "exit":
+                os._exit(3)
             os.kill(os.getpid(), signal.SIGKILL)
         return super().step(actions)
 '''
@@ -52,7 +54,7 @@ def config(seed: int = 3, stages: int = 1, updates: int = 3, **training: Any) ->
 
 
 def mortal_config(folder: Path, end: str) -> RunConfig:
-    """A run that ends by ``raise``, ``exit`` or ``kill`` until there is a file ``healed`` in the folder."""
+    """A run that ends by ``raise``, ``sys.exit``, ``exit`` or ``kill`` until there is a file ``healed`` in the folder."""
     (folder / "mortal.py").write_text(MORTAL)
     look_for_modules_in(str(folder))
     data = run_data("pr_fast", (3, 3))

@@ -49,6 +49,8 @@ class SweepProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        if self._shown and not self._bar.console.is_terminal:  # where rich leaves the last line open
+            self._bar.console.line()
 
     def ended(self, name: str, failure: str | None) -> None:
         """Count a job that ended, and say why it failed."""

@@ -69,7 +69,7 @@ def _perform_locked(task: Task, folder: RunFolder) -> str | None:
         _prepare(folder, config, task.continues)
         if not is_done(config, folder):
             train(config, folder, progress_bar=False)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:  # the latter is what Lightning makes of a component's sys.exit()
         with suppress(OSError):
             report.write_text(traceback.format_exc())
         return _line(error)
@@ -121,6 +121,8 @@ def _names(part: Any) -> Iterator[str]:
             yield from _names(inner)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     message = " ".join(str(error).split())
-    return message if isinstance(error, UserError) else f"{type(error).__name__}: {message}".removesuffix(": ")
+    if isinstance(error, UserError):
+        return message
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
