@@ -118,7 +118,7 @@ def test_an_unknown_item_is_one_line(marl: Command) -> None:
     outcome = marl("reproduce", "tabel1")
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err == "there is no 'tabel1' to reproduce, did you mean 'table1'?\n"
-    outcome = marl("reproduce", "weather")
+    outcome = marl("reproduce", "zzz")
     assert outcome.status == 2
     assert all(name in outcome.err for name in [*ITEMS, ALL])
     assert len(outcome.err.splitlines()) == 1
