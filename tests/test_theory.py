@@ -332,6 +332,18 @@ def test_the_negotiated_point_is_stationary(trap: EntropyTrap) -> None:
     assert _slope(trap, gamma).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("agents", [4, 5, 6, 7, 8, 9])
+def test_trap_and_way_out_are_both_stable_in_between(agents: int) -> None:
+    trap = Setting().trap_of(agents)
+    point = trap.negotiated_point()
+    assert point is not None
+    gamma = torch.tensor([point[0], *[point[1]] * (agents - 1)], dtype=torch.float64)
+    hessian = torch.autograd.functional.hessian(lambda g: _objective(trap, g), gamma)
+    assert isinstance(hessian, Tensor)
+    assert float(torch.linalg.eigvalsh(hessian)[-1]) < 0
+    assert trap.is_stable() == (agents >= 6)
+
+
 @given(st.integers(2, 20), st.floats(0.01, 1), st.floats(0.1, 3))
 def test_every_team_is_trapped_in_the_end(actions: int, coefficient: float, deviation: float) -> None:
     """Above N = 1 + 1/(sigma c_H) the symmetric point is stable, whatever the number of actions."""

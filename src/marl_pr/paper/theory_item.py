@@ -50,8 +50,8 @@ class Theory(Item):
         return Table1().jobs(scale, seeds)
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """The critical sizes, then a table for each host."""
-        rows = predictions(_teams(results), self.setting)
+        """The critical sizes, then a table for each host with the teams that were measured."""
+        rows = predictions([int(agents) for agents in values_of(results, "agents")], self.setting)
         return "\n".join([_sizes_table(self.setting), _policy_table(rows, results), _value_table(rows, results)])
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
@@ -70,11 +70,6 @@ class Theory(Item):
             axis.grid(alpha=0.3)
             axis.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
         return figure
-
-
-def _teams(results: Sequence[RunResult]) -> list[int]:
-    """Those that were measured; all of Table 1's where none were."""
-    return [int(agents) for agents in values_of(results, "agents")] or list(Table1.teams)
 
 
 def _printed(algorithm: str, agents: int) -> str:
