@@ -20,7 +20,8 @@ from marl_core.testing import (
 )
 from marl_core.testing.explorations import Exempt
 from marl_core.testing.practice import Practice, PracticeConfig
-from marl_pr import PolicyResonance, clamp_acts
+from marl_pr.resonance import clamp_acts
+from marl_pr.strategy import PolicyResonance
 
 #: With what settings to check a component, where it has settings without a default. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
