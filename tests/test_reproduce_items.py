@@ -21,8 +21,11 @@ from marl_core.training import stages
 from marl_core.training.run_folder import RunFolder
 from marl_pr.paper.experiments import LARGE_TEAM, PPO_MA, PPO_MA_PR, PPO_MA_PR_FAST, QMIX, ppo_ma, resonant
 from marl_pr.paper.fig1 import Fig1, preference
+from marl_pr.paper.fig3 import Fig3
 from marl_pr.paper.fig5 import Fig5
+from marl_pr.paper.fig7a import Fig7a
 from marl_pr.paper.fig8 import Fig8
+from marl_pr.paper.fig9 import Fig9
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell
 from marl_pr.paper.pmin import PMin
@@ -72,6 +75,13 @@ def test_the_sweep_takes_the_jobs(item: Item, scale: Scale) -> None:
     for one in jobs:
         environment = one.job.config.environment.model_dump()
         assert (environment["tag"], environment["agents"]) == (one.labels["task"], one.labels["agents"])
+        resonance = one.job.config.stage_exploration(len(one.job.config.stages) - 1)
+        settings = [one.labels.get(name) for name in ("eta_max", "p_min", "coin")]
+        if isinstance(resonance, PolicyResonanceConfig):
+            assert settings == [resonance.eta_max, resonance.p_min, resonance.level]
+            assert str(one.labels["algorithm"]).endswith({"pr": "+ PR", "pr_fast": "+ PR-Fast"}[resonance.variant])
+        else:
+            assert settings == [None, None, None]
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=lambda scale: scale.name)
@@ -235,6 +245,36 @@ def test_fig5_tells_algorithms_and_teams_apart() -> None:
     for algorithm, points in drawn.items():
         assert points[:, 1] == pytest.approx(value[algorithm] + points[:, 0] / 100)
         assert len(points) == 3
+
+
+def test_fig7a_and_fig8_put_each_mean_into_its_cell() -> None:
+    def value(one: LabelledJob) -> float:
+        place = float(one.labels["eta_max"]) if "eta_max" in one.labels else int(str(one.labels["task"])[2])
+        return place + (0.25 if one.labels["algorithm"] in (PPO_MA_PR, PPO_MA) else 0.5)
+
+    for item, label in ((Fig7a(), "eta_max"), (Fig8(), "task")):
+        jobs = [one for one in item.jobs(QUICK, Seeds(2, 2)) if label in one.labels]
+        rows = rows_of(item.table([result_of(one, value(one)) for one in jobs]))
+        assert len(rows) == 3
+        for text, row in rows.items():
+            places = {value(one) for one in jobs if f"{one.labels[label]}" in (text, f"{text}.0")}
+            assert [float(cell.split()[0]) for cell in row] == pytest.approx(sorted(places))
+
+
+def test_fig3_and_fig9_have_a_row_for_each_variant() -> None:
+    def value(one: LabelledJob) -> float:
+        return {PPO_MA: 1.0, PPO_MA_PR: 2.0, PPO_MA_PR_FAST: 3.0}[str(one.labels["algorithm"])]
+
+    rows = rows_of(Fig3().table([result_of(one, value(one)) for one in Fig3().jobs(QUICK, Seeds(2, 2))]))
+    assert {name: float(row[1].split()[0]) for name, row in rows.items()} == {
+        PPO_MA: 1.0, PPO_MA_PR: 2.0, PPO_MA_PR_FAST: 3.0,
+    }  # fmt: skip
+    better_by_step = [result_of(one, 2.0 if one.labels.get("coin") == "step" else 1.0) for one in _fig9_jobs()]
+    assert "episode-level one: 1.00" in Fig9().table(better_by_step)
+
+
+def _fig9_jobs() -> list[LabelledJob]:
+    return Fig9().jobs(QUICK, Seeds(2, 2))
 
 
 def test_pmin_puts_each_pair_into_its_cell() -> None:
