@@ -45,7 +45,11 @@ def ppo_ma_settings(scale: Scale, agents: int) -> dict[str, Any]:
 
 
 def qmix_settings(scale: Scale) -> dict[str, Any]:
-    """Fine-tuned QMIX: Table 3, which the defaults follow; 8 games before each update, as Hu et al. (2021)."""
+    """Fine-tuned QMIX: Table 3, which the defaults follow; 8 games before each update, as Hu et al. (2021).
+
+    Agents see the level as one-hot. From the one number that PPO-MA gets, a feed-forward network hardly tells
+    neighbouring levels apart; that of Hu et al. is recurrent, so that agents can count.
+    """
     batch = 8
     rare = {"log_every": 64, "checkpoint_every": 1024}  # updates are short and many
     return {
@@ -57,12 +61,14 @@ def qmix_settings(scale: Scale) -> dict[str, Any]:
 
 def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """PPO-MA without resonance."""
-    return _first_stage("ppo_ma", PPO_MA, ppo_ma_settings(scale, agents), scale.first_stage, agents, seed, tag)
+    environment = {"name": "fme", "agents": agents, "tag": tag}
+    return _first_stage("ppo_ma", PPO_MA, environment, ppo_ma_settings(scale, agents), scale.first_stage, seed)
 
 
 def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """Fine-tuned QMIX without resonance."""
-    return _first_stage("qmix", QMIX, qmix_settings(scale), scale.qmix_stage, agents, seed, tag)
+    environment = {"name": "fme", "agents": agents, "tag": tag, "level_index": "one_hot"}
+    return _first_stage("qmix", QMIX, environment, qmix_settings(scale), scale.qmix_stage, seed)
 
 
 def resonant(
@@ -107,15 +113,19 @@ def unique(jobs: Iterable[LabelledJob]) -> list[LabelledJob]:
 
 
 def _first_stage(
-    host: str, algorithm: str, settings: Mapping[str, Any], episodes: int, agents: int, seed: int, tag: str
+    host: str, algorithm: str, environment: Mapping[str, Any], settings: Mapping[str, Any], episodes: int, seed: int
 ) -> LabelledJob:
     config = {
         "seed": seed,
-        "environment": {"name": "fme", "agents": agents, "tag": tag},
+        "environment": environment,
         **settings,
         "stages": [{"episodes": episodes}],
     }
-    labels: dict[str, Label] = {"task": tag, "algorithm": algorithm, "agents": agents}
+    labels: dict[str, Label] = {
+        "task": environment["tag"],
+        "algorithm": algorithm,
+        "agents": environment["agents"],
+    }
     return LabelledJob(Job(_name(host, labels, "", seed), validate_strictly(RunConfig, config), None), labels)
 
 
