@@ -24,7 +24,6 @@ from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import by_label, final_return, mean_of, select, values_of
-from marl_pr.paper.table1 import Table1
 
 
 @final
@@ -38,11 +37,12 @@ class Fig5(Item):
         " interval]. Runs with resonance were trained longer, by the second stage; Fig. 7a shows at eta_max = 0"
         " what that is worth without resonance."
     )
+    teams: ClassVar[tuple[int, ...]] = (3, 5, 8, 15, 25, LARGE_TEAM, 40)
     algorithms: ClassVar[tuple[str, ...]] = (PPO_MA, QMIX, PPO_MA_PR, PPO_MA_PR_FAST)
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """Table 1's runs, and what goes on from them in resonance; N = 30 besides."""
-        teams = scale.of(sorted({*Table1.teams, LARGE_TEAM}))
+        """Runs of Table 1, and what goes on from them in resonance; N = 30 besides."""
+        teams = scale.of(self.teams)
         plain = [ppo_ma(scale, agents, seed) for agents in teams for seed in range(seeds.ppo_ma)]
         resonating = [resonant(one, scale, variant) for variant in ("pr", "pr_fast") for one in plain]
         return unique([*plain, *resonating, *(qmix(scale, n, seed) for n in teams for seed in range(seeds.qmix))])

@@ -27,7 +27,7 @@ class PMin(Item):
         " return of the greedy team, mean over runs [95 % bootstrap interval]; the optimum is 7."
     )
     least: ClassVar[tuple[float, ...]] = (0.0, 0.1, 0.2, 0.3)
-    etas: ClassVar[tuple[float, ...]] = (0.5, 0.75, 0.9)
+    etas: ClassVar[tuple[float, ...]] = (0.3, 0.5, 0.75)
     algorithms: ClassVar[tuple[str, ...]] = (PPO_MA_PR, PPO_MA_PR_FAST)
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:

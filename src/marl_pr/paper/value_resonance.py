@@ -37,7 +37,7 @@ class ValueResonance(Item):
         " bootstrap interval]. *P(better)*: the probability that a run with resonance ends higher than one trained as"
         " long without; an interval that contains 0.5 shows no difference."
     )
-    teams: ClassVar[tuple[int, ...]] = (5, 8, 15, 25, 40)
+    teams: ClassVar[tuple[int, ...]] = (8, 15, 25, 40)
     algorithms: ClassVar[tuple[str, ...]] = (QMIX, QMIX_LONGER, QMIX_PR)
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
