@@ -31,7 +31,7 @@ class RayPool(Pool):
         if self._connected:
             try:
                 self._ray.init(log_to_driver=False, logging_level="warning")
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except (ConnectionError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
                 where = os.environ.get("RAY_ADDRESS", "on this machine")
                 raise UserError(f"Ray ({where}) cannot be reached: {' '.join(str(error).split())}") from error
         # A worker that dies fails its job, as it does without Ray; a task tried again may take others down with it.
