@@ -40,11 +40,12 @@ def interval_bars(
 
 
 def add_legend(axis: Axes, *others: Axes) -> None:
-    """A legend of all that has a label on axes that share a place, if anything has."""
+    """A legend above the plot, of all that has a label on axes that share a place, if anything has."""
     parts = [part.get_legend_handles_labels() for part in (axis, *others)]
     handles = [handle for found, _ in parts for handle in found]
     if handles:
-        axis.legend(handles, [label for _, found in parts for label in found])
+        labels = [label for _, found in parts for label in found]
+        axis.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 
 
 def mark_optimum(axis: Axes) -> None:
