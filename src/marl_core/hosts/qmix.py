@@ -144,7 +144,8 @@ class QMIX(HostAlgorithm):
     def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
         """One step: the squared difference between the team's value and its TD(lambda) target."""
         self._synchronise_when_due(rollout.progress)
-        if rollout.table is not None and rollout.table.state is None:
+        # Team values by the row of a table: only where it has the state, and where nobody may be missing from a team.
+        if rollout.table is not None and (rollout.table.state is None or rollout.observations.alive is not None):
             rollout = rollout.written_out()
         count = ranks.mean(rollout.valid.sum().double())
         yield self.loss_of(self._objective, self._batch(rollout), rollout.rows(), count)
