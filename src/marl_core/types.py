@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -39,6 +39,17 @@ class TensorBatch:
         return cls(
             **{
                 name: torch.stack([getattr(batch, name) for batch in batches]) if isinstance(value, Tensor) else value
+                for name, value in first.items()
+            }
+        )
+
+    @classmethod
+    def concatenate(cls, batches: Sequence[Self]) -> Self:
+        """Batches that have the same tensors, along their first axis."""
+        first = {f.name: getattr(batches[0], f.name) for f in fields(cls)}  # type: ignore[arg-type]
+        return cls(
+            **{
+                name: torch.cat([getattr(batch, name) for batch in batches]) if isinstance(value, Tensor) else value
                 for name, value in first.items()
             }
         )
@@ -190,6 +201,27 @@ class Rollout:
     def rows(self) -> Observation:
         """What a memoryless network has to be evaluated on: the M distinct situations, or else all T*E samples."""
         return self.observations.map(lambda x: x.flatten(0, 1)) if self.table is None else self.table
+
+    def map_steps(
+        self,
+        function: Callable[[Tensor], Tensor],
+        valid: Bool[Tensor, "T2 E2"],
+        last_observation: Observation,
+        last_memory: Memory | None,
+    ) -> Rollout:
+        """The rollout with ``function`` applied to all that has the axes T E, which may change them both."""
+        steps: dict[str, Any] = {
+            name: function(value) for name, value in vars(self).items() if isinstance(value, Tensor) and name != "valid"
+        }
+        return replace(
+            self,
+            **steps,
+            valid=valid,
+            observations=self.observations.map(function),
+            memory=None if self.memory is None else {name: function(value) for name, value in self.memory.items()},
+            last_observation=last_observation,
+            last_memory=last_memory,
+        )
 
     def row_of_game(self) -> Int[Tensor, "T E"] | None:
         """Which of ``rows()`` a whole game is in, for what depends on its state; None: row ``t E + e``.
