@@ -16,7 +16,7 @@ from marl_envs.adca.battle import Battle, measure
 from marl_envs.adca.config import ADCAConfig
 from marl_envs.adca.draws import KEYS
 from marl_envs.adca.observation import ENTITIES, FEATURES, observe
-from marl_envs.adca.opponent import command
+from marl_envs.adca.opponent import give_orders
 from marl_envs.adca.physics import ACTIONS
 from marl_envs.adca.reset import deploy
 from marl_envs.adca.rules import advance, verdict
@@ -65,7 +65,7 @@ class ADCA(Environment):
     def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
         """One tenth of a unit of time: the script commands, everybody fires, the survivors move."""
         config, before = self._config, self._battle
-        orders = command(before, self._distances)
+        orders = give_orders(before, self._distances)
         after, fire = advance(before, actions, orders, self._distances.attackers_guards, terrain=config.terrain)
         end = verdict(after, fire, config)
         self._battle = replace(after, clock=after.clock + 1)

@@ -45,7 +45,7 @@ def observe(battle: Battle, distances: Distances, config: ADCAConfig) -> Observa
     )
 
 
-def _rows(battle: Battle) -> Float[Tensor, "E P+1 F"]:
+def _rows(battle: Battle) -> Float[Tensor, "E rows F"]:
     """A row for each fighter, and a row of zeros behind them: what is not seen."""
     games, fighters = battle.alive.shape
     rows = battle.position.new_zeros((games, fighters + 1, FEATURES), dtype=torch.float32)

@@ -40,7 +40,7 @@ class Orders:
     heading: Float[Tensor, "E H"]
 
 
-def command(battle: Battle, distances: Distances) -> Orders:
+def give_orders(battle: Battle, distances: Distances) -> Orders:
     """The orders of all attackers, from the state before anybody fires or moves."""
     guards = distances.guards.shape[1]
     alive, position = battle.alive[:, :guards], battle.position[:, :guards]
@@ -92,7 +92,7 @@ def ring_places(
     order = order_across(attackers - rows(targets, label), way, label)
     label = label.gather(1, order)
     groups = _groups(label, centres.shape[1])
-    angle = groups.rank * (math.pi / groups.size - 1).to(attackers.dtype)
+    angle = groups.rank * (math.pi / groups.size.to(attackers.dtype) - 1)
     ring = RING * torch.stack([angle.cos(), angle.sin()], dim=-1)
     places = rows(targets, label) + rows(ring, order_across(ring, rows(way, order), label))
     taken = exchange(rows(attackers, order), places, groups, _RING_OFFSETS, _RING_ROUNDS)
