@@ -61,8 +61,8 @@ class Recording:
         clock = torch.zeros(len(theta), dtype=torch.int64) if when == "observed" else self.tensor("clock").long()
         return Battle(
             alive,
-            position.to(dtype),
-            velocity.to(dtype),
+            position.mT.to(dtype).contiguous(),
+            velocity.mT.to(dtype).contiguous(),
             heading.to(dtype),
             terrain.to(dtype),
             theta,

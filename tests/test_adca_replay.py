@@ -13,7 +13,7 @@ from marl_envs.adca.battle import Distances, measure
 from marl_envs.adca.environment import ADCA
 from marl_envs.adca.observation import observe
 from marl_envs.adca.opponent import Orders
-from marl_envs.adca.opponent.assignment import rows
+from marl_envs.adca.opponent.assignment import pick
 from marl_envs.adca.opponent.clusters import components, target_points
 from marl_envs.adca.opponent.command import LLOYD_STEPS, RING, aim, ring_places, squad_targets
 from marl_envs.adca.opponent.grouping import lloyd, squads, start_centres
@@ -56,8 +56,8 @@ def test_every_transition_is_the_recorded_one(recording: Recording, dtype: torch
     """State, hits, rewards, ends and wins after each step."""
     tolerance = _tolerance(recording) if dtype == torch.float64 else 4 * SINGLE
     before = recording.battle(dtype=dtype)
-    orders = Orders(recording.tensor("att_acc").to(dtype), recording.tensor("att_heading").to(dtype))
-    near = measure(before, GUARDS).attackers_guards
+    orders = Orders(recording.tensor("att_acc").mT.to(dtype), recording.tensor("att_heading").to(dtype))
+    near = measure(before, GUARDS)
     after, shots = advance(before, recording.tensor("action").long(), orders, near, terrain=True)
     assert torch.equal(shots.hit, recording.tensor("hit"))
     assert torch.equal(shots.was_hit, recording.tensor("was_hit"))
@@ -100,7 +100,7 @@ def test_the_environment_plays_the_rules(recording: Recording) -> None:
     result = environment.step(recording.tensor("action").long())
     state, then = environment.state_dict(), recording.battle("after", torch.float32)
     still = then.alive[:, :GUARDS]
-    _close(state["position"][:, :GUARDS][still], then.position[:, :GUARDS][still], 4 * SINGLE)
+    _close(state["position"][..., :GUARDS].mT[still], then.position[..., :GUARDS].mT[still], 4 * SINGLE)
     assert torch.equal(state["alive"], then.alive)  # attackers aim as recorded, whichever squads they are in
     assert torch.equal(result.terminated, recording.tensor("done"))
     assert result.won is not None
@@ -128,9 +128,9 @@ def test_clusters_are_those_of_dbscan(recording: Recording) -> None:
 
 def test_target_points(recording: Recording) -> None:
     battle = recording.battle()
-    alive, position = battle.alive[:, :GUARDS], battle.position[:, :GUARDS]
+    alive, position = battle.alive[:, :GUARDS], battle.position[..., :GUARDS]
     found = target_points(components(_distances(recording).guards), alive, position, squads(recording.attackers))
-    _close(found, recording.tensor("targets"), _tolerance(recording))
+    _close(found, recording.tensor("targets").mT, _tolerance(recording))
 
 
 def test_squads_are_those_of_the_recorded_seed(recording: Recording) -> None:
@@ -141,38 +141,38 @@ def test_squads_are_those_of_the_recorded_seed(recording: Recording) -> None:
         source = np.random.RandomState(int(seed))  # noqa: NPY002 (the generator of the recordings)
         row[0] = (source.randint(recording.attackers) + 0.5) / recording.attackers
         row[1:] = source.uniform(size=count - 1)
-    points = recording.battle().position[:, GUARDS:]
+    points = recording.battle().position[..., GUARDS:]
     label, centres = lloyd(points, start_centres(points, torch.from_numpy(draws)), LLOYD_STEPS)
     recorded = recording.tensor("team_label").long()
     same = (label == recorded).all(1)
     if _tolerance(recording) == EXACT:
         assert same.all()
     assert same.float().mean() > 0.995  # positions in single precision tip a draw or a border now and then
-    _close(centres[same], recording.tensor("team_centroid")[same], 2 * SINGLE)
+    _close(centres[same], recording.tensor("team_centroid").mT[same], 2 * SINGLE)
 
 
 def test_own_squads_are_as_compact_as_the_recorded(recording: Recording) -> None:
-    points = recording.battle().position[:, GUARDS:]
+    points = recording.battle().position[..., GUARDS:]
     repeats = 1 + 2000 // len(points)
     points = points.repeat(repeats, 1, 1)
     count = squads(recording.attackers)
     draws = torch.rand(len(points), count, dtype=points.dtype, generator=torch.Generator().manual_seed(0))
 
     def inertia(label: Tensor, centres: Tensor) -> float:
-        return float((points - rows(centres, label)).square().sum())
+        return float((points - pick(centres, label)).square().sum())
 
     own = inertia(*lloyd(points, start_centres(points, draws), LLOYD_STEPS))
     label = recording.tensor("team_label").long().repeat(repeats, 1)
-    recorded = inertia(label, recording.tensor("team_centroid").repeat(repeats, 1, 1))
+    recorded = inertia(label, recording.tensor("team_centroid").mT.repeat(repeats, 1, 1))
     few = len(recording.arrays["clock"]) < 100  # then the recorded sum is itself a matter of chance
     assert own == pytest.approx(recorded, rel=0.1 if few else 0.02)
 
 
 def test_squads_get_targets_at_nearly_the_least_distance(recording: Recording) -> None:
     """The recorded assignment is the Hungarian method's."""
-    centres, targets = recording.tensor("team_centroid"), recording.tensor("targets")
-    own = (centres - squad_targets(centres, targets)).norm(dim=-1).sum(-1)
-    best = (centres - rows(targets, recording.tensor("team_target").long())).norm(dim=-1).sum(-1)
+    centres, targets = recording.tensor("team_centroid").mT, recording.tensor("targets").mT
+    own = (centres - squad_targets(centres, targets)).norm(dim=1).sum(-1)
+    best = (centres - pick(targets, recording.tensor("team_target").long())).norm(dim=1).sum(-1)
     assert (own >= best - 1e-4).all()
     assert float(own.sum() / best.sum()) < 1.005
     assert (own <= 1.5 * best + 1e-4).all()
@@ -181,16 +181,15 @@ def test_squads_get_targets_at_nearly_the_least_distance(recording: Recording) -
 def test_ring_places(recording: Recording) -> None:
     """Every squad takes all places of its ring, at nearly the least distance; most go exactly where the recorded go."""
     battle, tolerance = recording.battle(), 4 * _tolerance(recording)
-    position, living = battle.position[:, GUARDS:], battle.alive[:, GUARDS:]
+    position, living = battle.position[..., GUARDS:], battle.alive[:, GUARDS:]
     label = recording.tensor("team_label").long()
-    centres = recording.tensor("team_centroid")
-    target = rows(recording.tensor("targets"), recording.tensor("team_target").long())
+    centres = recording.tensor("team_centroid").mT
+    target = pick(recording.tensor("targets").mT, recording.tensor("team_target").long())
     places = ring_places(position, label, centres, target)
     # All places: the sums of x, y and of x^2 - y^2 and xy over each squad are those of its ring.
-    member = (label.unsqueeze(1) == torch.arange(centres.shape[1]).unsqueeze(-1)).double()
+    member = (label.unsqueeze(1) == torch.arange(centres.shape[2]).unsqueeze(-1)).double()
     size = member.sum(-1)
-    ring = (places - rows(target, label)) / RING
-    found = torch.view_as_complex(ring.contiguous())
+    found = torch.complex(*((places - pick(target, label)) / RING).unbind(1))
     rank = torch.arange(int(size.max()))
     angle = rank * (math.pi / size - 1).unsqueeze(-1)
     for power in (1, 2, 3):
@@ -198,7 +197,7 @@ def test_ring_places(recording: Recording) -> None:
         got = (member.to(found.dtype) @ (found**power).unsqueeze(-1)).squeeze(-1)
         _close(torch.view_as_real(got), torch.view_as_real(wanted), 1e-6)
     recorded = recording.tensor("att_acc")
-    acceleration = torch.where(living.unsqueeze(-1), places - position, 0.0)
+    acceleration = torch.where(living.unsqueeze(-1), (places - position).mT, 0.0)
     assert ((acceleration - recorded).abs().amax(-1) <= tolerance).float().mean() > 0.9
     # Where all of a squad live, the recorded accelerations are all that the Hungarian method had to sum.
     whole = (member @ living.double().unsqueeze(-1)).squeeze(-1) == size
@@ -211,5 +210,6 @@ def test_ring_places(recording: Recording) -> None:
 def test_attackers_aim_at_the_nearest_guard(recording: Recording) -> None:
     battle = recording.battle()
     living = battle.alive[:, GUARDS:]
-    found = aim(battle.position[:, GUARDS:], battle.position[:, :GUARDS], _distances(recording).attackers_guards)
+    nearest = pick(battle.position[..., :GUARDS], _distances(recording).nearest_guard)
+    found = aim(battle.position[..., GUARDS:], nearest)
     _close(found[living], recording.tensor("att_heading")[living], 4 * _tolerance(recording))

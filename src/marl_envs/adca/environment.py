@@ -66,7 +66,7 @@ class ADCA(Environment):
         """One tenth of a unit of time: the script commands, everybody fires, the survivors move."""
         config, before = self._config, self._battle
         orders = give_orders(before, self._distances)
-        after, fire = advance(before, actions, orders, self._distances.attackers_guards, terrain=config.terrain)
+        after, fire = advance(before, actions, orders, self._distances, terrain=config.terrain)
         end = verdict(after, fire, config)
         self._battle = replace(after, clock=after.clock + 1)
         self._distances = measure(self._battle, config.agents)

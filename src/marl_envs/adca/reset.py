@@ -33,11 +33,11 @@ def deploy(key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool)
     theta = (2 * numbers[:, 0] - 1) * math.pi
     noise = numbers[:, 1:].view(games, 3, fighters)
     # Half a multiple of the numbers' grain keeps the quantile function away from 0, where it is infinite.
-    scatter = SHIFT + SCATTER * torch.special.ndtri(noise[:, :2] + 2.0**-25).mT
+    scatter = SHIFT + SCATTER * torch.special.ndtri(noise[:, :2] + 2.0**-25)
     position = (_lines(guards, attackers, key.device) + scatter) * _ranks(guards, attackers, key.device)
-    x, y = position.unbind(-1)
+    x, y = position.unbind(1)
     cos, sin = theta.cos().unsqueeze(-1), theta.sin().unsqueeze(-1)
-    position = torch.stack([x * cos - y * sin, x * sin + y * cos], dim=-1)
+    position = torch.stack([x * cos - y * sin, x * sin + y * cos], dim=1)
     facing = torch.zeros(fighters, device=key.device)
     facing[guards:] = math.pi
     return Battle(
@@ -52,15 +52,15 @@ def deploy(key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool)
     )
 
 
-def _lines(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "P 2"]:
+def _lines(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "2 P"]:
     """Where everybody would stand but for chance and ranks."""
     along = [LINE / team * (torch.arange(team, device=device) + 0.5) - LINE / 2 for team in (guards, attackers)]
     front = [torch.full_like(line, side) for line, side in zip(along, (-FRONT, FRONT), strict=True)]
-    return torch.stack([torch.cat(front), torch.cat(along)], dim=-1)
+    return torch.stack([torch.cat(front), torch.cat(along)])
 
 
-def _ranks(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "P 1"]:
+def _ranks(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "P"]:
     """What positions are multiplied by; by 1 in a team small enough for a single line."""
     rank = torch.tensor(RANKS, device=device)[torch.arange(guards + attackers, device=device) % len(RANKS)]
     teams = rank.split([guards, attackers])
-    return torch.cat([team if len(team) > LARGEST_LINE else torch.ones_like(team) for team in teams]).unsqueeze(-1)
+    return torch.cat([team if len(team) > LARGEST_LINE else torch.ones_like(team) for team in teams])

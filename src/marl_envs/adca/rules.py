@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from marl_envs.adca.battle import Battle
+from marl_envs.adca.battle import Battle, Distances
 from marl_envs.adca.config import ADCAConfig
 from marl_envs.adca.opponent import Orders
 from marl_envs.adca.physics import action_forces, ground, move, wrap
@@ -25,7 +25,7 @@ class Verdict(NamedTuple):
 
 
 def advance(
-    battle: Battle, actions: Int[Tensor, "E N"], orders: Orders, squared: Float[Tensor, "E H N"], *, terrain: bool
+    battle: Battle, actions: Int[Tensor, "E N"], orders: Orders, distances: Distances, *, terrain: bool
 ) -> tuple[Battle, Fire]:
     """The battle after a step, the clock aside, and the shots that fell in it.
 
@@ -33,7 +33,7 @@ def advance(
     nor turns in this step, and the dead do nothing.
 
     Args:
-        squared: squared distances from attackers to guards before the step, out of reach for the dead.
+        distances: of this battle.
         terrain: whether the ground matters.
     """
     guards, alive = actions.shape[1], battle.alive
@@ -44,10 +44,10 @@ def advance(
         heading=torch.cat([battle.heading[:, :guards], aimed], dim=1),
         terrain=multiplier if terrain else battle.terrain,
     )
-    shots = fire(firing, squared)
+    shots = fire(firing, distances)
     survivors = alive & ~shots.was_hit
-    thrust, turn = action_forces(actions, battle.position[:, :guards])
-    force = torch.cat([thrust, orders.acceleration], dim=1)
+    thrust, turn = action_forces(actions, battle.position.dtype)
+    force = torch.cat([thrust, orders.acceleration], dim=2)
     position, velocity = move(battle.position, battle.velocity, force, survivors)
     turned = wrap(torch.cat([firing.heading[:, :guards] + turn, aimed], dim=1))
     after = replace(

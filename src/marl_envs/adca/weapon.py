@@ -9,12 +9,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from marl_envs.adca.battle import Battle
+from marl_envs.adca.battle import Battle, Distances
 from marl_envs.adca.physics import BEST_GROUND, wrap
 
 #: How far a weapon reaches on flat ground, and the opening of the fan that it covers.
 REACH = 0.4
 FAN = math.pi / 4
+#: No weapon reaches further than the root of this, rounding included.
+_REACHABLE = (REACH * BEST_GROUND) ** 2 * 1.001
 
 
 class Fire(NamedTuple):
@@ -24,21 +26,22 @@ class Fire(NamedTuple):
     was_hit: Bool[Tensor, "E P"]
 
 
-def fire(battle: Battle, distances: Float[Tensor, "E H N"]) -> Fire:
+def fire(battle: Battle, distances: Distances) -> Fire:
     """Everybody's shots at once, so that two may kill each other.
 
-    Few pairs are ever near enough, so only those are looked at: on a GPU this costs one synchronisation.
+    Few pairs are ever near enough, so only those are looked at: on a GPU this costs two synchronisations.
 
     Args:
         battle: with the headings and the ground as of now.
-        distances: squared distances from attackers to guards, out of reach for the dead.
+        distances: of this battle.
     """
     games, fighters = battle.alive.shape
-    guards = distances.shape[2]
-    game, attacker, guard = (distances <= (REACH * BEST_GROUND) ** 2 + 1e-3).nonzero(as_tuple=True)
+    guards = distances.attackers_guards.shape[2]
+    game, attacker = (distances.nearest <= _REACHABLE).nonzero(as_tuple=True)
+    row, guard = (distances.attackers_guards[game, attacker] <= _REACHABLE).nonzero(as_tuple=True)
+    game, attacker = game[row], attacker[row]
     first, second = game * fighters + guard, game * fighters + guards + attacker
-    position = battle.position.flatten(0, 1)
-    between = position[second] - position[first]
+    between = battle.position[game, :, guards + attacker] - battle.position[game, :, guard]
     hit = torch.zeros(games * fighters, dtype=torch.bool, device=battle.alive.device)
     was_hit = torch.zeros_like(hit)
     for shooter, target, towards in ((first, second, between), (second, first, -between)):
