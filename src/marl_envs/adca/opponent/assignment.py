@@ -8,8 +8,8 @@ a dozen operations on everybody. docs/adca.md gives how near that comes to the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -46,39 +46,46 @@ def order_across(
     return (group * _APART + left).argsort(1)
 
 
-def neighbours(groups: Groups, distances: Sequence[int]) -> Int[Tensor, "rounds E M"]:
+@cache
+def neighbours(ranks: int, distances: tuple[int, ...], device: torch.device) -> Int[Tensor, "rounds ranks"]:
     """Rounds in which ranks r and r + d are partners, for each distance d: first in even blocks of d, then in odd."""
-    steps = torch.tensor([d for d in distances for _ in range(2)], device=groups.rank.device).view(-1, 1, 1)
-    blocks = torch.tensor([odd for _ in distances for odd in range(2)], device=groups.rank.device).view(-1, 1, 1)
-    forward = (groups.rank // steps + blocks) % 2 == 0
-    return _partners(groups, torch.where(forward, groups.rank + steps, groups.rank - steps))
+    rank = torch.arange(ranks, device=device)
+    rounds = [torch.where((rank // d + odd) % 2 == 0, rank + d, rank - d) for d in distances for odd in (0, 1)]
+    return torch.stack(rounds)
 
 
-def everybody(groups: Groups, largest: int) -> Int[Tensor, "rounds E M"]:
-    """Rounds in which all pairs of a group meet once, rank r and r xor o; no group is larger than ``largest``."""
-    offsets = torch.arange(1, 1 << max(largest - 1, 0).bit_length(), device=groups.rank.device)
-    return _partners(groups, groups.rank ^ offsets.view(-1, 1, 1))
+@cache
+def tournament(ranks: int, device: torch.device) -> Int[Tensor, "rounds ranks"]:
+    """Rounds in which all pairs of ranks meet once (the circle method)."""
+    last = ranks - 1 + ranks % 2  # with an odd number, nobody: whoever should meet the last has a rest
+    rank = torch.arange(last, device=device)
+    opposite = (torch.arange(last, device=device).unsqueeze(-1) - rank) % max(last, 1)
+    of_last = (opposite == rank).int().argmax(-1, keepdim=True)
+    met = torch.cat([torch.where(opposite == rank, last, opposite), of_last], dim=-1)
+    return met[:, :ranks]
 
 
-def _partners(groups: Groups, rank: Int[Tensor, "rounds E M"]) -> Int[Tensor, "rounds E M"]:
-    """The member of that rank, or oneself where the group has no such rank."""
+def partners(groups: Groups, by_rank: Int[Tensor, "rounds ranks"]) -> Int[Tensor, "rounds E M"]:
+    """The members with the ranks that each one meets, or oneself where the group has no such rank."""
+    games, members = groups.rank.shape
+    rank = by_rank.index_select(1, groups.rank.flatten()).view(-1, games, members)
     return groups.start + torch.where((rank >= 0) & (rank < groups.size), rank, groups.rank)
 
 
 def exchange(
-    members: Float[Tensor, "E 2 M"], places: Float[Tensor, "E 2 M"], partners: Int[Tensor, "rounds E M"], times: int
+    members: Float[Tensor, "E 2 M"], places: Float[Tensor, "E 2 M"], rounds: Int[Tensor, "rounds E M"], times: int
 ) -> Float[Tensor, "E 2 M"]:
     """The places, exchanged between partners where that shortens the sum of their distances; all rounds, ``times`` over.
 
     Args:
         members: in order of their groups.
         places: the place that each member has at first.
-        partners: in each round, with whom a member may exchange; symmetric, oneself for nobody.
+        rounds: in each, with whom a member may exchange; symmetric, oneself for nobody.
         times: how often the rounds are gone through.
     """
     (x, y), (goal_x, goal_y) = members.unbind(1), places.unbind(1)
     own = torch.hypot(x - goal_x, y - goal_y)
-    for partner in partners.unbind(0) * times:
+    for partner in rounds.unbind(0) * times:
         their_x, their_y = goal_x.gather(1, partner), goal_y.gather(1, partner)
         other = torch.hypot(x - their_x, y - their_y)
         gain = own - other

@@ -13,13 +13,14 @@ from marl_envs.adca.battle import Battle, Distances
 from marl_envs.adca.draws import Purpose, uniforms
 from marl_envs.adca.opponent.assignment import (
     Groups,
-    everybody,
     exchange,
     groups_of,
     inverse,
     neighbours,
     order_across,
+    partners,
     pick,
+    tournament,
 )
 from marl_envs.adca.opponent.clusters import components, target_points
 from marl_envs.adca.opponent.grouping import lloyd, squads, start_centres
@@ -72,7 +73,7 @@ def squad_targets(centres: Float[Tensor, "E 2 G"], targets: Float[Tensor, "E 2 G
     groups = Groups(start, torch.full_like(start, count), torch.arange(count, device=start.device).expand_as(start))
     order = order_across(centres, way, start)
     first = pick(targets, order_across(targets, way, start))
-    taken = exchange(pick(centres, order), first, everybody(groups, count), _TARGET_TIMES)
+    taken = exchange(pick(centres, order), first, partners(groups, tournament(count, start.device)), _TARGET_TIMES)
     return pick(taken, inverse(order))
 
 
@@ -93,5 +94,6 @@ def ring_places(
     angle = groups.rank * (math.pi / groups.size.to(attackers.dtype) - 1)
     ring = RING * torch.stack([angle.cos(), angle.sin()], dim=1)
     places = pick(targets, label) + pick(ring, order_across(ring, pick(way, order), label))
-    taken = exchange(pick(attackers, order), places, neighbours(groups, _RING_DISTANCES), _RING_TIMES)
+    rounds = partners(groups, neighbours(label.shape[1], _RING_DISTANCES, label.device))
+    taken = exchange(pick(attackers, order), places, rounds, _RING_TIMES)
     return pick(taken, inverse(order))

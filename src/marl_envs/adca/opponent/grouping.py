@@ -53,7 +53,8 @@ def lloyd(
         if torch.equal(moved, centres):
             break
         centres = moved
-    return chosen.argmax(1), centres
+    rank = torch.arange(centres.shape[2], dtype=chosen.dtype, device=chosen.device).unsqueeze(-1)
+    return (chosen * rank).amax(1).long(), centres
 
 
 def _means(
