@@ -88,6 +88,14 @@ def full(prefix: str) -> Recording | None:
         return Recording(_transitions({name.removeprefix(key): data[name] for name in data.files if key in name}))
 
 
+def starts(sizes: str) -> dict[str, Tensor]:
+    """Recorded resets of ``50v60``, ``50v75`` or ``40v44``: theta, pos, heading. All of them where they are at hand."""
+    where = folder()
+    file, prefix = (EXCERPT, f"init/{sizes}_") if where is None else (where / "adca_transitions.npz", f"init_{sizes}_")
+    with np.load(file) as data:
+        return {name: torch.as_tensor(data[prefix + name]).double() for name in ("theta", "pos", "heading")}
+
+
 def _transitions(recorded: dict[str, np.ndarray]) -> dict[str, Any]:
     """Each step with the states before and after it."""
     lengths = recorded["ep_len"]
@@ -110,12 +118,15 @@ def _transitions(recorded: dict[str, np.ndarray]) -> dict[str, Any]:
 def write_excerpt() -> None:
     """Choose transitions from the full files and write ``EXCERPT``: ``python -m tests.adca_golden``."""
     chosen: dict[str, np.ndarray] = {}
-    for prefix, most, observed in (("exact", 10, [1, 5]), ("v60", 14, [60, 100]), ("v75", 6, [30])):
+    for prefix, most, observed in (("exact", 9, [1, 5]), ("v60", 14, [60, 100]), ("v75", 6, [30])):
         recording = full(prefix)
         assert recording is not None, "the full recordings are needed"
         rows = _interesting(recording.arrays, most)
         for name, value in recording.arrays.items():
             chosen[f"{prefix}/{name}"] = value[observed if name.startswith("observed") else rows]
+    for sizes in ("50v60", "50v75", "40v44"):
+        for name, value in starts(sizes).items():
+            chosen[f"init/{sizes}_{name}"] = value[:8].numpy().astype(np.float64 if name == "theta" else np.float32)
     np.savez_compressed(EXCERPT, **chosen)  # type: ignore[arg-type]
 
 
