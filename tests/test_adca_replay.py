@@ -21,7 +21,7 @@ from marl_envs.adca.physics import wrap
 from marl_envs.adca.rules import advance, verdict
 from tests.adca_golden import GUARDS, Recording, excerpt, full
 
-#: Battles are stored in single precision but for the "exact" ones: positions up to 7, speeds up to 1, angles up to 2 pi.
+#: Battles are stored in single precision but for the "exact" ones: positions up to 7, angles up to 2 pi.
 SINGLE, EXACT = 3e-6, 1e-9
 
 
