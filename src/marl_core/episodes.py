@@ -137,6 +137,7 @@ def _stacked(
     team = torch.stack([result.team_reward for result in results])
     individual = [result.individual_reward for result in results if result.individual_reward is not None]
     levels = [result.level for result in results if result.level is not None]
+    won = [result.won for result in results if result.won is not None]
     return Rollout(
         observations=Observation.stack([step.observation for step in steps]),
         last_observation=last,
@@ -151,6 +152,7 @@ def _stacked(
         memory={name: torch.stack([s.memory[name] for s in steps]) for name in steps[0].memory} or None,
         last_memory=last_memory or None,
         level=torch.stack(levels) if levels else None,
+        won=torch.stack(won) if won else None,
         table=table,
     )
 

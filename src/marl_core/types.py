@@ -70,6 +70,7 @@ class EnvironmentSpec:
     ``features`` is O; ``entities`` is (K, F); ``state_features`` is S; None says that there is no such thing.
     ``situations`` is M where agents can only see M x N distinct observations (``Environment.distinct_observations``).
     ``fixed_length`` promises that every episode lasts exactly ``max_steps`` steps.
+    ``wins`` says that the task has a goal, and that ``StepResult.won`` tells which games reached it.
     """
 
     agents: int
@@ -83,6 +84,7 @@ class EnvironmentSpec:
     individual_reward: bool = False
     action_masks: bool = False
     agents_die: bool = False
+    wins: bool = False
     levels: tuple[Level, ...] = ()
 
 
@@ -145,6 +147,7 @@ class StepResult:
 
     ``terminated``: the task itself ended. ``truncated``: a limit outside of it, so that values must be bootstrapped.
     ``level`` names the ``EnvironmentSpec.levels`` entry to which the reward of this step belongs.
+    ``won``: the team reached the task's goal; true at most at the step that ends the game.
     """
 
     observation: Observation
@@ -153,6 +156,7 @@ class StepResult:
     truncated: Bool[Tensor, "E"]
     individual_reward: Float[Tensor, "E N"] | None = None
     level: Int[Tensor, "E"] | None = None
+    won: Bool[Tensor, "E"] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,7 @@ class Rollout:
     memory: Memory | None = None  # leading axes T E: the host's memory before each step
     last_memory: Memory | None = None
     level: Int[Tensor, "T E"] | None = None
+    won: Bool[Tensor, "T E"] | None = None
     table: Observation | None = None
 
     @property

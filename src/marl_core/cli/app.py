@@ -147,7 +147,7 @@ def _print_evaluation(result: Any) -> None:
     def interval(value: Any) -> str:
         return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
-    for name, score in (*((level.name, score) for level, score in result.levels), ("return", result.team_return)):
+    for name, score in result.scores().items():
         exact = "-" if score.exact is None else f"{score.exact:.4f}"
         table.add_row(name, exact, interval(score.greedy), interval(score.sampled))
     Console().print(table)
