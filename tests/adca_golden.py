@@ -125,8 +125,8 @@ def write_excerpt() -> None:
         for name, value in recording.arrays.items():
             chosen[f"{prefix}/{name}"] = value[observed if name.startswith("observed") else rows]
     for sizes in ("50v60", "50v75", "40v44"):
-        for name, value in starts(sizes).items():
-            chosen[f"init/{sizes}_{name}"] = value[:8].numpy().astype(np.float64 if name == "theta" else np.float32)
+        for name, start in starts(sizes).items():
+            chosen[f"init/{sizes}_{name}"] = start[:8].numpy().astype(np.float64 if name == "theta" else np.float32)
     np.savez_compressed(EXCERPT, **chosen)  # type: ignore[arg-type]
 
 
