@@ -194,7 +194,7 @@ def test_control_c_ends_all_workers(tmp_path: Path) -> None:
 
 
 def test_broken_workers_are_a_users_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "not_there.py"))
-    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "not_there.py"), raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
     with pytest.raises(UserError, match="the sweep's workers cannot start"):
         run_sweep([Job("a", config())], tmp_path, show_progress=False)
