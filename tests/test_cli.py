@@ -62,7 +62,9 @@ def test_a_run_from_beginning_to_end(marl: Command) -> None:
     run = marl.folder / "runs" / "fme_pr-seed0"
     assert load_run(run / "config.yaml") == load_run(EXAMPLE, SHORT[1::2])
     summary = json.loads((run / "summary.json").read_text())
-    assert summary.keys() == {"return", "levels", "episodes", "training_episodes", "updates", "seconds", "seed"}
+    own = {"training_episodes", "updates", "seconds", "seed"}
+    assert summary.keys() == {"return", "win_rate", "levels", "episodes"} | own
+    assert summary["win_rate"] is None  # FME is neither won nor lost
     assert (summary["training_episodes"], summary["updates"], summary["seed"]) == (2048, 4, 0)
     assert summary["seconds"] > 0
     written = json.loads((run / "summary.json").read_text())
