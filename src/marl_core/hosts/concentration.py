@@ -7,19 +7,21 @@ the value.
 
 The encoder's last layer is linear, ``v = h W2 + b2``, and so are keys and values. Hence, exactly: scores are ``h_j . q``
 with ``q = v_0 Wq Wk' W2' / sqrt(W)``, up to a constant that the softmax does not see; the mean of the ``v_j`` is that of
-the ``h_j``, encoded. Only first layers run on every entity; W2 runs on what was read, keys are never computed.
+the ``h_j``, encoded. Only the encoder's first layer runs on every entity; W2 runs on what was read, keys are never
+computed.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from marl_core.hosts.attention import Attend, most_attended
 from marl_core.hosts.networks import Dense
 from marl_core.types import TensorBatch
 
@@ -28,7 +30,7 @@ from marl_core.types import TensorBatch
 class Surroundings(TensorBatch):
     """What agents see and remember: entities with masks of those that are there. The agent itself is row 0 of ``now``.
 
-    The mask leaves out all rows of who is dead.
+    The masks leave out all rows of who is dead.
     """
 
     now: Float[Tensor, "*B K F"]
@@ -37,25 +39,11 @@ class Surroundings(TensorBatch):
     past_mask: Bool[Tensor, "*B K"]
 
 
-def attention(scores: Float[Tensor, "B J"], mask: Bool[Tensor, "B J"]) -> Float[Tensor, "B J"]:
-    """Softmax over the mask; exactly 0 outside of it, and everywhere in a row of which nothing is in the mask."""
-    # A finite floor: with -inf, rows without an entity would be NaN, and so would their gradients.
-    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1).masked_fill(~mask, 0.0)
+class Oneself(NamedTuple):
+    """An agent's own row: encoded, and its normalised features."""
 
-
-@torch.no_grad()
-def most_attended(weights: Float[Tensor, "B J"], count: int) -> Float[Tensor, "B k J"]:
-    """The ``count`` greatest of each row as one-hot rows, in descending order; of equals the first comes first.
-
-    As a stable sort would have it. Attention saturates: exact zeros are common, and equal ones are told apart by place.
-    """
-    left, chosen = weights, []
-    for _ in range(count):
-        best = left.argmax(-1, keepdim=True)  # torch promises the first of equal maxima
-        chosen.append(best)
-        left = left.scatter(-1, best, -1.0)
-    one_hot = weights.new_zeros(weights.shape[0], count, weights.shape[1])
-    return one_hot.scatter_(-1, torch.stack(chosen, 1), 1.0)
+    encoded: Float[Tensor, "B W"]
+    features: Float[Tensor, "B F"]
 
 
 @final
@@ -66,14 +54,6 @@ class EntityEncoder(nn.Module):
         super().__init__()
         self.first = Dense(features, width, generator, relu=True, gain=math.sqrt(2))
         self.second = Dense(width, width, generator, relu=False, gain=1.0)
-
-
-@dataclass(frozen=True)
-class Self:
-    """An agent's own row: encoded, and its normalised features."""
-
-    encoded: Float[Tensor, "B W"]
-    features: Float[Tensor, "B F"]
 
 
 @final
@@ -92,38 +72,35 @@ class ConcentrationBlock(nn.Module):
         return [self.query, self.key, self.value, *self.motive.parameters()]
 
     def attend(
-        self, own: Self, hidden: Float[Tensor, "B J W"], mask: Bool[Tensor, "B J"], second: Dense
-    ) -> Float[Tensor, "B J"]:
-        """The attention on each entity, given what the encoder's first layer says of it."""
+        self, me: Oneself, hidden: Float[Tensor, "B J W"], mask: Bool[Tensor, "B J"], second: Dense
+    ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"]]:
+        """Mean of the entities and the attention on each, given what the encoder's first layer says of them."""
         folded = self.query @ self.key.T @ second.weight.T / math.sqrt(self.query.shape[0])
-        query = own.encoded @ folded
-        return attention(torch.bmm(hidden, query.unsqueeze(-1)).squeeze(-1), mask)
+        mean, weights = Attend.apply(me.encoded @ folded, hidden, mask)
+        # Without an entity 0, not the encoder's bias.
+        return second(mean) * mask.any(-1, keepdim=True), weights
 
-    def forward(
+    def motivate(self, me: Oneself, mean: Float[Tensor, "B W"]) -> Float[Tensor, "B W"]:
+        """M, what the value is computed from."""
+        return self.motive(torch.cat([me.encoded, mean @ self.value], -1))
+
+    def concentrate(
         self,
-        own: Self,
+        me: Oneself,
+        weights: Float[Tensor, "B J"],
         features: Float[Tensor, "B J F"],
         hidden: Float[Tensor, "B J W"],
-        mask: Bool[Tensor, "B J"],
         second: Dense,
         *,
-        policy: bool = True,
-        value: bool = True,
-    ) -> tuple[Float[Tensor, "B W"] | None, Float[Tensor, "B W"] | None]:
-        """C for the policy and M for the value; None for what is not asked for."""
-        weights = self.attend(own, hidden, mask, second)
-        chosen = most_attended(weights, self.count) if policy else None
-        readers = ([weights.unsqueeze(1)] if value else []) + ([] if chosen is None else [chosen])
-        # One product reads the mean and the chosen ones.
-        read = second(torch.bmm(torch.cat(readers, 1), hidden))
-        motive = None
-        if value:
-            mean = read[:, 0] * mask.any(-1, keepdim=True)  # without an entity 0, not the encoder's bias
-            motive = self.motive(torch.cat([own.encoded, mean @ self.value], -1))
-        if chosen is None:
-            return None, motive
-        seen = torch.cat([read[:, int(value) :], torch.bmm(chosen, features)], -1)
-        return self.focus(torch.cat([own.encoded, own.features, seen.flatten(1)], -1)), motive
+        first: int,
+    ) -> Float[Tensor, "B W"]:
+        """C, what the policy is computed from. Entities before ``first`` are not for choice."""
+        size = weights.shape[0]
+        chosen = most_attended(weights[:, first:], self.count) + first
+        row = (chosen + weights.shape[1] * torch.arange(size, device=chosen.device).unsqueeze(-1)).flatten()
+        encoded = second(hidden.flatten(0, 1).index_select(0, row)).view(size, -1)
+        own = features.flatten(0, 1).index_select(0, row).view(size, -1)
+        return self.focus(torch.cat([me.encoded, encoded, me.features, own], -1))
 
 
 def _square(width: int, generator: torch.Generator) -> nn.Parameter:
@@ -158,16 +135,19 @@ class ConcentrationNetwork(nn.Module):
         leading = around.now_mask.shape[:-1]
         now, past = around.now.flatten(0, -3), around.past.flatten(0, -3)
         now_mask, past_mask = around.now_mask.flatten(0, -2), around.past_mask.flatten(0, -2)
-        second = self.encoder.second
-        # Split, not sliced: backward of a split is one concatenation.
-        own, hidden = self.encoder.first(now).split([1, now.shape[1] - 1], 1)
-        me = Self(second(own.squeeze(1)), now[:, 0])
-        found = (
-            self.now(me, now[:, 1:], hidden, now_mask[:, 1:], second, policy=policy, value=value),
-            self.past(me, past, self.encoder.first(past), past_mask, second, policy=policy, value=value),
-        )
-        joined = []
-        for parts in zip(*found, strict=True):
-            there = [part for part in parts if part is not None]
-            joined.append(torch.cat(there, -1).unflatten(0, leading) if there else None)
-        return joined[0], joined[1]
+        first, second = self.encoder.first, self.encoder.second
+        # The own row by itself, a second time: less work than to cut it out of the gradient of all.
+        me = Oneself(second(first(now[:, 0])), now[:, 0])
+        nobody_is_his_neighbour = torch.arange(now.shape[1], device=now.device) > 0
+        motives, concentrated = [], []
+        for block, features, mask, start in (
+            (self.now, now, now_mask & nobody_is_his_neighbour, 1),
+            (self.past, past, past_mask, 0),
+        ):
+            hidden = first(features)
+            mean, weights = block.attend(me, hidden, mask, second)
+            if value:
+                motives.append(block.motivate(me, mean))
+            if policy:
+                concentrated.append(block.concentrate(me, weights, features, hidden, second, first=start))
+        return tuple(torch.cat(part, -1).unflatten(0, leading) if part else None for part in (concentrated, motives))  # type: ignore[return-value]
