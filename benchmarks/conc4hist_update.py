@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -116,7 +117,7 @@ def main() -> None:
     optimizer = FlatAdam(host.parameter_groups())
     update(host, optimizer, rollout)
     done = update(host, optimizer, rollout)
-    passes = [later - earlier for earlier, later in zip(done, done[1:], strict=False)]
+    passes = [later - earlier for earlier, later in pairwise(done)]
     seconds = sorted(passes)[len(passes) // 2]
     samples = int(rollout.acting.sum())
     rate = samples * operations(48, 12, 16, 3, 7) / seconds / 1e9

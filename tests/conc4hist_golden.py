@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from marl_core.hosts.concentration import ConcentrationBlock
 from marl_core.hosts.conc4hist import Conc4Hist, Conc4HistConfig
+from marl_core.hosts.concentration import ConcentrationBlock
 from marl_core.hosts.networks import Dense
 from marl_core.types import EnvironmentSpec, Memory, Observation
 
@@ -41,7 +41,7 @@ class Golden:
 
     def host(self) -> Conc4Hist:
         """Our host with the recorded weights."""
-        steps, agents, entities, features = self["net_input"].shape
+        _, agents, entities, features = self["net_input"].shape
         spec = EnvironmentSpec(agents=agents, actions=7, max_steps=180, entities=(entities // 2, features))
         host = Conc4Hist(Conc4HistConfig(name="conc4hist"), spec, torch.Generator())
         with torch.no_grad():

@@ -2,7 +2,7 @@
 
 Run as a script, because Lightning starts the other ranks by running the script again:
 
-    python tests/ddp_steps.py FOLDER DEVICES
+    python tests/ddp_steps.py FOLDER DEVICES [HOST]
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from tests.runs import run_data
 GAMES = 12
 
 
-def config(devices: int, *, use_table: bool = True) -> RunConfig:
-    """Two stages of two updates. Steps so long that passes end early, by ``least_inside``."""
-    data = run_data("pr_fast", (2, 2), episodes_per_update=GAMES, devices=devices, use_table=use_table)
+#: Steps so long that passes end early, by ``least_inside``. Conc4Hist's ranks differ in their number of samples, too.
+FAST: dict[str, Any] = {"passes": 24, "learning_rate": 0.01, "critic_rate_factor": 1.0, "clip": 0.1}
+
+
+def config(devices: int, *, host: str = "ppo_ma", use_table: bool = True) -> RunConfig:
+    """Two stages of two updates."""
+    data = run_data("pr_fast", (2, 2), host, episodes_per_update=GAMES, devices=devices, use_table=use_table)
     data["stages"] = [{**stage, "episodes": 2 * GAMES} for stage in data["stages"]]
-    data["host"] = {"name": "ppo_ma", "passes": 24, "learning_rate": 0.01, "critic_rate_factor": 1.0, "clip": 0.1}
+    data["host"] |= FAST
     return RunConfig.model_validate(data)
 
 
@@ -56,10 +60,12 @@ def share(rollout: Rollout, rank: int, ranks: int) -> Rollout:
     def cut(value: Any, axis: int) -> Any:
         if isinstance(value, Tensor):
             return value[own] if axis == 0 else value[:, own]
+        if isinstance(value, dict):
+            return {name: cut(tensor, axis) for name, tensor in value.items()}
         return value.map(lambda tensor: cut(tensor, axis)) if isinstance(value, Observation) else value
 
     fields = {
-        name: value if name == "table" else cut(value, 0 if name == "last_observation" else 1)
+        name: value if name == "table" else cut(value, 0 if name.startswith("last_") else 1)
         for name, value in vars(rollout).items()
     }
     return Rollout(**fields)
@@ -81,6 +87,6 @@ def train_by_given_rollouts(folder: RunFolder, run: RunConfig) -> None:
 if __name__ == "__main__":
     target = RunFolder(Path(sys.argv[1]))
     if not target.config_file.exists():
-        target.create(config(int(sys.argv[2])))
+        target.create(config(int(sys.argv[2]), host=(*sys.argv[3:], "ppo_ma")[0]))
     train_by_given_rollouts(target, target.load_config())
     assert not torch.distributed.is_initialized()

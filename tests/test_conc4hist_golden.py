@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from marl_core.hosts.attention import most_attended
-from marl_core.hosts.concentration import Oneself
 from marl_core.hosts.conc4hist import _surroundings
+from marl_core.hosts.concentration import Oneself
 from marl_core.hosts.running_norm import RunningNorm
 from marl_core.hosts.sightings import remember
 from marl_core.training.ranks import SingleRank

@@ -119,12 +119,13 @@ def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
     assert messages[0].startswith("marl: interrupted")
 
 
-def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["ppo_ma", "conc4hist"])
+def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(host: str, tmp_path: Path) -> None:
     """Same advantages, same early stops, same steps: all that steers learning is reduced over the ranks."""
     alone, together = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "together")
-    alone.create(ddp_steps.config(1))
+    alone.create(ddp_steps.config(1, host=host))
     ddp_steps.train_by_given_rollouts(alone, alone.load_config())
-    done = script(HERE / "ddp_steps.py", together.path, "2")
+    done = script(HERE / "ddp_steps.py", together.path, "2", host)
     assert done.returncode == 0, done.stderr
     one, two = alone.load_checkpoint(), together.load_checkpoint()
     assert one is not None

@@ -52,8 +52,7 @@ class ActingSamples:
         """Rows in portions of nearly equal size, each of no more than ``samples`` samples, or else of one row."""
         rows, agents = self.index.shape
         count = -(-rows // max(1, samples // agents))
-        edges = [rows * i // count for i in range(count + 1)] if count else []
-        return [slice(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+        return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
 
 
 def sum_of_losses(parts: Iterable[Loss], parameters: Sequence[nn.Parameter]) -> Loss:

@@ -43,7 +43,7 @@ class Conc4HistConfig(PPOConfig):
 
 @dataclass(frozen=True)
 class _Samples(TensorBatch):
-    """What all passes of an update share, ``[R, N]`` each: see ``ActingSamples``. Weights are 0 where nothing is real."""
+    """What all passes of an update share, in the rows of ``ActingSamples``. Weights are 0 where nothing is real."""
 
     action: Int[Tensor, "R N"]
     weight: Float[Tensor, "R N"]
@@ -64,7 +64,7 @@ class _Before:
 
 @final
 class Conc4Hist(HostAlgorithm):
-    """Conc4Hist: each agent attends to the entities it sees and to those it remembers; the policy sees the foremost few.
+    """Conc4Hist: an agent attends to the entities it sees and to those it remembers; its policy gets the foremost few.
 
     Entity 0 of an observation must be the agent itself. The memory is a queue of sightings (``sightings.remember``).
     Everybody shares one network; the policy trains encoder and policy head, the value trains attention, value head and,
@@ -160,9 +160,7 @@ class Conc4Hist(HostAlgorithm):
         assert isinstance(moments, Tensor)
         self.norm.update(moments, ranks)
 
-    def _portions(
-        self, rollout: Rollout, places: ActingSamples
-    ) -> Iterator[tuple[slice, ActingSamples, Surroundings]]:
+    def _portions(self, rollout: Rollout, places: ActingSamples) -> Iterator[tuple[slice, ActingSamples, Surroundings]]:
         """The samples, ``chunk`` at a time, and what the agents saw and remembered."""
         assert rollout.memory is not None
         whole = _surroundings(rollout.observations, rollout.memory)

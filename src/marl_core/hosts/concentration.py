@@ -1,13 +1,13 @@
 """Concentration networks (Fu et al. 2022): attention decides which few entities a policy gets to see.
 
 An agent with entity features x_0 (its own) and x_j encodes each, ``v = encode(x)``, and attends to the others by one
-query: ``a = softmax((v_0 Wq) . (v_j Wk) / sqrt(W))``. The value is computed from the attention's mean, ``M``; the policy
-from the k entities of the greatest attention alone, ``C``. Choosing passes no gradient, so what chooses is trained by
-the value.
+query: ``a = softmax((v_0 Wq) . (v_j Wk) / sqrt(W))``. The value is computed from the attention's mean, ``M``; the
+policy from the k entities of the greatest attention alone, ``C``. Choosing passes no gradient, so what chooses is
+trained by the value.
 
-The encoder's last layer is linear, ``v = h W2 + b2``, and so are keys and values. Hence, exactly: scores are ``h_j . q``
-with ``q = v_0 Wq Wk' W2' / sqrt(W)``, up to a constant that the softmax does not see; the mean of the ``v_j`` is that of
-the ``h_j``, encoded. Only the encoder's first layer runs on every entity; W2 runs on what was read, keys are never
+The encoder's last layer is linear, ``v = h W2 + b2``; so are keys and values. Hence, exactly: scores are ``h_j . q``
+with ``q = v_0 Wq Wk' W2' / sqrt(W)``, up to a constant that the softmax does not see; the mean of the ``v_j`` is that
+of the ``h_j``, encoded. Only the encoder's first layer runs on every entity; W2 runs on what was read, keys are never
 computed.
 """
 
@@ -138,10 +138,10 @@ class ConcentrationNetwork(nn.Module):
         first, second = self.encoder.first, self.encoder.second
         # The own row by itself, a second time: less work than to cut it out of the gradient of all.
         me = Oneself(second(first(now[:, 0])), now[:, 0])
-        nobody_is_his_neighbour = torch.arange(now.shape[1], device=now.device) > 0
+        others = torch.arange(now.shape[1], device=now.device) > 0
         motives, concentrated = [], []
         for block, features, mask, start in (
-            (self.now, now, now_mask & nobody_is_his_neighbour, 1),
+            (self.now, now, now_mask & others, 1),
             (self.past, past, past_mask, 0),
         ):
             hidden = first(features)
@@ -150,4 +150,7 @@ class ConcentrationNetwork(nn.Module):
                 motives.append(block.motivate(me, mean))
             if policy:
                 concentrated.append(block.concentrate(me, weights, features, hidden, second, first=start))
-        return tuple(torch.cat(part, -1).unflatten(0, leading) if part else None for part in (concentrated, motives))  # type: ignore[return-value]
+        return (
+            torch.cat(concentrated, -1).unflatten(0, leading) if policy else None,
+            torch.cat(motives, -1).unflatten(0, leading) if value else None,
+        )
