@@ -38,7 +38,7 @@ def slow_block(network: ConcentrationNetwork, block: ConcentrationBlock, own: Te
             attention[j] = weight
     mean = sum((a * (v @ block.value) for a, v in zip(attention, encoded, strict=True)), torch.zeros_like(encoded[0]))
     motive = (torch.cat([encode(own), mean]) @ block.motive.weight + block.motive.bias).relu()
-    order = sorted(range(len(rows)), key=lambda j: -float(attention[j]))[: block.count]  # a stable sort
+    order = sorted(range(len(rows)), key=lambda j: -float(attention[j].detach()))[: block.count]  # a stable sort
     seen = [encode(own), *(encoded[j] for j in order), own, *(filled[j] for j in order)]
     return (torch.cat(seen) @ block.focus.weight + block.focus.bias).relu(), motive
 
@@ -76,7 +76,11 @@ def test_network_is_the_readable_one(seed: int, samples: int, entities: int, sha
         torch.testing.assert_close(own_output, slow)
         gradients = [
             torch.autograd.grad(
-                out.square().sum(), list(network.parameters()), allow_unused=True, materialize_grads=True
+                out.square().sum(),
+                list(network.parameters()),
+                allow_unused=True,
+                materialize_grads=True,
+                retain_graph=True,
             )
             for out in (own_output, slow)
         ]

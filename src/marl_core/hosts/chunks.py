@@ -30,7 +30,7 @@ class ActingSamples:
         if by_agent:
             flat = acting.flatten(0, 1)
             rows = int(flat.sum(0).max())
-            order = flat.byte().argsort(0, descending=True, stable=True)[:rows]
+            order = torch.argsort(flat.byte(), dim=0, descending=True, stable=True)[:rows]
             column = torch.arange(agents, device=acting.device)
             return cls(order * agents + column, flat.gather(0, order))
         samples = acting.flatten().nonzero().squeeze(-1)
