@@ -31,6 +31,7 @@ import json
 import resource
 import time
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -60,7 +61,7 @@ def made_up_rollout(host: Conc4Hist, spec: EnvironmentSpec, games: int, steps: i
     with torch.no_grad():
         for t in range(steps):
             before.append(memory)
-            scores, memory = host.scores(observations.map(lambda x, t=t: x[t]), memory)
+            scores, memory = host.scores(observations.map(itemgetter(t)), memory)
             actions.append(scores.argmax(-1))
     reward = torch.randn(shape, generator=random, device=device)
     no = torch.zeros(steps, games, dtype=torch.bool, device=device)

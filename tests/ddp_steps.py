@@ -36,7 +36,7 @@ def config(devices: int, *, host: str = "ppo_ma", use_table: bool = True) -> Run
     """Two stages of two updates."""
     data = run_data("pr_fast", (2, 2), host, episodes_per_update=GAMES, devices=devices, use_table=use_table)
     data["stages"] = [{**stage, "episodes": 2 * GAMES} for stage in data["stages"]]
-    data["host"] |= FAST
+    data["host"] |= FAST if host == "ppo_ma" else {**FAST, "clip": 0.01}
     return RunConfig.model_validate(data)
 
 

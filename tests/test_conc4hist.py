@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
     assert rollout.last_memory is not None
     log_policies, values = [], []
     for t in range(rollout.actions.shape[0]):
-        seen = rollout.observations.map(lambda x, t=t: x[t])
+        seen = rollout.observations.map(itemgetter(t))
         memory = {name: x[t] for name, x in rollout.memory.items()}
         log_policies.append(EXPLORATION.log_policy(host.scores(seen, memory)[0], seen.legal_actions(), Progress()))
         values.append(host.critic(host.network(host._normalised(_surroundings(seen, memory)))[1]).squeeze(-1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -31,7 +33,7 @@ def test_logits_and_values(name: str) -> None:
         value = host.critic(motive)
     # The trained network's attention scores reach 4,000: there single precision leaves some 1e-3 of a weight.
     trained = name == "conc4hist_forward.npz"
-    close = {"rtol": 1e-4, "atol": 1e-4} if trained else {"rtol": 1e-5, "atol": 1e-6}
+    close: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4} if trained else {"rtol": 1e-5, "atol": 1e-6}
     torch.testing.assert_close(logits, golden["logits"], **close)
     torch.testing.assert_close(value, golden["value"], **close)
     assert concentrated is not None
@@ -79,7 +81,7 @@ def test_running_normalisation() -> None:
         rows = golden[f"x{batch}"]
         mask = ~rows.isnan().any(-1)
         norm.update(norm.moments(rows, mask), SingleRank())
-        exact = {"rtol": 1e-6, "atol": 1e-7}
+        exact: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-7}
         torch.testing.assert_close(norm.mean, golden[f"mean{batch}"], **exact)
         torch.testing.assert_close(norm.variance, golden[f"var{batch}"], **exact)
         assert int(norm.count) == int(golden[f"n{batch}"])

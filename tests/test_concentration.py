@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.hosts.attention import Attend, most_attended
+from marl_core.hosts.attention import attend, most_attended
 from marl_core.hosts.concentration import ConcentrationBlock, ConcentrationNetwork, Surroundings
 from marl_core.hosts.running_norm import RunningNorm
 from marl_core.hosts.sightings import remember
@@ -115,7 +115,7 @@ def test_attention_has_the_right_gradient(seed: int, entities: int, share: float
     query = torch.randn(3, 2, generator=random, dtype=torch.float64).requires_grad_()
     hidden = torch.randn(3, entities, 2, generator=random, dtype=torch.float64).requires_grad_()
     mask = torch.rand(3, entities, generator=random) < share
-    assert torch.autograd.gradcheck(lambda q, h: Attend.apply(q, h, mask)[0], (query, hidden))
+    assert torch.autograd.gradcheck(lambda q, h: attend(q, h, mask)[0], (query, hidden))
 
 
 @given(

@@ -9,29 +9,33 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-class Attend(torch.autograd.Function):
-    """``a = softmax(h q)`` over the entities in the mask, and the mean ``sum_j a_j h_j``; gradients by q and h.
+def attend(
+    query: Float[Tensor, "B W"], hidden: Float[Tensor, "B J W"], mask: Bool[Tensor, "B J"]
+) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"]]:
+    """``a = softmax(h q)`` over the entities in the mask: the mean ``sum_j a_j h_j``, and a.
 
-    The weights are for choosing and pass no gradient. Without an entity in the mask weights and mean are 0. Autograd's
-    own gradient would write a tensor of the size of ``h`` twice, as products of tiny matrices, and add them up; this
-    one is a single product.
+    Without an entity in the mask both are 0. The weights are for choosing and pass no gradient.
     """
+    mean, weights = _Attend.apply(query, hidden, mask)  # type: ignore[no-untyped-call]
+    return mean, weights
+
+
+class _Attend(torch.autograd.Function):
+    """Autograd's own gradient would write a tensor of the size of ``hidden`` twice and add up; this is one product."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, query: Float[Tensor, "B W"], hidden: Float[Tensor, "B J W"], mask: Bool[Tensor, "B J"]
     ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"]]:
         """Mean and weights."""
         scores = torch.bmm(query.unsqueeze(1), hidden.transpose(1, 2)).squeeze(1)
-        weights = masked_softmax(scores, mask)
+        weights = masked_softmax(scores, mask).to(hidden.dtype)  # under mixed precision a softmax is of another type
         ctx.mark_non_differentiable(weights)
         ctx.save_for_backward(query, hidden, weights)
         return torch.bmm(weights.unsqueeze(1), hidden).squeeze(1), weights
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, by_mean: Float[Tensor, "B W"], _: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, by_mean: Float[Tensor, "B W"], _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """The gradients by query and entities."""
         query, hidden, weights = ctx.saved_tensors
         by_weights = torch.bmm(by_mean.unsqueeze(1), hidden.transpose(1, 2)).squeeze(1)

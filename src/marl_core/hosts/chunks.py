@@ -67,11 +67,12 @@ def sum_of_losses(parts: Iterable[Loss], parameters: Sequence[nn.Parameter]) -> 
     for part in parts:
         found = torch.autograd.grad(part.total, parameters, allow_unused=True, materialize_grads=True)
         value = part.total.detach()
+        reported = {name: torch.as_tensor(metric) for name, metric in part.metrics.items()}
         if total is None:
-            total, metrics, gradients = value.clone(), dict(part.metrics), [gradient.clone() for gradient in found]
+            total, metrics, gradients = value.clone(), reported, [gradient.clone() for gradient in found]
             continue
         total += value
-        metrics = {name: metrics[name] + part.metrics[name] for name in metrics}
+        metrics = {name: metrics[name] + reported[name] for name in metrics}
         for gradient, more in zip(gradients, found, strict=True):
             gradient += more
     assert total is not None, "a sum of no losses"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import ClassVar, final
 
 import torch
@@ -173,7 +174,7 @@ class Conc4Hist(HostAlgorithm):
     ) -> Iterator[Loss]:
         coefficient = exploration.entropy_coefficient(rollout.progress)
         for rows, part, around in self._portions(rollout, places):
-            own = samples.map(lambda tensor, rows=rows: tensor[rows])
+            own = samples.map(itemgetter(rows))
             legal = _legal_actions(rollout.observations, part)
             yield Loss(*self._objective(around, own, legal, coefficient, exploration, rollout.progress))
 

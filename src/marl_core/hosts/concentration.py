@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from marl_core.hosts.attention import Attend, most_attended
+from marl_core.hosts.attention import attend, most_attended
 from marl_core.hosts.networks import Dense
 from marl_core.types import TensorBatch
 
@@ -76,7 +76,7 @@ class ConcentrationBlock(nn.Module):
     ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"]]:
         """Mean of the entities and the attention on each, given what the encoder's first layer says of them."""
         folded = self.query @ self.key.T @ second.weight.T / math.sqrt(self.query.shape[0])
-        mean, weights = Attend.apply(me.encoded @ folded, hidden, mask)
+        mean, weights = attend(me.encoded @ folded, hidden, mask)
         # Without an entity 0, not the encoder's bias.
         return second(mean) * mask.any(-1, keepdim=True), weights
 
