@@ -28,12 +28,12 @@ from tests.runs import run_data
 GAMES = 12
 
 
-#: Steps so long that passes end early, by ``least_inside``. Conc4Hist's ranks differ in their number of samples, too.
+#: Steps so long that passes end early, by ``least_inside``.
 FAST: dict[str, Any] = {"passes": 24, "learning_rate": 0.01, "critic_rate_factor": 1.0, "clip": 0.1}
 
 
 def config(devices: int, *, host: str = "ppo_ma", use_table: bool = True) -> RunConfig:
-    """Two stages of two updates."""
+    """Two stages of two updates. Conc4Hist's policy moves less, so its clip range is narrower."""
     data = run_data("pr_fast", (2, 2), host, episodes_per_update=GAMES, devices=devices, use_table=use_table)
     data["stages"] = [{**stage, "episodes": 2 * GAMES} for stage in data["stages"]]
     data["host"] |= FAST if host == "ppo_ma" else {**FAST, "clip": 0.01}
