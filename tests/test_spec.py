@@ -30,6 +30,7 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"agents": 5, "tag": "1A2B4C"},
         {"agents": 2, "tag": "1A1B1C", "actions": 4, "level_index": "one_hot"},
     ],
+    ("host", "conc4hist"): [{"passes": 2}],
     ("host", "qmix"): [{}, {"mixer": "sum"}],
     ("host", "ppo_ma"): [{"passes": 2}, {"passes": 2, "identity_in_head": False}],
 }
