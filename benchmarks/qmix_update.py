@@ -10,7 +10,7 @@ distinct observations, as any environment without one would run it; and in a who
 
 What was learnt (one thread; docs/results/speed.md has the figures):
 
-- Copying mixing weights ``[N, H]`` for each of 448 samples was the dearest step, most of all its gradient. In few states
+- Copying mixing weights ``[N, H]`` for each of 448 samples was the dearest step, its gradient above all. In few states
   it is twice as fast to multiply by the weights of all of them and to pick the row.
 - Values on the table of distinct observations serve the loss and, detached, the choice of the best joint action.
 - TD(lambda) is one fused operation a step once what does not depend on the step behind it is outside of the loop.
