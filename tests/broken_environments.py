@@ -211,8 +211,20 @@ class ShortTable(WrappedFME):
         return table.map(lambda rows: rows[:-1])
 
 
+class OneAgentElsewhere(WrappedFME):
+    """Which of the two situations the game's state belongs to, nobody can say."""
+
+    def step(self, actions: Tensor) -> StepResult:
+        result = self.inner.step(actions)
+        assert result.observation.situation is not None
+        situation = result.observation.situation.clone()
+        situation[:, -1] = 0
+        return replace(result, observation=replace(result.observation, situation=situation))
+
+
 #: Each mutant and the check that must reject it.
 MUTANTS: dict[type[Wrapped], str] = {
+    OneAgentElsewhere: "table_says_what_agents_see",
     ResetsEverything: "reset_touches_only_the_games_in_the_mask",
     NeverResets: "a_reset_game_forgets",
     DropsState: "state_dict_continues_exactly",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,14 @@ from marl_core.config.run import RunConfig
 from marl_core.training.run_folder import RunFolder
 from marl_core.training.stages import train
 
+#: Who learns, and how the first stage explores. QMIX learns from its second update on; its replay is full after three.
+HOSTS: dict[str, dict[str, Any]] = {
+    "ppo_ma": {"host": {"name": "ppo_ma", "passes": 3}, "exploration": {"name": "entropy_sampling"}},
+    "qmix": {
+        "host": {"name": "qmix", "batch_episodes": 24, "replay_episodes": 40, "target_every": 40},
+        "exploration": {"name": "epsilon_greedy", "anneal_steps": 400},
+    },
+}
 #: The second stage of a run, by what is tried.
 SECOND_STAGES: dict[str, dict[str, Any]] = {
     "ppo_ma": {"name": "entropy_sampling", "coefficient": 0.01},
@@ -28,14 +37,15 @@ SECOND_STAGES: dict[str, dict[str, Any]] = {
 }
 
 
-def run_data(second: str = "pr_fast", updates: tuple[int, int] = (7, 6), **training: Any) -> dict[str, Any]:
+def run_data(
+    second: str = "pr_fast", updates: tuple[int, int] = (7, 6), host: str = "ppo_ma", **training: Any
+) -> dict[str, Any]:
     """The config of a run of two short stages. Checkpoints, logs and stages end at different updates."""
     batch = 16
     return {
         "seed": 3,
         "environment": {"name": "fme", "agents": 5, "tag": "1A1B1C"},
-        "host": {"name": "ppo_ma", "passes": 3},
-        "exploration": {"name": "entropy_sampling"},
+        **copy.deepcopy(HOSTS[host]),
         "stages": [
             {"episodes": batch * updates[0]},
             {"episodes": batch * updates[1], "exploration": SECOND_STAGES[second]},

@@ -41,6 +41,11 @@ def test_every_example_trains(path: Path, tmp_path: Path) -> None:
     assert torch.isfinite(torch.tensor(list(result.metrics().values()))).all()
 
 
+def test_there_is_an_example_of_each_host() -> None:
+    assert {"ppo_ma", "qmix"} <= {load_run(path).host.name for path in CONFIGS}
+    assert EXAMPLES / "fme_qmix.yaml" in CONFIGS
+
+
 def test_custom_environment_keeps_the_protocol(example: Any) -> None:
     module = example("custom_environment")
     check_environment(partial(module.NightWatch, module.NightWatchConfig(name="night_watch", agents=4)))

@@ -12,11 +12,13 @@ from lightning.pytorch.callbacks import Callback
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
+from marl_core.registry import build
 from marl_core.training import stages
 from marl_core.training.learner import Learner
 from marl_core.training.loggers import read_metrics
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.stages import check, prepare, train
+from marl_core.types import Rollout
 from tests.runs import go_on, run_data, start
 
 
@@ -165,3 +167,86 @@ def test_the_bar_shows_all_stages(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert last.startswith("stage 2/2")
     assert "208/208 episodes" in last
     assert "return" in last
+
+
+def recalled_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Rollout, Rollout | None]]:
+    """What ``recall`` is given and what it gives, in every update of a run."""
+    seen: list[tuple[Rollout, Rollout | None]] = []
+    recall = Learner.recall
+
+    def watched(learner: Learner, rollout: Rollout) -> Rollout | None:
+        recalled = recall(learner, rollout)
+        seen.append((rollout, recalled))
+        return recalled
+
+    monkeypatch.setattr(Learner, "recall", watched)
+    return seen
+
+
+def test_on_policy_hosts_learn_from_what_was_just_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = recalled_in(monkeypatch)
+    go_on(start(tmp_path / "run", run_data()))
+    assert len(seen) == 13
+    assert all(recalled is played for played, recalled in seen)
+
+
+def test_off_policy_hosts_learn_from_the_newest_episodes_of_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of 24 out of the newest 40; 16 are played in an update, so that the first brings nothing to learn."""
+    seen = recalled_in(monkeypatch)
+    folder = start(tmp_path / "run", run_data(host="qmix", log_every=1))
+    go_on(folder)
+
+    def episodes(rollout: Rollout) -> list[tuple[int, ...]]:
+        parts = rollout.actions.flatten(2), rollout.team_reward.unsqueeze(-1).mul(1000).round().long()
+        return [tuple(game.flatten().tolist()) for game in torch.cat(parts, -1).unbind(1)]
+
+    for stage, updates in ((0, seen[:7]), (1, seen[7:])):
+        played: list[tuple[int, ...]] = []
+        for index, (rollout, recalled) in enumerate(updates):
+            assert rollout.progress.stage == stage
+            played = [*played, *episodes(rollout)][-40:]
+            if index == 0:
+                assert recalled is None
+                continue
+            assert recalled is not None
+            assert recalled.progress == rollout.progress
+            assert recalled.table is rollout.table
+            assert recalled.actions.shape == (3, 24, 5)
+            assert set(episodes(recalled)) <= set(played)
+        assert any(set(episodes(r)) - set(episodes(p)) for p, r in updates if r is not None), "nothing old is recalled"
+    learnt = [int(row["update"]) for row in read_metrics(folder.metrics) if "td_error" in row]
+    assert learnt == [*range(2, 8), *range(9, 14)]
+    saved = folder.load_checkpoint()
+    assert saved is not None
+    assert [float(state["step"]) for state in saved["optimizer_states"][0]["state"].values()] == [5.0]
+
+
+@pytest.mark.parametrize("host", ["ppo_ma", "qmix"])
+def test_policies_are_kept_at_every_evaluation(tmp_path: Path, host: str) -> None:
+    folder = start(tmp_path / "run", run_data("pr", host=host, record_policies=True))
+    go_on(folder)
+    kept = folder.policies()
+    assert [episodes for episodes, _ in kept] == [16 * update for update in (0, 5, 7, 10, 13)]
+    # The first: those of the host as it is built, by the stage's exploration. The last: those of the checkpoint.
+    for (episodes, policies), saved in ((kept[0], None), (kept[-1], folder.load_checkpoint())):
+        made, exploration, progress = prepare(folder.load_config(), saved)
+        assert progress.episodes == episodes
+        environment = build(
+            "environment", folder.load_config().environment, games=1, device="cpu", generator=torch.Generator()
+        )
+        table = environment.distinct_observations
+        with torch.no_grad():
+            scores, _ = made.scores(table, {})
+        expected = exploration.log_policy(scores, None, progress).exp()
+        assert policies.shape == (3, 5, 10)
+        torch.testing.assert_close(torch.from_numpy(policies), expected, rtol=0, atol=0)
+    assert not (kept[0][1] == kept[-1][1]).all()
+
+
+def test_policies_are_not_kept_unless_asked_for(tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", run_data())
+    go_on(folder)
+    assert not folder.policies_folder.exists()
+    assert folder.policies() == []

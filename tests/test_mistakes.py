@@ -634,12 +634,17 @@ def test_reporting_without_metrics(marl: Command, run: Path) -> None:
     assert refused(marl, "report", "run").startswith("run/metrics.csv: this is no file of metrics: ")
 
 
-def test_reporting_runs_of_different_experiments(marl: Command, run: Path) -> None:
-    shutil.copytree(marl.folder / run, marl.folder / "other")
-    config = marl.folder / "other" / "config.yaml"
-    config.write_text(config.read_text().replace("hidden: 4", "hidden: 5"))
-    line = refused(marl, "report", "run", "other")
-    assert line == "other: differs from run in host; give `marl report` one group at a time"
+def test_reporting_a_run_twice(marl: Command, run: Path) -> None:
+    shutil.copytree(marl.folder / run, marl.folder / "copy")
+    line = refused(marl, "report", "run", "copy")
+    assert line == "copy: the same experiment with the same seed (0) as run; give each run once"
+
+
+def test_reporting_by_a_metric_that_is_not_there(marl: Command, run: Path) -> None:
+    line = refused(marl, "report", "run", "--metric", "exact/retrun")
+    assert line == "run: no metric 'exact/retrun' was evaluated, did you mean 'exact/return'?"
+    line = refused(marl, "report", "run", "--metric", "loss")
+    assert line.startswith("run: no metric 'loss' was evaluated; there are coupling, exact/A1, exact/B1, ")
 
 
 def test_figures_that_cannot_be_written(marl: Command, run: Path) -> None:
@@ -648,6 +653,15 @@ def test_figures_that_cannot_be_written(marl: Command, run: Path) -> None:
     assert line.startswith("curve.txt: cannot write the figure: Format 'txt' is not supported")
     line = refused(marl, "report", "run", "--out", "nowhere/curve.png")
     assert line == "nowhere/curve.png: cannot write the figure: No such file or directory"
+    assert refused(marl, "report", "run", "--out", "curve").endswith("the name needs an ending, as .png")
+    assert refused(marl, "report", "run", "--out", "run").endswith("run: cannot write the figure: Is a directory")
+
+
+@pytest.mark.parametrize("option", ["--tidy", "--marl-eval"])
+def test_results_that_cannot_be_written(marl: Command, run: Path, option: str) -> None:
+    line = refused(marl, "report", "run", option, "nowhere/results")
+    assert line == "nowhere/results: cannot write the results: No such file or directory"
+    assert refused(marl, "report", "run", option, "run") == "run: cannot write the results: Is a directory"
 
 
 USAGE = {

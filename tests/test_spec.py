@@ -20,7 +20,8 @@ from marl_core.testing import (
 )
 from marl_core.testing.explorations import Exempt
 from marl_core.testing.practice import Practice, PracticeConfig
-from marl_pr import PolicyResonance, clamp_acts
+from marl_pr.resonance import clamp_acts
+from marl_pr.strategy import PolicyResonance
 
 #: With what settings to check a component, where it has settings without a default. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
@@ -28,6 +29,7 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"agents": 5, "tag": "1A2B4C"},
         {"agents": 2, "tag": "1A1B1C", "actions": 4, "level_index": "one_hot"},
     ],
+    ("host", "qmix"): [{}, {"mixer": "sum"}],
     ("host", "ppo_ma"): [{"passes": 2}, {"passes": 2, "identity_in_head": False}],
 }
 

@@ -8,12 +8,20 @@ from typing import Any
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError
-from marl_core.protocols import ExplorationStrategy, HostNeeds
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds
 from marl_core.registry import build, find
 from marl_core.types import EnvironmentSpec
 
 #: What of ``training`` makes no difference to what is learnt, and so may be changed before a run is resumed.
-_FREE = {"evaluate_every", "evaluation_episodes", "log_every", "checkpoint_every", "threads", "tensorboard"}
+_FREE = {
+    "evaluate_every",
+    "evaluation_episodes",
+    "log_every",
+    "checkpoint_every",
+    "threads",
+    "tensorboard",
+    "record_policies",
+}
 
 
 def check_unchanged(config: RunConfig, saved: Mapping[str, Any], path: Path) -> None:
@@ -61,8 +69,6 @@ def check_compatible(config: RunConfig, spec: EnvironmentSpec) -> None:
     """
     host, environment = config.host.name, config.environment.name
     needs: HostNeeds = find("host", host).needs  # type: ignore[attr-defined]
-    if not needs.on_policy:
-        raise UserError(f"host '{host}' is off-policy: it needs a replay buffer, and there is none yet", "host", "name")
     offers = {"features": spec.features, "entities": spec.entities, "state": spec.state_features}
     for what, offered in offers.items():
         if getattr(needs, what) and offered is None:
@@ -75,6 +81,21 @@ def check_compatible(config: RunConfig, spec: EnvironmentSpec) -> None:
             accepted = " or ".join(sorted(exploration.accepts))
             message = f"host '{host}' gives {needs.scores}, but exploration '{chosen.name}' takes {accepted}"
             raise UserError(message, *_where_chosen(config, index))
+
+
+def check_replay(config: RunConfig, host: HostAlgorithm) -> None:
+    """Refuse settings of an off-policy host by which there would never be a batch, or not the same for every device."""
+    settings, devices = host.replay, config.training.devices
+    if settings is None:
+        if not host.needs.on_policy:
+            raise UserError(f"host '{config.host.name}' is off-policy, but its `replay` says nothing", "host", "name")
+        return
+    if settings.batch > settings.capacity:
+        message = f"a batch of {settings.batch} episodes cannot come from a replay of {settings.capacity}"
+        raise UserError(message, "host")
+    if settings.batch % devices or settings.capacity % devices:
+        message = f"{devices} devices cannot share batches of {settings.batch} episodes and a replay of "
+        raise UserError(f"{message}{settings.capacity} equally", "training", "devices")
 
 
 def _where_chosen(config: RunConfig, stage: int) -> Location:

@@ -133,6 +133,17 @@ class HostNeeds:
     memory: bool = False
 
 
+@dataclass(frozen=True)
+class ReplaySettings:
+    """How an off-policy host learns from the past, in episodes summed over all ranks.
+
+    After every collection it gets ``batch`` different episodes of the newest ``capacity`` ones.
+    """
+
+    capacity: int
+    batch: int
+
+
 #: A loss and what to log about it.
 Objective = Callable[..., tuple[Tensor, Mapping[str, Tensor]]]
 
@@ -169,6 +180,11 @@ class HostAlgorithm(nn.Module):
         """Have ``loss_of`` evaluate by another means than eagerly."""
         self._evaluate = evaluate
 
+    @property
+    def replay(self) -> ReplaySettings | None:
+        """From what an off-policy host (``needs.on_policy`` False) learns; an on-policy host has nothing to say."""
+        return None
+
     def initial_memory(self, games: int) -> Memory:
         """The memory at the start of an episode, leading axis E; empty for a host that needs none."""
         return {}
@@ -181,6 +197,7 @@ class HostAlgorithm(nn.Module):
     def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
         """Learn from a rollout: yield a loss for each optimisation step, taken before the next is asked for.
 
+        An off-policy host is given whole episodes of earlier policies; its own memory is not among what they hold.
         Ranks hold different games. The driver averages gradients over them, so every rank must yield equally often,
         and averages that steer learning go through ``ranks.mean``.
         """

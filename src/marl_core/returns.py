@@ -33,3 +33,29 @@ def generalised_advantages(
         advantage = torch.where(valid[t].unsqueeze(-1), delta + gamma * lam * advantage, 0.0)
         out[t] = advantage
     return out
+
+
+def td_lambda_returns(
+    reward: Float[Tensor, "T E"],
+    next_values: Float[Tensor, "T E"],
+    terminated: Bool[Tensor, "T E"],
+    valid: Bool[Tensor, "T E"],
+    gamma: float,
+    lam: float,
+) -> Float[Tensor, "T E"]:
+    """TD(lambda) returns over whole episodes of different lengths (Sutton and Barto 2018, Eq. 12.18, recursively).
+
+    ``G_t = r_t + gamma [(1 - lam) V_{t+1} + lam G_{t+1}]``, and ``r_t`` alone at a termination. In the last step of a
+    truncated game all weight is on ``V_{t+1}``. Padding gets 0.
+
+    Args:
+        next_values: the value of what follows each step; behind a termination anything.
+    """
+    goes_on = torch.cat([valid[1:], torch.zeros_like(valid[:1])])
+    discount = gamma * (valid & ~terminated).to(next_values.dtype)
+    to_come = discount * goes_on * lam  # of G_{t+1}; what is left of the discount is on V_{t+1}
+    at_once = torch.where(valid, reward, 0.0) + (discount - to_come) * torch.where(discount > 0, next_values, 0.0)
+    returns = [at_once[-1]]
+    for now, following in zip(reversed(at_once[:-1].unbind()), reversed(to_come[:-1].unbind()), strict=True):
+        returns.append(torch.addcmul(now, following, returns[-1]))
+    return torch.stack(returns[::-1])

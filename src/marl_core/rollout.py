@@ -30,7 +30,7 @@ class Collector:
         otherwise it is evaluated on every observation.
         """
         spec = self._environment.spec
-        table = self._table if self._use_table and not host.needs.memory else None
+        table = self.table(host)
         observation = self._seen(self._environment.reset(), table)
         games = _games(observation)
         device = self._generator.device
@@ -62,6 +62,10 @@ class Collector:
             if not spec.fixed_length and not bool(on.any()):
                 break
         return _rollout(steps, last, last_memory if memory else None, progress, table)
+
+    def table(self, host: HostAlgorithm) -> Observation | None:
+        """The table of distinct observations that the host's rollouts come with; None where it is not used."""
+        return self._table if self._use_table and not host.needs.memory else None
 
     def _seen(self, observation: Observation, table: Observation | None) -> Observation:
         """The observation as it goes into the rollout: written out where the table is not used."""

@@ -109,7 +109,8 @@ class Observation(TensorBatch):
         """The observation with the table's features, entities and masks written out for every sample.
 
         Args:
-            table: leading axis M; row ``[m, i]`` is what agent ``i`` sees in situation ``m``.
+            table: leading axis M; row ``[m, i]`` is what agent ``i`` sees in situation ``m``. It has a state where all
+                agents of a game are always in the same situation: row ``m`` is then the state of such a game.
         """
         if self.situation is None:
             return self
@@ -124,6 +125,7 @@ class Observation(TensorBatch):
             features=rows(table.features, self.features),
             entities=rows(table.entities, self.entities),
             entity_mask=rows(table.entity_mask, self.entity_mask),
+            state=self.state if table.state is None else table.state[situation[..., 0]],
             action_mask=rows(table.action_mask, self.action_mask),
         )
 
@@ -193,6 +195,23 @@ class Rollout:
     def rows(self) -> Observation:
         """What a memoryless network has to be evaluated on: the M distinct situations, or else all T*E samples."""
         return self.observations.map(lambda x: x.flatten(0, 1)) if self.table is None else self.table
+
+    def row_of_game(self) -> Int[Tensor, "T E"] | None:
+        """Which of ``rows()`` a whole game is in, for what depends on its state; None: row ``t E + e``.
+
+        Only where there is no table, or where the table has a state (see ``Observation.look_up``).
+        """
+        situation = self.observations.situation
+        return None if self.table is None or situation is None else situation[..., 0]
+
+    def written_out(self) -> Rollout:
+        """The rollout with the rows of its table written out for every sample."""
+        if self.table is None:
+            return self
+        observations, last = (
+            replace(seen.look_up(self.table), situation=None) for seen in (self.observations, self.last_observation)
+        )
+        return replace(self, observations=observations, last_observation=last, table=None)
 
     def spread(self, values: Tensor) -> Tensor:
         """Per-row results ``[rows, N, ...]`` (of ``rows()``) brought to the samples ``[T, E, N, ...]``."""

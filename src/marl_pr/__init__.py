@@ -1,6 +1,5 @@
-"""Policy Resonance (PR): a team's exploration made jointly random, every agent's own frequencies kept."""
+"""Policy Resonance (PR): a team's exploration made jointly random, every agent's own frequencies kept.
 
-from marl_pr.resonance import clamp_acts, resonate
-from marl_pr.strategy import PolicyResonance, PolicyResonanceConfig
-
-__all__ = ["PolicyResonance", "PolicyResonanceConfig", "clamp_acts", "resonate"]
+``resonance`` has Eq. 11-18 as functions, ``strategy`` the exploration strategy, ``theory`` Eq. 2-10 and 20, ``paper``
+what ``marl reproduce`` makes. Nothing is imported here: `marl --help` finds its command in this package.
+"""

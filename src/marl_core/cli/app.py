@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -90,11 +91,13 @@ def resume(run: RunArgument) -> None:
 
 def _train(folder: Any) -> None:
     from marl_core.training.ranks import rank
+    from marl_core.training.run_lock import run_lock
     from marl_core.training.stages import train
 
     run = folder.load_config()
     try:
-        result = train(run, folder)
+        with run_lock(folder.path) if rank() == 0 else nullcontext():  # it speaks for all
+            result = train(run, folder)
     except KeyboardInterrupt:
         typer.echo(f"marl: interrupted; `marl resume {folder.path}` goes on from the newest checkpoint", err=True)
         raise
@@ -151,18 +154,22 @@ def _print_evaluation(result: Any) -> None:
 
 
 def report(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUNS...", help="Run folders that differ in nothing but the seed.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Run folders, of one or more experiments.")],
     out: Annotated[Path, typer.Option(help="The figure to write; its ending says the format.")] = Path(
         "learning_curve.png"
     ),
+    metric: Annotated[str | None, typer.Option(help="What to compare by, if not the return, as sampled/C1.")] = None,
+    tidy: Annotated[Path | None, typer.Option(help="Write every value to this CSV file too.")] = None,
+    marl_eval: Annotated[Path | None, typer.Option(help="Write a JSON file for marl-eval too.")] = None,
 ) -> None:
-    """Draw the learning curve of runs: the return, each Lv-C or other level kind, and the coupling."""
-    from marl_core.evaluation.curves import draw_learning_curve
+    """Draw learning curves and tell what runs came to: runs that differ in the seed alone are one experiment."""
+    from marl_core.evaluation.report import report_on
 
-    draw_learning_curve(runs, out)
-    typer.echo(str(out))
+    tables, written = report_on(runs, out, metric, tidy, marl_eval)
+    for table in tables:
+        Console().print(table)
+    for path in written:
+        typer.echo(str(path))
 
 
 def list_components() -> None:

@@ -56,6 +56,9 @@ class TrainingConfig(StrictModel):
     threads: int | None = Field(default=None, gt=0, description="CPU threads a process; by default torch's choice.")
     compile: bool = Field(default=False, description="Compile losses with torch.compile: slow to start, then fast.")
     tensorboard: bool = Field(default=True, description="Write TensorBoard logs beside metrics.csv.")
+    record_policies: bool = Field(
+        default=False, description="Keep every agent's policy in every distinct observation, at each evaluation."
+    )
 
 
 class RunConfig(StrictModel):

@@ -1,126 +1,156 @@
-"""Learning curves of runs."""
+"""Learning curves of experiments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
-from marl_core.training.loggers import read_metrics
-from marl_core.training.run_folder import RunFolder
-from marl_core.training.stages import environment_spec
+from marl_core.evaluation.experiments import Experiment
+from marl_core.evaluation.statistics import bootstrap_band
+from marl_core.training.run_folder import write_whole
 
 Series = tuple[np.ndarray, np.ndarray]  # episodes, values
+Band = Callable[[Float[np.ndarray, "runs points"]], Float[np.ndarray, "2 points"]]
+
+#: Wall-clock times that matplotlib would write into files of these formats.
+_NO_DATES: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+_LINES = ("-", "--", "-.", ":")
 
 
-def draw_learning_curve(runs: Sequence[Path], out: Path) -> None:
-    """Draw return and coupling (eta, with policy resonance) over episodes; below, the mean reward by kind of level.
+def draw_one(experiment: Experiment) -> Figure:
+    """Return and coupling (eta, with policy resonance) over episodes; below, the mean reward by kind of level.
 
     Lines are means over the runs, bands reach from the lowest to the highest run, and vertical lines part the stages.
-
-    Raises:
-        UserError: a folder holds no metrics, or the runs' configs differ in more than the seed.
     """
-    configs = [RunFolder(path).load_config() for path in runs]
-    for path, config in zip(runs, configs, strict=True):
-        _refuse_another_experiment(path, _what_was_run(config), runs[0], _what_was_run(configs[0]))
-    tables = [_metrics_of(RunFolder(path)) for path in runs]
-    columns = {name for table in tables for row in table for name in row}
-    measure = "exact" if "exact/return" in columns else "greedy"
-    if f"{measure}/return" not in columns:
-        raise UserError(f"{runs[0]}: the run has no evaluation yet")
-    kinds: dict[str, list[str]] = {}
-    for level in environment_spec(configs[0]).levels:
-        kinds.setdefault(level.kind, []).append(f"{measure}/{level.name}")
-
+    measure, kinds = experiment.measure, experiment.level_kinds
     figure = Figure(figsize=(8, 5 if kinds else 3), layout="constrained")
     axes: list[Axes] = list(figure.subplots(2 if kinds else 1, 1, sharex=True, squeeze=False).flat)
-    _band(
-        axes[0], [_series(table, [f"{measure}/return"]) for table in tables], f"return ({measure}, greedy policy)", "C0"
-    )
+    _curve(axes[0], experiment, [f"{measure}/return"], _range, f"return ({measure}, greedy policy)", "C0")
     axes[0].set_ylabel("team return")
     twin = axes[0].twinx()
-    _band(twin, [_series(table, ["coupling"]) for table in tables], "probability of resonance (training only)", "C7")
+    _curve(twin, experiment, ["coupling"], _range, "probability of resonance (training only)", "C7")
     twin.set_ylim(0, 1)
     twin.set_ylabel("resonance probability")
-    lines = [*axes[0].get_lines(), *twin.get_lines()]
-    axes[0].legend(
-        lines,
-        [str(line.get_label()) for line in lines],
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=2,
-        frameon=False,
-    )
+    _legend_above(axes[0], twin)
     for index, (kind, names) in enumerate(kinds.items()):
-        _band(axes[1], [_series(table, names) for table in tables], f"Lv-{kind}", f"C{index + 1}")
+        _curve(axes[1], experiment, [f"{measure}/{name}" for name in names], _range, f"Lv-{kind}", f"C{index + 1}")
     if kinds:
         axes[1].set_ylabel("mean reward of a level")
         axes[1].legend(loc="lower right")
-    axes[-1].set_xlabel("episodes")
-    for axis in axes:
-        axis.grid(alpha=0.3)
-        for boundary in np.cumsum([stage.episodes for stage in configs[0].stages])[:-1]:
-            axis.axvline(boundary, color="black", linestyle=":", linewidth=1)
-    seeds = ", ".join(str(config.seed) for config in configs)
-    figure.suptitle(f"{configs[0].host.name} on {configs[0].environment.name}, seeds {seeds}")
+    _finish(axes, [experiment])
+    seeds = ", ".join(str(result.seed) for result in experiment.results)
+    figure.suptitle(f"{experiment.config.host.name} on {experiment.config.environment.name}, seeds {seeds}")
+    return figure
+
+
+def draw_several(experiments: Sequence[Experiment], metric: str) -> Figure:
+    """A metric over episodes, a line for each experiment, and a panel for each task of an environment.
+
+    Lines are means over the runs, bands their 95 % bootstrap intervals (none for a single run), and vertical lines part
+    the stages where all experiments of a panel have the same.
+    """
+    panels: dict[str, list[tuple[int, Experiment]]] = {}
+    for index, experiment in enumerate(experiments):
+        result = experiment.results[0]
+        panels.setdefault(f"{result.environment} {result.labels['task']}", []).append((index, experiment))
+    figure = Figure(figsize=(8, 1 + 3.2 * len(panels)), layout="constrained")
+    axes: list[Axes] = list(figure.subplots(len(panels), 1, squeeze=False).flat)
+    for axis, (title, members) in zip(axes, panels.items(), strict=True):
+        for index, experiment in members:
+            style = _LINES[index // 10 % len(_LINES)]
+            _curve(axis, experiment, [metric], bootstrap_band, experiment.name, f"C{index % 10}", style)
+        axis.set_ylabel(metric)
+        if len(panels) > 1:
+            axis.set_title(title)
+        if axis.get_lines() and len(experiments) > 1:
+            axis.legend()
+        _finish([axis], [experiment for _, experiment in members])
+    figure.suptitle("mean over seeds and its 95 % bootstrap interval")
+    return figure
+
+
+def figure_file(figure: Figure, out: Path) -> bytes:
+    """The figure in the format that the file's ending says.
+
+    Raises:
+        UserError: the ending stands for no format that matplotlib writes.
+    """
+    kind = out.suffix.removeprefix(".").lower()
+    if not kind:
+        raise UserError(f"{out}: cannot write the figure: the name needs an ending, as .png")
+    content = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "marl"}):
         try:
-            figure.savefig(out, dpi=150)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-            raise UserError(f"{out}: cannot write the figure: {reason}") from error
+            figure.savefig(content, dpi=150, format=kind, metadata=_NO_DATES.get(kind))
+        except ValueError as error:
+            raise UserError(f"{out}: cannot write the figure: {' '.join(str(error).split())}") from error
+    return content.getvalue()
 
 
-def _what_was_run(config: RunConfig) -> dict[str, object]:
-    """What must be equal for runs to be repetitions of each other, by the part of the config that says it."""
-    stages = [(stage.episodes, config.stage_exploration(index)) for index, stage in enumerate(config.stages)]
-    return {
-        "environment": config.environment,
-        "host": config.host,
-        "stages": stages,
-        "training.episodes_per_update": config.training.episodes_per_update,
-    }
-
-
-def _refuse_another_experiment(path: Path, own: dict[str, object], first: Path, its: dict[str, object]) -> None:
-    different = [part for part in own if own[part] != its[part]]
-    if different:
-        message = f"{path}: differs from {first} in {' and '.join(different)}; give `marl report` one group at a time"
-        raise UserError(message)
-
-
-def _metrics_of(folder: RunFolder) -> list[dict[str, str]]:
-    if not folder.metrics.is_file():
-        raise UserError(f"{folder.path}: the run has no metrics yet: there is no metrics.csv")
+def write_figure(content: bytes, out: Path) -> None:
+    """Write what ``figure_file`` made. Raises ``UserError`` where that is not possible."""
     try:
-        rows = read_metrics(folder.metrics)
-        for row in rows:
-            _ = [float(value) for value in row.values()]
-    except ValueError as error:
-        raise UserError(f"{folder.metrics}: this is no file of metrics: {error}") from error
-    return rows
+        write_whole(out, content)
+    except OSError as error:
+        raise UserError(f"{out}: cannot write the figure: {error.strerror}") from error
 
 
-def _series(table: Sequence[dict[str, str]], names: Sequence[str]) -> Series:
-    """The mean of the named metrics at every line that has them all."""
-    rows = [row for row in table if all(name in row for name in names)]
-    values = np.array([[float(row[name]) for name in names] for row in rows]).reshape(len(rows), len(names))
-    return np.array([float(row["episodes"]) for row in rows]), values.mean(axis=1)
+def _range(values: Float[np.ndarray, "runs points"]) -> Float[np.ndarray, "2 points"]:
+    return np.stack([values.min(axis=0), values.max(axis=0)])
 
 
-def _band(axis: Axes, series: Sequence[Series], label: str, colour: str) -> None:
-    """Mean and range over runs, at the episodes that all of them have."""
-    shortest = min(series, key=lambda one: len(one[0]))
-    if not len(shortest[0]):
+def _curve(
+    axis: Axes, experiment: Experiment, names: Sequence[str], band: Band, label: str, colour: str, style: str = "-"
+) -> None:
+    """The mean of the named metrics: over runs, with a band, at the episodes that all of the runs have reached."""
+    episodes, values = _common([_series(log, names) for log in experiment.logs])
+    if not len(episodes):
         return
-    values = np.stack([np.interp(shortest[0], *one) for one in series])
-    axis.plot(shortest[0], values.mean(axis=0), label=label, color=colour)
-    if len(series) > 1:
-        axis.fill_between(shortest[0], values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+    axis.plot(episodes, values.mean(axis=0), label=label, color=colour, linestyle=style)
+    if len(values) > 1:
+        low, high = band(values)
+        known = np.isfinite(low) & np.isfinite(high)
+        axis.fill_between(episodes, low, high, where=known, color=colour, alpha=0.2, linewidth=0)
+
+
+def _series(log: Sequence[dict[str, float]], names: Sequence[str]) -> Series:
+    """The mean of the named metrics at every line that has them all."""
+    rows = [row for row in log if all(name in row for name in names)]
+    values = np.array([[row[name] for name in names] for row in rows]).reshape(len(rows), len(names))
+    return np.array([row["episodes"] for row in rows]), values.mean(axis=1)
+
+
+def _common(series: Sequence[Series]) -> tuple[np.ndarray, Float[np.ndarray, "runs points"]]:
+    """The runs' values at the episodes of the one with the fewest lines, as far as all of them go."""
+    shortest = min((one[0] for one in series), key=len)
+    if not len(shortest):
+        return shortest, np.empty((len(series), 0))
+    first, last = max(one[0][0] for one in series), min(one[0][-1] for one in series)
+    episodes = shortest[(shortest >= first) & (shortest <= last)]
+    return episodes, np.stack([np.interp(episodes, *one) for one in series])
+
+
+def _legend_above(axis: Axes, twin: Axes) -> None:
+    lines = [*axis.get_lines(), *twin.get_lines()]
+    labels = [str(line.get_label()) for line in lines]
+    axis.legend(lines, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+
+
+def _finish(axes: Sequence[Axes], experiments: Sequence[Experiment]) -> None:
+    """Grid, label, and lines between the stages."""
+    axes[-1].set_xlabel("episodes")
+    stages = [[stage.episodes for stage in experiment.config.stages] for experiment in experiments]
+    for axis in axes:
+        axis.grid(alpha=0.3)
+        if all(one == stages[0] for one in stages):
+            for boundary in np.cumsum(stages[0])[:-1]:
+                axis.axvline(boundary, color="black", linestyle=":", linewidth=1)

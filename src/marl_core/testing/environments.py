@@ -205,13 +205,14 @@ def table_says_what_agents_see(case: EnvironmentCase) -> None:
     assert spec.situations is not None
     shapes = expected_shapes(spec, spec.situations)
     for name, value in tensors_in(table).items():
-        assert name in {"features", "entities", "entity_mask", "action_mask"}, f"the table cannot hold {name}"
+        possible = {"features", "entities", "entity_mask", "action_mask", "state"}
+        assert name in possible, f"the table cannot hold {name}"
         assert value.shape == shapes.get(name), f"the table's {name} has shape {tuple(value.shape)}"
     seen, choice = environment.reset(), case.generator(0)
     for _ in range(spec.max_steps):
-        _check_situations(seen, spec.situations)
+        _check_situations(seen, table, spec.situations)
         seen = play(environment, seen, choice, 1)[0].result.observation
-    _check_situations(seen, spec.situations)
+    _check_situations(seen, table, spec.situations)
     assert environment.distinct_observations is not None
     check_same_observation(table, environment.distinct_observations, "the table before and after play")
 
@@ -234,10 +235,13 @@ def _choose(environment: Environment, seen: Observation, preferred: int) -> Tens
     return rank.argmin(-1) if legal is None else torch.where(legal, rank, spec.actions).argmin(-1)
 
 
-def _check_situations(seen: Observation, situations: int) -> None:
+def _check_situations(seen: Observation, table: Observation, situations: int) -> None:
     assert seen.situation is not None, "an environment with a table must give situations"
     inside = (seen.situation >= 0) & (seen.situation < situations)
     assert inside.all(), f"situations go beyond 0..{situations - 1}"
+    if table.state is not None:
+        alike = (seen.situation == seen.situation[:, :1]).all()
+        assert alike, "the table holds states, but agents of one game are in different situations"
 
 
 def _check_clocks(

@@ -15,6 +15,7 @@ from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import Evaluation, evaluate
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, Ranks
 from marl_core.registry import build
+from marl_core.replay import Replay
 from marl_core.rng import Generators, seed_for
 from marl_core.rollout import Collector
 from marl_core.training.compiled import CompiledLoss
@@ -52,6 +53,7 @@ class Learner(LightningModule):
         self.latest_return: float | None = None
         self.stop_requested = False
         self._collector: Collector | None = None
+        self._replay: Replay | None = None
 
     @property
     def stage_episodes(self) -> int:
@@ -80,20 +82,25 @@ class Learner(LightningModule):
         # A stage's own streams: with those of the run it would play the games of the stage before once more.
         seed = seed_for(self.run.seed, "stage", self.progress.stage)
         self._generators = Generators(seed, self.global_rank, self.device)
-        self._environment: Environment = build(
+        self.environment: Environment = build(
             "environment",
             self.run.environment,
             games=training.episodes_per_update // self.trainer.world_size,
             device=self.device,
             generator=self._generators["environment"],
         )
-        self._collector = Collector(self._environment, self._generators["exploration"], use_table=training.use_table)
+        self._collector = Collector(self.environment, self._generators["exploration"], use_table=training.use_table)
+        settings = self.host.replay
+        if settings is not None:
+            self._replay = Replay(settings.capacity // self.trainer.world_size, self.environment.spec)
         if training.compile:
             self.host.evaluate_losses_by(CompiledLoss(self.host, self._flat_adam()))
         if self._saved is not None:
             own = self._saved["marl"]["ranks"][self.global_rank]
             self._generators.load_state_dict(own["generators"])
-            self._environment.load_state_dict(own["environment"])
+            self.environment.load_state_dict(own["environment"])
+            if self._replay is not None:
+                self._replay.load_state_dict(own["replay"], self.device, self._collector.table(self.host))
             self._saved = None
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()})
@@ -107,6 +114,14 @@ class Learner(LightningModule):
         """This rank's share of the episodes of an update."""
         assert self._collector is not None
         return self._collector.collect(self.host, self.exploration, self.progress)
+
+    def recall(self, rollout: Rollout) -> Rollout | None:
+        """What to learn from once ``rollout`` has been played: itself or, off-policy, episodes out of the replay."""
+        settings = self.host.replay
+        if settings is None or self._replay is None:
+            return rollout
+        self._replay.add(rollout)
+        return self._replay.sample(settings.batch // self.ranks.count, self._generators["replay"], rollout.progress)
 
     def learn(self, rollout: Rollout) -> Mapping[str, Tensor | float]:
         """All optimisation steps that the host asks for; what it reports of the last."""
@@ -125,9 +140,10 @@ class Learner(LightningModule):
     def training_step(self, batch: Any, batch_index: int) -> None:
         """One iteration."""
         rollout = self.collect()
-        metrics = self.learn(rollout)
+        recalled = self.recall(rollout)
+        metrics = {} if recalled is None else self.learn(recalled)
         self._advance(rollout)
-        due = self.progress.updates % self.run.training.log_every == 0 or self._evaluation_is_due()
+        due = self.progress.updates % self.run.training.log_every == 0 or self.evaluation_is_due
         if due:
             self._log({**self._counts(), **self._rollout_metrics(rollout, metrics), **self._evaluation_metrics()})
         if self.stop_requested:
@@ -147,7 +163,9 @@ class Learner(LightningModule):
             updates=self.progress.updates + 1,
         )
 
-    def _evaluation_is_due(self) -> bool:
+    @property
+    def evaluation_is_due(self) -> bool:
+        """Whether the update just made is one to evaluate after."""
         due = self.progress.updates % self.run.training.evaluate_every == 0
         return due or self.progress.stage_episodes == self.stage_episodes
 
@@ -166,7 +184,7 @@ class Learner(LightningModule):
         return {**means, "coupling": float(weights[1:].sum())}
 
     def _evaluation_metrics(self) -> dict[str, float]:
-        if not self._evaluation_is_due() or self.global_rank != 0:
+        if not self.evaluation_is_due or self.global_rank != 0:
             return {}
         training = self.run.training
         result: Evaluation = evaluate(
@@ -185,7 +203,12 @@ class Learner(LightningModule):
 
         Lightning's own counts are left out: they are of the current fit, and fits end where a run is interrupted.
         """
-        own = {"generators": self._generators.state_dict(), "environment": self._environment.state_dict()}
+        own: dict[str, Any] = {
+            "generators": self._generators.state_dict(),
+            "environment": self.environment.state_dict(),
+        }
+        if self._replay is not None:
+            own["replay"] = self._replay.state_dict()
         everyone: list[Any] = [own]
         if self.ranks.count > 1:
             everyone = [None] * self.ranks.count

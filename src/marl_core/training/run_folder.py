@@ -14,7 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from marl_core.config.run import RunConfig
@@ -33,6 +35,7 @@ class RunFolder:
         self.metrics = path / "metrics.csv"
         self.checkpoint = path / "checkpoints" / "last.ckpt"
         self.summary = path / "summary.json"
+        self.policies_folder = path / "policies"
 
     def create(self, config: RunConfig, modules: Path | None = None) -> None:
         """Start a new run here. Raises ``UserError`` where there is one already.
@@ -89,6 +92,18 @@ class RunFolder:
             message = f"{self.checkpoint}: this is no checkpoint of a run (it holds no training progress)"
             raise UserError(message) from error
         return saved
+
+    def write_policies(self, episodes: int, policies: Float[np.ndarray, "M N A"]) -> None:
+        """Write ``policies/EPISODES.npy``: every agent's policy in every distinct observation."""
+        content = io.BytesIO()
+        np.save(content, policies, allow_pickle=False)
+        self.policies_folder.mkdir(exist_ok=True)
+        write_whole(self.policies_folder / f"{episodes:010d}.npy", content.getvalue())
+
+    def policies(self) -> list[tuple[int, Float[np.ndarray, "M N A"]]]:
+        """What ``training.record_policies`` has kept: episodes trained, and the policies then."""
+        files = sorted(self.policies_folder.glob("*.npy"))
+        return [(int(file.stem), np.load(file, allow_pickle=False)) for file in files]
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``."""

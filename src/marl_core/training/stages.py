@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, IterableDataset
 
-from marl_core.compatibility import check_compatible, check_unchanged
+from marl_core.compatibility import check_compatible, check_replay, check_unchanged
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Evaluation, evaluate
@@ -29,6 +29,7 @@ from marl_core.training.learner import Learner
 from marl_core.training.loggers import MetricsFile
 from marl_core.training.progress_bar import RunProgressBar
 from marl_core.training.ranks import rank
+from marl_core.training.record import RecordPolicies
 from marl_core.training.run_folder import RunFolder, WholeCheckpointIO
 from marl_core.types import EnvironmentSpec, Progress
 
@@ -88,6 +89,7 @@ def prepare(
     spec = environment_spec(config)
     check_compatible(config, spec)
     host: HostAlgorithm = build("host", config.host, spec, generator("cpu", config.seed, "network"))
+    check_replay(config, host)
     progress = Progress(**saved["marl"]["progress"]) if saved else Progress()
     for stage in range(progress.stage + 1):
         exploration = enter_stage(config, stage, host)
@@ -159,6 +161,8 @@ def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: Metric
         purge = learner.progress.updates + 1 if learner.progress.updates else 0
         loggers.append(TensorBoardLogger(folder.path, name="", version="tensorboard", purge_step=purge))
     callbacks: list[Callback] = [_SaveEveryEpoch(folder)]
+    if config.training.record_policies:
+        callbacks.append(RecordPolicies(folder))
     if progress_bar:
         callbacks.append(RunProgressBar(config))
     trainer = _trainer(config, loggers, callbacks)

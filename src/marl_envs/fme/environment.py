@@ -23,7 +23,8 @@ class FME(Environment):
     """Fast Multi-agent Evaluation: a team passes levels in order, one joint action at each (Appendix A.2).
 
     The episode ends after the last level. Agent i at level l sees the level index and its own one-hot identity, so
-    there are only L x N observations. Rewards are the team's; no agent dies and every action is legal.
+    there are only L x N observations. The state is the level, one-hot. Rewards are the team's; no agent dies and every
+    action is legal.
     """
 
     Config = FMEConfig
@@ -47,6 +48,7 @@ class FME(Environment):
             actions=config.actions,
             max_steps=len(levels),
             features=self._table.features.shape[-1],
+            state_features=len(levels),
             situations=len(levels),
             fixed_length=True,
             levels=tuple(names),
@@ -100,4 +102,4 @@ def _observations(levels: int, agents: int, level_index: str, device: torch.devi
         level = ((index - index.mean()) / index.std(correction=0).clamp(min=1.0)).unsqueeze(-1)
     shape = (levels, agents)
     features = torch.cat([level.unsqueeze(1).expand(*shape, -1), torch.eye(agents).expand(*shape, -1)], dim=-1)
-    return Observation(features=features.to(device))
+    return Observation(features=features.to(device), state=torch.eye(levels, device=device))

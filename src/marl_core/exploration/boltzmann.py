@@ -1,0 +1,47 @@
+"""Boltzmann exploration: sampling by the values themselves."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor
+
+from marl_core.exploration.schedule import AnnealedConfig
+from marl_core.exploration.softmax import ILLEGAL, log_softmax_policy
+from marl_core.protocols import ExplorationStrategy, Scores
+from marl_core.types import Progress
+
+
+class BoltzmannConfig(AnnealedConfig):
+    """Settings of Boltzmann exploration; temperatures are in units of the values."""
+
+    start: float = Field(default=1.0, gt=0, description="Temperature at the beginning of the run.")
+    end: float = Field(default=0.05, gt=0, description="Temperature after `anneal_steps` and from there on.")
+
+
+@final
+class Boltzmann(ExplorationStrategy):
+    """Every agent samples softmax(Q / temperature): the better an action seems, the more often it is tried."""
+
+    Config = BoltzmannConfig
+
+    def __init__(self, config: BoltzmannConfig) -> None:
+        self.config = config
+
+    @property
+    def accepts(self) -> frozenset[Scores]:
+        """Action values."""
+        return frozenset({"values"})
+
+    def log_policy(
+        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+    ) -> Float[Tensor, "*B N A"]:
+        """Softmax of the values over the temperature, among the legal actions."""
+        scores = scores.float() if scores.dtype.itemsize < 4 else scores
+        # Relative to the best legal action: at a low temperature no legal one may fall below the illegal ones' score.
+        best = (scores if legal is None else scores.masked_fill(~legal, -torch.inf)).amax(-1, keepdim=True)
+        relative = (scores - best.detach()) / self.config.at(progress)
+        return log_softmax_policy(relative.clamp(min=ILLEGAL), legal)

@@ -1,0 +1,128 @@
+"""What a worker does for a job."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from marl_core.config.components import validate_strictly
+from marl_core.config.run import RunConfig
+from marl_core.config.yaml_file import dump_run
+from marl_core.errors import UserError
+from marl_core.registry import look_for_modules_in
+from marl_core.sweep.jobs import is_begun, is_done
+from marl_core.training.run_folder import RunFolder, write_whole
+from marl_core.training.run_lock import run_lock
+from marl_core.training.stages import train
+
+#: Seconds that the workers of a sweep which was killed have to notice it.
+_PATIENCE = 5.0
+#: What a run that continues another does not take over from its folder.
+_OWN = ("config.yaml", "summary.json", "lock", "error.txt", "*.part")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job as a message to a worker.
+
+    Args:
+        path: the run folder.
+        config: the run's, as JSON.
+        continues: the folder of the finished run that this one goes on from, if it does.
+        modules: folders of the modules that configs name.
+    """
+
+    path: str
+    config: dict[str, Any]
+    continues: str | None
+    modules: tuple[str, ...]
+
+
+def perform(task: Task) -> str | None:
+    """Train the run to its end.
+
+    Returns:
+        None, or a line that says why it failed. The whole traceback is in the run folder's ``error.txt``.
+    """
+    path = Path(task.path)
+    try:
+        with run_lock(path, _PATIENCE):
+            return _perform_locked(task, RunFolder(path))
+    except (UserError, OSError) as error:  # the lock's
+        return _line(error)
+
+
+def _perform_locked(task: Task, folder: RunFolder) -> str | None:
+    report = folder.path / "error.txt"
+    try:
+        torch.set_num_threads(1)  # again each time: a run may have set its own number
+        look_for_modules_in(*task.modules)
+        config = validate_strictly(RunConfig, task.config)
+        _prepare(folder, config, task.continues)
+        if not is_done(config, folder):
+            train(config, folder, progress_bar=False)
+    except (Exception, KeyboardInterrupt) as error:  # the latter is what Lightning makes of a component's sys.exit()
+        with suppress(OSError):
+            report.write_text(traceback.format_exc())
+        return _line(error)
+    report.unlink(missing_ok=True)
+    return None
+
+
+def _prepare(folder: RunFolder, config: RunConfig, continues: str | None) -> None:
+    """Have the folder hold this run, with what is trained of it already."""
+    if is_begun(config, folder):
+        if folder.load_config() != config:  # it differs in nothing that matters to what is learnt
+            write_whole(folder.config_file, dump_run(config).encode())
+    elif continues is None:
+        folder.create(config, _modules_folder(config))
+    else:
+        _take_over(RunFolder(Path(continues)), folder, config)
+
+
+def _take_over(first: RunFolder, folder: RunFolder, config: RunConfig) -> None:
+    """Start the run from where another one ended. Only with ``config.yaml``, the last file, it is a run at all."""
+    if not first.checkpoint.exists():
+        raise UserError(f"{first.path}: the run is done, but its checkpoint is gone, so nothing can continue it")
+    others = shutil.ignore_patterns(*_OWN)
+    shutil.copytree(first.path, folder.path, ignore=others, copy_function=_copy_whole, dirs_exist_ok=True)
+    write_whole(folder.config_file, dump_run(config).encode())
+
+
+def _copy_whole(source: str, target: str) -> None:
+    write_whole(Path(target), Path(source).read_bytes())
+
+
+def _modules_folder(config: RunConfig) -> Path | None:
+    """The folder of the first module that the config names as ``module:Class``; None where it names none."""
+    for name in _names(config.model_dump(mode="json")):
+        root = sys.modules.get(name.partition(":")[0].partition(".")[0])
+        if ":" in name and root is not None:
+            package = getattr(root, "__path__", None)
+            return Path(next(iter(package))).parent if package else Path(str(root.__file__)).parent
+    return None
+
+
+def _names(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("name"), str):
+            yield part["name"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            yield from _names(inner)
+
+
+def _line(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return message
+    return f"{type(error).__name__}: {message}".removesuffix(": ")

@@ -1,0 +1,45 @@
+"""Keeping the team's policies over training."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from marl_core.training.learner import Learner
+from marl_core.training.run_folder import RunFolder
+
+
+@final
+class RecordPolicies(Callback):
+    """``training.record_policies``: a file for each evaluation, so that a resumed run writes the same ones again.
+
+    There is something to write only where agents can see few distinct observations and the host needs no memory.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The policies before any training."""
+        assert isinstance(pl_module, Learner)
+        if pl_module.progress.updates == 0:
+            self._write(pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The policies that have just been evaluated."""
+        assert isinstance(pl_module, Learner)
+        if pl_module.evaluation_is_due:
+            self._write(pl_module)
+
+    @torch.no_grad()
+    def _write(self, learner: Learner) -> None:
+        table = learner.environment.distinct_observations
+        if learner.global_rank != 0 or table is None or learner.host.needs.memory:
+            return
+        scores, _ = learner.host.scores(table, {})
+        policies = learner.exploration.log_policy(scores, table.legal_actions(), learner.progress).exp()
+        self._folder.write_policies(learner.progress.episodes, policies.float().cpu().numpy())

@@ -1,0 +1,115 @@
+"""What the figures have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from marl_core.evaluation.results import Label, RunResult
+from marl_pr.paper.experiments import OPTIMUM
+from marl_pr.paper.scores import Reading, mean_of, select, values_of
+
+
+def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[Figure, Axes]:
+    """A figure of one plot with these labels."""
+    figure = Figure(figsize=size, layout="constrained")
+    axis = figure.subplots()
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+    axis.grid(alpha=0.3)
+    return figure, axis
+
+
+def interval_bars(
+    axis: Axes, groups: Mapping[Label, Sequence[RunResult]], reading: Reading, label: str, colour: int
+) -> None:
+    """Means over the runs at each place on the axis, with their intervals as bars; places without runs are left out."""
+    known = {place: interval for place, runs in groups.items() if (interval := mean_of(runs, reading)) is not None}
+    if not known:
+        return
+    middle = np.array([one.mean for one in known.values()])
+    ends = np.array([[one.mean - one.low, one.high - one.mean] for one in known.values()]).T
+    ends = np.where(np.isfinite(ends), ends.clip(min=0), 0)  # of a single run nothing is known
+    axis.errorbar(list(known), middle, yerr=ends, label=label, color=f"C{colour}", capsize=3, marker=".")
+
+
+def add_legend(axis: Axes, *others: Axes) -> None:
+    """A legend above the plot, of all that has a label on axes that share a place, if anything has."""
+    parts = [part.get_legend_handles_labels() for part in (axis, *others)]
+    handles = [handle for found, _ in parts for handle in found]
+    if handles:
+        labels = [label for _, found in parts for label in found]
+        axis.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+
+
+def mark_optimum(axis: Axes) -> None:
+    """The dotted line of the paper's figures."""
+    axis.axhline(OPTIMUM, color="black", linestyle=":", linewidth=1)
+
+
+def team_size_scale(axis: Axes, teams: Sequence[float]) -> None:
+    """N on a logarithmic axis, with the teams that there are."""
+    if teams:
+        axis.set_xscale("log")
+        axis.set_xticks(teams, [f"{agents:g}" for agents in teams])
+        axis.minorticks_off()
+
+
+def return_curves(groups: Mapping[str, Sequence[RunResult]]) -> Figure:
+    """Return over episodes for each group of runs that resonate in their second stage; eta on a second axis."""
+    figure, axis = one_axis("episodes", "return of the greedy team")
+    for place, (label, runs) in enumerate(groups.items()):
+        curve_band(axis, runs, "exact/return", label, f"C{place}")
+    mark_optimum(axis)
+    twin = axis.twinx()
+    curve_band(twin, next((runs for runs in groups.values() if runs), []), "coupling", "resonance probability", "C7")
+    twin.set_ylim(0, 1)
+    twin.set_ylabel("resonance probability eta (training only)")
+    add_legend(axis, twin)
+    return figure
+
+
+def curve_band(axis: Axes, runs: Sequence[RunResult], metric: str, label: str, colour: str) -> None:
+    """A metric over episodes: the mean over runs, and a band from the lowest to the highest."""
+    runs = [run for run in runs if metric in run.metrics]
+    if not runs:
+        return
+    episodes = runs[0].episodes
+    values = np.stack([run.metrics[metric] for run in runs])
+    axis.plot(episodes, values.mean(0), label=label, color=colour)
+    axis.fill_between(episodes, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+
+
+def heat_map(
+    axis: Axes, runs: Sequence[RunResult], *, across: str, up: str, reading: Reading, limits: tuple[float, float]
+) -> AxesImage:
+    """The mean over runs for each pair of two labels' values, written into its cell; empty where no run is."""
+    columns, rows = values_of(runs, across), values_of(runs, up)
+    means = np.full((max(1, len(rows)), max(1, len(columns))), np.nan)
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            interval = mean_of(select(runs, **{up: row, across: column}), reading)
+            if interval is not None:
+                means[y, x] = interval.mean
+                bright = interval.mean > (limits[0] + 2 * limits[1]) / 3
+                colour = "black" if bright else "white"
+                axis.text(x, y, f"{interval.mean:.2f}", ha="center", va="center", color=colour)
+    image = axis.imshow(means, origin="lower", aspect="auto", cmap="viridis", vmin=limits[0], vmax=limits[1])
+    axis.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
+    axis.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+    return image
+
+
+def save_figure(figure: Figure, folder: Path) -> None:
+    """Write ``figure.png`` and ``figure.svg``: equal figures make equal files."""
+    with mpl.rc_context({"svg.hashsalt": "marl"}):
+        figure.savefig(folder / "figure.svg", metadata={"Date": None})
+        figure.savefig(folder / "figure.png", dpi=150, metadata={"Software": None})

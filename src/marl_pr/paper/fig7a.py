@@ -1,0 +1,56 @@
+"""Fig. 7a: the final return over the greatest resonance probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, final
+
+from matplotlib.figure import Figure
+
+from marl_core.evaluation.results import RunResult
+from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis
+from marl_pr.paper.experiments import LARGE_TEAM, P_MIN, PPO_MA_PR_FAST, ppo_ma, resonant, unique
+from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.markdown import comparison_table
+from marl_pr.paper.scale import Scale, Seeds
+from marl_pr.paper.scores import by_label, final_return, mean_of, select, values_of
+
+
+@final
+class Fig7a(Item):
+    """PR-Fast, the dependable variant; the paper does not say which it shows."""
+
+    name = "fig7a"
+    title = f"Fig. 7a: final return over eta_max, 1A4B2C, N = {LARGE_TEAM}, p_min = {P_MIN}"
+    notes = (
+        f"The paper prints neither N nor the variant; N = {LARGE_TEAM} and PR-Fast were chosen. eta_max = 0 is a second"
+        " stage without resonance, but with a head for each agent. Exact return of the greedy team, mean over runs"
+        " [95 % bootstrap interval]."
+    )
+    etas: ClassVar[tuple[float, ...]] = tuple(tenth / 10 for tenth in range(10))
+    algorithms: ClassVar[tuple[str, ...]] = (PPO_MA_PR_FAST,)
+
+    def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
+        """Every eta_max goes on from the same first stage."""
+        plain = [ppo_ma(scale, LARGE_TEAM, seed) for seed in range(seeds.ppo_ma)]
+        resonating = [resonant(one, scale, "pr_fast", eta_max=eta) for eta in scale.of(self.etas) for one in plain]
+        return unique([*plain, *resonating])
+
+    def table(self, results: Sequence[RunResult]) -> str:
+        """A row for each eta_max."""
+        return comparison_table(
+            "eta_max",
+            {f"{eta:g}": eta for eta in values_of(results, "eta_max")},
+            self.algorithms,
+            lambda eta, algorithm: mean_of(select(results, eta_max=eta, algorithm=algorithm), final_return),
+        )
+
+    def draw(self, results: Sequence[RunResult]) -> Figure:
+        """The mean and its interval over eta_max."""
+        figure, axis = one_axis("greatest resonance probability, eta_max", "final return")
+        for place, algorithm in enumerate(self.algorithms):
+            groups = by_label(select(results, algorithm=algorithm), "eta_max")
+            interval_bars(axis, groups, final_return, algorithm, place)
+        mark_optimum(axis)
+        add_legend(axis)
+        return figure

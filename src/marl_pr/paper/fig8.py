@@ -1,0 +1,70 @@
+"""Fig. 8: PPO-MA and Fine-tuned QMIX over the tasks of Table 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+from matplotlib.figure import Figure
+
+from marl_core.evaluation.results import Label, RunResult
+from marl_envs.fme.tags import TABLE_2
+from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis
+from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix
+from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.markdown import comparison_table
+from marl_pr.paper.scale import Scale, Seeds
+from marl_pr.paper.scores import final_return, mean_of, select
+
+
+@final
+class Fig8(Item):
+    """The more Lv-C levels, the more there is to lose.
+
+    Args:
+        agents: N, which the paper does not print for this figure.
+    """
+
+    name = "fig8"
+
+    def __init__(self, agents: int = 15) -> None:
+        self._agents = agents
+        self.title = f"Fig. 8: final return over the tasks of Table 2, N = {agents}, without resonance"
+        self.notes = (
+            f"The paper does not print N for this figure; {agents} was chosen, where Table 1 tells the two hosts apart."
+            " Exact return of the greedy team, mean over runs [95 % bootstrap interval]; the optimum is always 7."
+        )
+
+    def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
+        """Every task with both hosts."""
+        tags = scale.of(tuple(TABLE_2))
+        return [
+            *(ppo_ma(scale, self._agents, seed, tag) for tag in tags for seed in range(seeds.ppo_ma)),
+            *(qmix(scale, self._agents, seed, tag) for tag in tags for seed in range(seeds.qmix)),
+        ]
+
+    def table(self, results: Sequence[RunResult]) -> str:
+        """A row for each task, a column for each host."""
+        return comparison_table(
+            "task",
+            {tag: tag for tag in _tags(results)},
+            (PPO_MA, QMIX),
+            lambda tag, algorithm: mean_of(select(results, task=tag, algorithm=algorithm), final_return),
+        )
+
+    def draw(self, results: Sequence[RunResult]) -> Figure:
+        """A line for each host."""
+        figure, axis = one_axis("task", "final return")
+        for place, algorithm in enumerate((PPO_MA, QMIX)):
+            groups: dict[Label, list[RunResult]] = {
+                tag: select(results, task=tag, algorithm=algorithm) for tag in _tags(results)
+            }
+            interval_bars(axis, groups, final_return, algorithm, place)
+        mark_optimum(axis)
+        add_legend(axis)
+        return figure
+
+
+def _tags(results: Sequence[RunResult]) -> list[str]:
+    found = {run.labels["task"] for run in results}
+    return [tag for tag in TABLE_2 if tag in found]

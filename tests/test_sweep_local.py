@@ -1,0 +1,192 @@
+"""Sweeps in processes of their own, which end in every way that processes end."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marl_core.errors import UserError
+from marl_core.sweep import Job, run_sweep
+from marl_core.sweep.jobs import is_done
+from marl_core.training.run_folder import RunFolder
+from tests.runs import differences, go_on, outcome
+from tests.sweep_command import sweep_jobs
+from tests.sweeps import chain, config, mortal_config
+
+
+@pytest.fixture(autouse=True)
+def modules_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
+        yield
+    sys.modules.pop("mortal", None)
+
+
+def test_whatever_happens_to_some_jobs_the_others_finish(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    mortal = {end: mortal_config(tmp_path, end) for end in ("raise", "sys.exit", "exit", "kill")}
+    jobs = [
+        *(Job(end, run.model_copy(update={"stages": run.stages[:1]})) for end, run in mortal.items()),
+        Job("orphan", mortal["raise"], "raise"),
+        Job("orphan's orphan", mortal["raise"].model_copy(update={"stages": mortal["raise"].stages * 2}), "orphan"),
+        *chain(3),
+    ]
+    runs = tmp_path / "runs"
+    expected = {
+        "raise": "RuntimeError: mortal, and dead",
+        "sys.exit": "KeyboardInterrupt",
+        "exit": "its worker process ended (exit status 3)",
+        "kill": "its worker process was killed (SIGKILL, perhaps for want of memory)",
+        "orphan": "it continues 'raise', which failed",
+        "orphan's orphan": "it continues 'orphan', which failed",
+    }
+    assert run_sweep(jobs, runs, workers=2) == expected
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    for name, line in expected.items():
+        assert f"{name}: {line}\n" in shown.err
+    assert "2/8 jobs" in shown.err
+    assert "6 failed" in shown.err
+    (tmp_path / "healed").touch()
+    assert run_sweep(jobs, runs, workers=1, show_progress=False) == {}
+    assert capfd.readouterr() == ("", "")
+    assert all(is_done(job.config, RunFolder(runs / job.name)) for job in jobs)
+    whole = RunFolder(tmp_path / "whole")
+    whole.create(config(stages=2))
+    go_on(whole)
+    assert differences(outcome(RunFolder(runs / "two-3")), outcome(whole)) == []
+
+
+def test_a_missing_guard_is_said(tmp_path: Path) -> None:
+    script = tmp_path / "sweep.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from marl_core.errors import UserError\n"
+        "from marl_core.sweep import run_sweep\n"
+        "from tests.sweeps import chain\n"
+        "try:\n"
+        "    run_sweep(chain(3), Path('runs'))\n"
+        "except UserError as error:\n"
+        "    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert "if __name__ == '__main__'" in done.stdout
+
+
+def launch(folder: Path, updates: int, workers: int = 2) -> subprocess.Popen[str]:
+    # A session of its own: signals reach nobody else.
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.sweep_command", str(folder), str(workers), str(updates)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=Path(__file__).parent.parent,
+    )
+
+
+def group(process: subprocess.Popen[str]) -> list[int]:
+    """The living processes of a launched sweep's session, but for itself. Those that only await burial are dead."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(session) == process.pid != int(entry.name) and state != "Z":
+            found.append(int(entry.name))
+    return found
+
+
+def wait_until_gone(process: subprocess.Popen[str], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while group(process):
+        assert time.monotonic() < until, f"leftovers {seconds} s after the sweep"
+        time.sleep(0.05)
+
+
+def wait_for_training(folder: Path, process: subprocess.Popen[str]) -> None:
+    """Return once a run is being trained."""
+    until = time.monotonic() + 60
+    while not any(folder.glob("*/lock")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+def forget_locks(folder: Path) -> None:
+    """The files of locks that were held when the sweep was killed, so that new ones can be told."""
+    for lock in folder.glob("*/lock"):
+        lock.unlink()
+
+
+def survive_kills(tmp_path: Path, updates: int, delays: list[float]) -> int:
+    """Kill a sweep after each of the delays, counted from the first run's start, and go on to its end.
+
+    Returns:
+        How many kills came in time.
+    """
+    for job in sweep_jobs(updates):
+        whole = RunFolder(tmp_path / "whole" / job.name)
+        whole.create(job.config)
+        go_on(whole)
+    folder, died = tmp_path / "killed", 0
+    for delay in delays:
+        process = launch(folder, updates)
+        wait_for_training(folder, process)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        died += process.returncode == -signal.SIGKILL
+        wait_until_gone(process, 3.0)
+        forget_locks(folder)
+    assert run_sweep(sweep_jobs(updates), folder, show_progress=False) == {}
+    for job in sweep_jobs(updates):
+        one, other = (outcome(RunFolder(tmp_path / which / job.name)) for which in ("killed", "whole"))
+        assert differences(one, other) == []
+    return died
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+
+
+@needs_proc
+def test_killed_twice(tmp_path: Path) -> None:
+    delays = [random.Random(5).uniform(0.2, 1.0) for _ in range(2)]
+    assert survive_kills(tmp_path, 40, delays) == 2
+
+
+@needs_proc
+@pytest.mark.slow
+def test_killed_fifteen_times(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    assert survive_kills(tmp_path, 150, [0.0, *(chance.uniform(0.0, 1.2) for _ in range(14))]) >= 10
+
+
+@needs_proc
+def test_control_c_ends_all_workers(tmp_path: Path) -> None:
+    process = launch(tmp_path, 2000)
+    wait_for_training(tmp_path, process)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert out == ""
+    messages = [line for line in err.splitlines() if line.strip() and "━" not in line]
+    assert messages == ["marl: interrupted, 0 of 3 jobs are done; the same command goes on from there"]
+    wait_until_gone(process, 1.0)
+
+
+def test_broken_workers_are_a_users_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "not_there.py"))
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    with pytest.raises(UserError, match="the sweep's workers cannot start"):
+        run_sweep([Job("a", config())], tmp_path, show_progress=False)
