@@ -21,7 +21,7 @@ from marl_envs.adca.physics import wrap
 from marl_envs.adca.rules import advance, verdict
 from tests.adca_golden import GUARDS, Recording, excerpt, full
 
-#: Battles are stored in single precision but for the "exact" ones: positions up to 7, speeds up to 1, angles up to 2 pi.
+#: Battles are stored in single precision but for the "exact" ones: positions up to 7, angles up to 2 pi.
 SINGLE, EXACT = 3e-6, 1e-9
 
 
@@ -138,7 +138,7 @@ def test_squads_are_those_of_the_recorded_seed(recording: Recording) -> None:
     count = squads(recording.attackers)
     draws = np.empty((len(recording.arrays["clock"]), count))
     for row, seed in zip(draws, recording.arrays["kmeans_seed"], strict=True):
-        source = np.random.RandomState(int(seed))  # noqa: NPY002 (the generator of the recordings)
+        source = np.random.RandomState(int(seed))
         row[0] = (source.randint(recording.attackers) + 0.5) / recording.attackers
         row[1:] = source.uniform(size=count - 1)
     points = recording.battle().position[..., GUARDS:]

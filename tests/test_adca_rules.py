@@ -100,7 +100,9 @@ def test_motion_one_by_one(seed: int, sizes: tuple[int, int]) -> None:
         speed = math.hypot(*new)
         new = [v / max(1.0, speed) for v in new]
         assert after.velocity[0, :, one].tolist() == pytest.approx(new, abs=1e-12)
-        assert (after.position - battle.position)[0, :, one].tolist() == pytest.approx([0.1 * v for v in new], abs=1e-12)
+        assert (after.position - battle.position)[0, :, one].tolist() == pytest.approx(
+            [0.1 * v for v in new], abs=1e-12
+        )
         turn = {5: 0.17, 6: -0.17}.get(int(actions[0, one]), 0.0) if own else 0.0
         aimed = float(battle.heading[0, one]) if own else float(orders.heading[0, one - guards])
         assert float(after.heading[0, one]) == pytest.approx((aimed + turn + math.pi) % (2 * math.pi) - math.pi)
@@ -122,7 +124,7 @@ def test_the_wall_is_the_limit_of_the_softplus(seed: int) -> None:
 @given(seed=seeds(), thrust=st.floats(0, 3))
 @settings(max_examples=15)
 def test_the_wall_keeps_everybody_in(seed: int, thrust: float) -> None:
-    """Whoever keeps pushing outwards comes no further than a quarter of a unit beyond it; whoever starts there returns."""
+    """Pushing outwards leads no further than a quarter of a unit beyond it; whoever starts there returns."""
     start = scattered(seed, 10, 5.4)
     position, velocity = start.position, start.velocity
     for step in range(150):

@@ -25,6 +25,7 @@ from marl_pr.strategy import PolicyResonance
 
 #: With what settings to check a component, where it has settings without a default. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
+    ("environment", "adca"): [{"agents": 3, "attackers": 4, "max_steps": 4}],
     ("environment", "fme"): [
         {"agents": 5, "tag": "1A2B4C"},
         {"agents": 2, "tag": "1A1B1C", "actions": 4, "level_index": "one_hot"},

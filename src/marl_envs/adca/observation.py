@@ -129,8 +129,6 @@ def _binomial_cumulative(probability: float, device: torch.device) -> Float[Tens
     """P(X <= k) of X ~ Binomial(v, probability), for v = 0 to 6 and k = 0 to v - 1; 2, out of reach, from k = v on."""
     table = torch.full((NEIGHBOURS + 1, NEIGHBOURS), 2.0, dtype=torch.float64)
     for visible in range(NEIGHBOURS + 1):
-        mass = [
-            math.comb(visible, k) * probability**k * (1 - probability) ** (visible - k) for k in range(visible)
-        ]
+        mass = [math.comb(visible, k) * probability**k * (1 - probability) ** (visible - k) for k in range(visible)]
         table[visible, :visible] = torch.tensor(mass, dtype=table.dtype).cumsum(0)
     return table.mT.float().to(device)

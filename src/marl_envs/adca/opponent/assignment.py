@@ -75,7 +75,7 @@ def partners(groups: Groups, by_rank: Int[Tensor, "rounds ranks"]) -> Int[Tensor
 def exchange(
     members: Float[Tensor, "E 2 M"], places: Float[Tensor, "E 2 M"], rounds: Int[Tensor, "rounds E M"], times: int
 ) -> Float[Tensor, "E 2 M"]:
-    """The places, exchanged between partners where that shortens the sum of their distances; all rounds, ``times`` over.
+    """The places, exchanged between partners where that shortens their distances; all rounds, ``times`` over.
 
     Args:
         members: in order of their groups.

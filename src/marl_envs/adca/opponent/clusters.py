@@ -18,7 +18,7 @@ def components(squared: Float[Tensor, "E N N"]) -> Int[Tensor, "E N"]:
 
     With two points to a cluster, DBSCAN has no border points: its clusters are the components of more than one.
     Everybody takes the lowest name among those near and hands it to whom its own name stands for, and names are looked
-    up in turn, until nothing changes. The rounds grow with the logarithm of a chain's length; each asks the device once.
+    up in turn, until nothing changes: a handful of rounds, each of which asks the device once.
     """
     games, guards = squared.shape[:2]
     # 0 for those near; beyond that no name can pass. Arithmetic is faster than comparing, and integers than floats.
