@@ -1,4 +1,4 @@
-"""A host for ADCA that need not be trained: guards that turn towards the nearest attacker they see and close in."""
+"""A host for ADCA that need not be trained: guards that turn towards the nearest attacker they see."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Guards(HostAlgorithm):
         aim = towards.gather(-2, nearest).squeeze(-2)
         off = wrap(torch.atan2(aim[..., 1], aim[..., 0]) - own[..., 3])
         near = distance.amin(-1) < 0.6
-        # Far off: towards the attacker, or the middle; near: the weapon first.
+        # Slowly towards the attacker, or the middle; back a little from who is near, and the weapon first.
         way = torch.where(there.any(-1, keepdim=True), aim, -0.3 * own[..., 1:3])
         push = [way[..., 0], -way[..., 0], way[..., 1], -way[..., 1]]
-        pushes = torch.stack(push, -1).clamp(max=1) * torch.where(near, 0.2, 1.0).unsqueeze(-1)
-        turns = torch.stack([off, -off], -1) * (there.any(-1) & (off.abs() > 0.09)).unsqueeze(-1) * 3
+        pushes = torch.stack(push, -1).clamp(max=1) * torch.where(near, -0.3, 0.1).unsqueeze(-1)
+        turns = torch.stack([off, -off], -1) * (there.any(-1) & (off.abs() > 0.09)).unsqueeze(-1) * 6
         rest = torch.full_like(off, 0.1).unsqueeze(-1)
         return self.sharpness * torch.cat([rest, pushes, turns], dim=-1), memory
 

@@ -90,7 +90,8 @@ def shading(theta: Float[Tensor, ""], terrain: bool) -> Float[Tensor, "side side
     return values.view(SHADES, SHADES)
 
 
-def _thousandths(values: Tensor) -> list[Any]:
+def _thousandths(values: Tensor) -> Any:
+    """Nested lists of whole numbers; one number for a scalar."""
     return (values.double() * 1000).round().long().tolist()
 
 

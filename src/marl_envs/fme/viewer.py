@@ -137,10 +137,9 @@ class LevelViewer(Viewer):
             self._draw_shares(shares, level, row, everything, snapshot)
             self._draw_policies(policies, level, snapshot.policies[row])
             self._draw_episode(taken, level, episode, row)
-            policies.set_title(f"greedy reward {snapshot.rewards[row]:.2f}", fontsize="x-small", loc="right", pad=2)
+            _note(policies, f"reward of acting greedily {snapshot.rewards[row]:.2f}")
             coupled = f"{episode.component_names[int(episode.component[row])]}, " if episode.component_names else ""
-            title = f"{coupled}reward {float(episode.team_reward[row]):.2f}"
-            taken.set_title(title, fontsize="x-small", loc="right", pad=2)
+            _note(taken, f"{coupled}reward {float(episode.team_reward[row]):.2f}")
         for axis, name in zip(axes[-1], ("episodes of training", "agent", "agent"), strict=True):
             axis.set_xlabel(name)
         heads = ("greedy actions: share of agents", f"policies after {snapshot.episodes:,} episodes", "the episode")
@@ -183,6 +182,11 @@ def _stack(level: LevelConfig, actions: int) -> tuple[list[int], list[str]]:
     others = [action for action in range(actions) if action not in best]
     colours = [_COLOURS[level.kind][min(i, len(_COLOURS[level.kind]) - 1)] for i in range(len(best))]
     return [*best, *others], [*colours, *(_GREYS[i % 2] for i in range(len(others)))]
+
+
+def _note(axis: Axes, text: str) -> None:
+    """A few words above the right end of an axis."""
+    axis.text(1, 1.02, text, fontsize="x-small", ha="right", va="bottom", transform=axis.transAxes)
 
 
 def _mark(axis: Axes, level: LevelConfig, *, filled: bool = False) -> None:
