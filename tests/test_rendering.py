@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from marl_core.config.run import RunConfig
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import build
-from marl_core.rendering import Episode, HasViewer, Mode, html_page, record
+from marl_core.rendering import Episode, HasViewer, Mode, Viewer, html_page, record
 from marl_core.rendering.render import render_run
 from marl_core.training.run_folder import RunFolder
 from marl_core.training.stages import prepare
@@ -53,7 +54,9 @@ def battle(mode: Mode = "greedy", seed: int = 0, **fields: Any) -> tuple[BattleV
     host, exploration, _ = prepare(run)
     environment, episode = record(run, host, exploration, Progress(1000, 0, 500), mode, seed, name="a run")
     assert isinstance(environment, ADCA)
-    return environment.viewer(), episode
+    viewer = environment.viewer()
+    assert isinstance(viewer, BattleViewer)
+    return viewer, episode
 
 
 def resonant_run(level: str = "episode") -> tuple[RunConfig, HostAlgorithm, ExplorationStrategy]:
@@ -72,7 +75,9 @@ def resonant_run(level: str = "episode") -> tuple[RunConfig, HostAlgorithm, Expl
 def lesson(mode: Mode = "greedy", seed: int = 0, level: str = "episode", **named: Any) -> tuple[LevelViewer, Episode]:
     environment, episode = record(*resonant_run(level), LATE, mode, seed, **named)
     assert isinstance(environment, FME)
-    return environment.viewer(), episode
+    viewer = environment.viewer()
+    assert isinstance(viewer, LevelViewer)
+    return viewer, episode
 
 
 def data_of(page: str) -> Any:
@@ -165,9 +170,9 @@ def test_equal_seeds_begin_alike_in_all_modes_and_others_do_not() -> None:
 def test_the_same_seed_gives_the_same_page(mode: Mode) -> None:
     for play in (battle, lesson):
         (viewer, one), (_, same), (_, other) = play(mode), play(mode), play(mode, 1)
-        page = viewer.page(one)  # type: ignore[attr-defined]
-        assert page == viewer.page(same)  # type: ignore[attr-defined]
-        assert page != viewer.page(other)  # type: ignore[attr-defined]
+        page = viewer.page(one)
+        assert page == viewer.page(same)
+        assert page != viewer.page(other)
 
 
 def assert_is_self_contained(page: str) -> None:
@@ -393,6 +398,32 @@ def test_a_run_without_checkpoint_or_viewer_is_refused(marl: Command, tmp_path: 
     go_on(start(tmp_path / "unseen", data))
     line = refused(marl, "render", "unseen", "--out", "a.html")
     assert line == f"environment '{name}' has no picture: it brings no viewer() along"
+
+
+class Plain(Viewer):
+    """What somebody else's environment could bring along."""
+
+    def page(self, episode: Episode) -> str:
+        return html_page(episode.title, "<script>function show() {}</script>", {"steps": episode.steps})
+
+    def draw(self, figure: Figure, episode: Episode, frame: int) -> None:
+        figure.subplots().plot(range(frame + 1))
+
+
+class Seen(FME):  # type: ignore[misc]
+    def viewer(self) -> Viewer:
+        return Plain()
+
+
+def test_any_environment_may_bring_a_viewer(marl: Command, tmp_path: Path) -> None:
+    data = run_data(updates=(1, 1))
+    data["environment"]["name"] = "tests.test_rendering:Seen"
+    go_on(start(tmp_path / "run", data))
+    assert marl("render", "run", "--out", "a.html").status == 0
+    assert data_of((tmp_path / "a.html").read_text()) == {"steps": 3}
+    assert marl("render", "run", "--out", "a.gif").status == 0
+    with Image.open(tmp_path / "a.gif") as film:
+        assert getattr(film, "n_frames", 1) == 4  # a picture for each state
 
 
 class Unseen(FME):  # type: ignore[misc]

@@ -186,6 +186,8 @@ class BattleViewer(Viewer):
                 strength.append(1 - (frame - 1 - shot.step) / _SEEN_FOR)
         axis.add_collection(LineCollection(lines, color="black", linewidth=1.6, alpha=strength or None, zorder=4))
         axis.set(xlim=(-HALF, HALF), ylim=(-HALF, HALF), xticks=[], yticks=[], aspect="equal")
+        if self._config.terrain:
+            axis.set_title("on darker ground weapons reach further", fontsize="small", color="0.4", pad=3)
         coupled = ""
         if episode.component_names:
             coupled = f" · {episode.component_names[int(episode.component[min(frame, episode.steps - 1)])]}"
