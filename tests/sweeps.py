@@ -54,7 +54,7 @@ def config(seed: int = 3, stages: int = 1, updates: int = 3, **training: Any) ->
 
 
 def mortal_config(folder: Path, end: str) -> RunConfig:
-    """A run that ends by ``raise``, ``sys.exit``, ``exit`` or ``kill`` until there is a file ``healed`` in the folder."""
+    """A run that ends by ``raise``, ``sys.exit``, ``exit`` or ``kill`` until a file ``healed`` is in the folder."""
     (folder / "mortal.py").write_text(MORTAL)
     look_for_modules_in(str(folder))
     data = run_data("pr_fast", (3, 3))

@@ -15,7 +15,9 @@ import torch
 
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
+from marl_core.training.learner import Learner
 from marl_core.training.run_folder import RunFolder
+from marl_core.training.stages import prepare
 from tests import ddp_steps
 from tests.runs import differences, outcome, run_data
 
@@ -40,8 +42,8 @@ def _without_ranks() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in mine}
 
 
-def config_file(path: Path, updates: tuple[int, int] = (7, 6), **training: Any) -> Path:
-    config = RunConfig.model_validate(run_data("pr_fast", updates, devices=2, **training))
+def config_file(path: Path, updates: tuple[int, int] = (7, 6), host: str = "ppo_ma", **training: Any) -> Path:
+    config = RunConfig.model_validate(run_data("pr_fast", updates, host, devices=2, **training))
     path.write_text(dump_run(config))
     return path
 
@@ -119,12 +121,13 @@ def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
     assert messages[0].startswith("marl: interrupted")
 
 
-def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["ppo_ma", "qmix"])
+def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(tmp_path: Path, host: str) -> None:
     """Same advantages, same early stops, same steps: all that steers learning is reduced over the ranks."""
     alone, together = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "together")
-    alone.create(ddp_steps.config(1))
+    alone.create(ddp_steps.config(1, host))
     ddp_steps.train_by_given_rollouts(alone, alone.load_config())
-    done = script(HERE / "ddp_steps.py", together.path, "2")
+    done = script(HERE / "ddp_steps.py", together.path, "2", host)
     assert done.returncode == 0, done.stderr
     one, two = alone.load_checkpoint(), together.load_checkpoint()
     assert one is not None
@@ -133,7 +136,42 @@ def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(tmp_path: P
     for mine, other in zip(
         one["optimizer_states"][0]["state"].values(), two["optimizer_states"][0]["state"].values(), strict=True
     ):
-        assert 2 < mine["step"] < 2 * 24, "no pass ended early"
+        if host == "ppo_ma":
+            assert 2 < mine["step"] < 2 * 24, "no pass ended early"
         assert mine["step"] == other["step"]
     for name, value in one["state_dict"].items():
         torch.testing.assert_close(two["state_dict"][name], value, rtol=1e-3, atol=1e-5, msg=name)
+    # Each process holds the whole of it, to the last bit.
+    ends = [torch.load(together.path / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
+    assert differences(ends[0], ends[1]) == []
+    assert differences({f"host.{name}": value for name, value in ends[0].items()}, dict(two["state_dict"])) == []
+
+
+def test_games_of_which_two_ranks_learn_are_not_equally_long() -> None:
+    """Else a mean of the ranks' means would pass for the mean over all steps."""
+    run = ddp_steps.config(1, "qmix")
+    host, exploration, progress = prepare(run)
+    rollout = ddp_steps.rollout_of_all(run, Learner(run, host, exploration, progress))
+    steps = [int(ddp_steps.share(rollout, rank, 2).valid.sum()) for rank in range(2)]
+    assert abs(steps[0] - steps[1]) > 2
+
+
+def test_off_policy_ranks_keep_games_of_their_own_and_resume_exactly(tmp_path: Path) -> None:
+    whole, config = RunFolder(tmp_path / "whole"), config_file(tmp_path / "run.yaml", host="qmix")
+    done = script(MARL, "train", "--config", config, "--run-dir", whole.path)
+    assert done.returncode == 0, done.stderr
+    saved = whole.load_checkpoint()
+    assert saved is not None
+    first, second = (own["replay"]["stored"] for own in saved["marl"]["ranks"])
+    assert first["actions"].shape == second["actions"].shape == (20, 3, 5)
+    # Not game by game: in resonance the greedy joint action is played over and over.
+    assert not torch.equal(first["actions"], second["actions"])
+    generators = [own["generators"]["replay"] for own in saved["marl"]["ranks"]]
+    assert not torch.equal(*generators)
+
+    folder = RunFolder(tmp_path / "run")
+    crashed = script(HERE / "marl_that_crashes.py", "train", "--config", config, "--run-dir", folder.path, CRASH="1:11")
+    assert "rank 1 crashes on purpose" in crashed.stderr
+    resumed = script(MARL, "resume", folder.path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert differences(outcome(folder), outcome(whole)) == []

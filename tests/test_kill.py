@@ -22,9 +22,9 @@ from tests.runs import differences, go_on, outcome, run_data, start
 MARL = [sys.executable, "-c", "from marl_core.cli import main; main()"]
 
 
-def long_run(updates: int) -> dict[str, Any]:
+def long_run(updates: int, host: str = "ppo_ma") -> dict[str, Any]:
     """Two stages of ``updates`` updates; much of the time goes into checkpoints, so that many kills hit one."""
-    return run_data("pr_fast", (updates, updates), checkpoint_every=2, evaluate_every=20, tensorboard=True)
+    return run_data("pr_fast", (updates, updates), host, checkpoint_every=2, evaluate_every=20, tensorboard=True)
 
 
 def launch(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -60,16 +60,16 @@ def updates_saved(folder: RunFolder) -> int:
     return 0 if saved is None else int(saved["marl"]["progress"]["updates"])
 
 
-def survive_kills(tmp_path: Path, updates: int, delays: list[float]) -> list[str]:
+def survive_kills(tmp_path: Path, updates: int, delays: list[float], host: str = "ppo_ma") -> list[str]:
     """Kill runs after each of the delays, counted from the first update, and see that they end as if they had lived.
 
     Returns:
         Where each kill struck.
     """
-    whole = start(tmp_path / "whole", long_run(updates))
+    whole = start(tmp_path / "whole", long_run(updates, host))
     go_on(whole)
     config = tmp_path / "run.yaml"
-    config.write_text(dump_run(RunConfig.model_validate(long_run(updates))))
+    config.write_text(dump_run(RunConfig.model_validate(long_run(updates, host))))
     folders, struck = [RunFolder(tmp_path / "killed")], []
     for delay in delays:
         if folders[-1].summary.exists():  # it has lived to its end: on to another one
@@ -93,16 +93,18 @@ def died(struck: list[str]) -> int:
     return sum(kill.endswith(f": {-signal.SIGKILL}") for kill in struck)
 
 
-def test_killed_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["ppo_ma", "qmix"])
+def test_killed_twice(tmp_path: Path, host: str) -> None:
     delays = [random.Random(5).uniform(0.0, 0.6) for _ in range(2)]
-    assert died(survive_kills(tmp_path, 100, delays)) >= 1
+    assert died(survive_kills(tmp_path, 100, delays, host)) >= 1
 
 
 @pytest.mark.slow
-def test_killed_twenty_times(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["ppo_ma", "qmix"])
+def test_killed_twenty_times(tmp_path: Path, host: str) -> None:
     chance = random.Random(1)
     # The first strikes before the first checkpoint.
-    struck = survive_kills(tmp_path, 200, [0.0, *(chance.uniform(0.0, 0.8) for _ in range(23))])
+    struck = survive_kills(tmp_path, 200, [0.0, *(chance.uniform(0.0, 0.8) for _ in range(23))], host)
     print(*struck, sep="\n")
     assert " 0 updates saved" in struck[0]
     assert died(struck) >= 20

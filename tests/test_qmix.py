@@ -452,11 +452,11 @@ def best_return(environment: FME) -> float:
 
 @pytest.mark.parametrize("mixer", MIXERS)
 def test_it_learns(mixer: Any) -> None:
-    """A small team finds the best joint action of every level, in 150 updates."""
+    """A small team finds the best joint action of every level, in 300 updates."""
     environment = fme_environment(1, 16, tag="1A1B1C", actions=4)
     config = QMIXConfig(name="qmix", mixer=mixer, learning_rate=3e-3, target_every=64)
     host = QMIX(config, environment.spec, torch.Generator().manual_seed(0))
-    exploration = EpsilonGreedy(EpsilonGreedyConfig(name="epsilon_greedy", anneal_steps=100 * 16 * 3))
+    exploration = EpsilonGreedy(EpsilonGreedyConfig(name="epsilon_greedy", anneal_steps=200 * 16 * 3))
     optimizer, replay = FlatAdam(host.parameter_groups()), Replay(2000, environment.spec)
     collector, random = Collector(environment, torch.Generator().manual_seed(2)), torch.Generator().manual_seed(3)
     table = environment.distinct_observations
@@ -467,7 +467,7 @@ def test_it_learns(mixer: Any) -> None:
         return float(environment.expected_rewards(JointPolicy.deterministic(greedy_actions(scores), 4)).sum())
 
     before = exact()
-    for update in range(150):
+    for update in range(300):
         progress = Progress(episodes=16 * update, environment_steps=48 * update, updates=update)
         replay.add(collector.collect(host, exploration, progress))
         sampled = replay.sample(64, random, progress)

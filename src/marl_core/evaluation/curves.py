@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,9 @@ def draw_several(experiments: Sequence[Experiment], metric: str) -> Figure:
         axis.set_ylabel(metric)
         if len(panels) > 1:
             axis.set_title(title)
-        if axis.get_lines() and len(experiments) > 1:
-            axis.legend()
         _finish([axis], [experiment for _, experiment in members])
+        if axis.get_lines() and len(experiments) > 1:
+            _legend_below(axis)
     figure.suptitle("mean over seeds and its 95 % bootstrap interval")
     return figure
 
@@ -143,6 +144,13 @@ def _legend_above(axis: Axes, twin: Axes) -> None:
     lines = [*axis.get_lines(), *twin.get_lines()]
     labels = [str(line.get_label()) for line in lines]
     axis.legend(lines, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+
+
+def _legend_below(axis: Axes) -> None:
+    """A line or more for each experiment: their names can be long."""
+    handles, labels = axis.get_legend_handles_labels()
+    wrapped = [textwrap.fill(label, 100) for label in labels]
+    axis.legend(handles, wrapped, loc="upper left", bbox_to_anchor=(0, -0.16), frameon=False, fontsize="small")
 
 
 def _finish(axes: Sequence[Axes], experiments: Sequence[Experiment]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from marl_core.evaluation.results import Label, RunResult
 from marl_core.training.run_folder import RunFolder
@@ -81,6 +82,7 @@ class Fig1(Item):
             axis.grid(alpha=0.3)
         for axis in axes[3:]:
             axis.set_xlabel("episodes")
+            axis.xaxis.set_major_locator(MaxNLocator(3))
         for axis in axes[::3]:
             axis.set_ylabel("preference f for $u_\\gamma$")
         return figure

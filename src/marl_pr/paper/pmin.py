@@ -35,10 +35,10 @@ class PMin(Item):
         plain = [ppo_ma(scale, LARGE_TEAM, seed) for seed in range(seeds.ppo_ma)]
         resonating = [
             resonant(one, scale, variant, eta_max=eta, p_min=p_min)
+            for one in plain  # seed after seed, so that an interrupted sweep has a whole map of fewer seeds
             for variant in ("pr", "pr_fast")
             for p_min in scale.of(self.least)
             for eta in scale.of(self.etas)
-            for one in plain
         ]
         return unique([*plain, *resonating])
 
