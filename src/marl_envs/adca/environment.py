@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from marl_core.protocols import Environment
+from marl_core.rendering.viewer import Viewer
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.adca.battle import Battle, measure
 from marl_envs.adca.config import ADCAConfig
@@ -78,6 +79,12 @@ class ADCA(Environment):
             individual_reward=end.reward,
             won=end.won,
         )
+
+    def viewer(self) -> Viewer:
+        """Plays a battle."""
+        from marl_envs.adca.viewer import BattleViewer  # training needs no picture
+
+        return BattleViewer(self._config)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state of every battle."""
