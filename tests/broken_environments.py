@@ -132,6 +132,20 @@ class WrongFeatures(Wrapped):
         return replace(self.inner.spec, features=99)
 
 
+class UnpromisedWins(Wrapped):
+    @property
+    def spec(self) -> EnvironmentSpec:
+        return replace(self.inner.spec, wins=False)
+
+
+class WinsTooEarly(Wrapped):
+    """A game is won that goes on."""
+
+    def step(self, actions: Tensor) -> StepResult:
+        result = self.inner.step(actions)
+        return replace(result, won=torch.ones_like(result.terminated))
+
+
 class UnpromisedRewards(Wrapped):
     @property
     def spec(self) -> EnvironmentSpec:
@@ -237,6 +251,8 @@ MUTANTS: dict[type[Wrapped], str] = {
     SharedRewards: "games_do_not_influence_each_other",
     WrongFeatures: "shapes_and_types_follow_the_spec",
     UnpromisedRewards: "shapes_and_types_follow_the_spec",
+    UnpromisedWins: "shapes_and_types_follow_the_spec",
+    WinsTooEarly: "shapes_and_types_follow_the_spec",
     IntegerRewards: "shapes_and_types_follow_the_spec",
     ChangesItsSpec: "spec_is_constant_and_sensible",
     UnseededReset: "same_generator_same_games",

@@ -28,11 +28,15 @@ from tests.runs import run_data
 GAMES = 12
 
 
+#: Steps so long that passes end early, by ``least_inside``.
+FAST: dict[str, Any] = {"passes": 24, "learning_rate": 0.01, "critic_rate_factor": 1.0, "clip": 0.1}
+
+
 def config(devices: int, host: str = "ppo_ma") -> RunConfig:
     """Two stages of two updates.
 
-    PPO-MA makes steps so long that passes end early, by ``least_inside``. QMIX plays games of different lengths, and
-    its replay holds just the games of an update, so that it learns from all of them.
+    QMIX plays games of different lengths, and its replay holds just the games of an update, so that it learns from all
+    of them. Conc4Hist's policy moves less than PPO-MA's, so its clip range is narrower.
     """
     data = run_data("pr_fast", (2, 2), host, episodes_per_update=GAMES, devices=devices)
     data["stages"] = [{**stage, "episodes": 2 * GAMES} for stage in data["stages"]]
@@ -41,7 +45,7 @@ def config(devices: int, host: str = "ppo_ma") -> RunConfig:
         data["host"] |= {"batch_episodes": GAMES, "replay_episodes": GAMES, "target_every": GAMES}
         data["host"] |= {"learning_rate": 0.01, "max_gradient_norm": 0.1}
     else:
-        data["host"] |= {"passes": 24, "learning_rate": 0.01, "critic_rate_factor": 1.0, "clip": 0.1}
+        data["host"] |= FAST if host == "ppo_ma" else {**FAST, "clip": 0.01}
     return RunConfig.model_validate(data)
 
 
@@ -70,10 +74,12 @@ def games_of(rollout: Rollout, games: Tensor) -> Rollout:
     def cut(value: Any, axis: int) -> Any:
         if isinstance(value, Tensor):
             return value[games] if axis == 0 else value[:, games]
+        if isinstance(value, dict):
+            return {name: cut(tensor, axis) for name, tensor in value.items()}
         return value.map(lambda tensor: cut(tensor, axis)) if isinstance(value, Observation) else value
 
     fields = {
-        name: value if name == "table" else cut(value, 0 if name == "last_observation" else 1)
+        name: value if name == "table" else cut(value, 0 if name.startswith("last_") else 1)
         for name, value in vars(rollout).items()
     }
     return Rollout(**fields)

@@ -21,6 +21,11 @@ HOSTS: dict[str, dict[str, Any]] = {
         "host": {"name": "qmix", "batch_episodes": 24, "replay_episodes": 40, "target_every": 40},
         "exploration": {"name": "epsilon_greedy", "anneal_steps": 400},
     },
+    "conc4hist": {
+        "environment": {"name": "marl_core.testing.practice:Practice"},
+        "host": {"name": "conc4hist", "passes": 3, "hidden": 8, "chunk": 50},
+        "exploration": {"name": "entropy_sampling"},
+    },
 }
 #: The second stage of a run, by what is tried.
 SECOND_STAGES: dict[str, dict[str, Any]] = {

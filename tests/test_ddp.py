@@ -121,7 +121,7 @@ def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
     assert messages[0].startswith("marl: interrupted")
 
 
-@pytest.mark.parametrize("host", ["ppo_ma", "qmix"])
+@pytest.mark.parametrize("host", ["ppo_ma", "qmix", "conc4hist"])
 def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(tmp_path: Path, host: str) -> None:
     """Same advantages, same early stops, same steps: all that steers learning is reduced over the ranks."""
     alone, together = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "together")

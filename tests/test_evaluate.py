@@ -11,10 +11,12 @@ import torch
 
 from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import Evaluation, Mode, RawPolicy, evaluate
-from marl_core.evaluation.statistics import mean_interval
+from marl_core.evaluation.statistics import mean_interval, share_interval
 from marl_core.joint_policy import JointPolicy
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import build
+from marl_core.rng import generator
+from marl_core.rollout import Collector
 from marl_core.training.stages import prepare
 from marl_core.types import Progress
 from marl_pr.strategy import PolicyResonance
@@ -137,3 +139,50 @@ def test_intervals_cover_as_often_as_they_say() -> None:
 def test_one_sample_says_nothing_of_its_error() -> None:
     interval = mean_interval(torch.tensor([2.0]))
     assert (interval.mean, interval.low, interval.high) == (2.0, -float("inf"), float("inf"))
+
+
+def test_win_rate() -> None:
+    """The share of episodes won, counted one by one; outcomes of games long over do not count."""
+    run = RunConfig.model_validate({**run_data(), "environment": {"name": "marl_core.testing.practice:Practice"}})
+    host, _, _ = prepare(run)
+    exploration = build("exploration", run.exploration)
+    result = evaluate(run, host, exploration, Progress(), 200)
+    assert result.win_rate is not None
+    streams = [generator("cpu", run.seed, "evaluation", "sampled", part, 0) for part in ("play", "act")]
+    environment = build("environment", run.environment, games=200, device="cpu", generator=streams[0])
+    rollout = Collector(environment, streams[1]).collect(host, RawPolicy(exploration), Progress())
+    assert rollout.won is not None
+    won = 0
+    for game in range(200):
+        length = int(rollout.valid[:, game].sum())
+        won += bool(rollout.won[length - 1, game])
+    assert 0 < won < 200
+    assert result.win_rate.sampled.mean == pytest.approx(won / 200)
+    assert result.win_rate.sampled.low < won / 200 < result.win_rate.sampled.high
+    assert result.win_rate.exact is None
+    assert result.metrics()["sampled/win_rate"] == result.win_rate.sampled.mean
+    assert result.as_json()["win_rate"] == result.win_rate.as_json()
+
+
+def test_without_wins_there_is_no_win_rate(evaluation: Evaluation) -> None:
+    assert evaluation.win_rate is None
+    assert evaluation.as_json()["win_rate"] is None
+    assert list(evaluation.scores()) == ["A1", "B1", "C1", "return"]
+
+
+@pytest.mark.parametrize("share", [0.03, 0.5, 0.97])
+def test_intervals_of_shares_cover_as_often_as_they_say(share: float) -> None:
+    random, covered = torch.Generator().manual_seed(5), 0
+    for _ in range(1000):
+        interval = share_interval(torch.rand(100, generator=random) < share)
+        covered += interval.low <= share <= interval.high
+    assert 920 <= covered <= 985
+
+
+def test_no_win_in_twenty_games_is_no_certainty() -> None:
+    never, always = share_interval(torch.zeros(20, dtype=torch.bool)), share_interval(torch.ones(20, dtype=torch.bool))
+    assert never.mean == 0.0
+    assert never.low == pytest.approx(0, abs=1e-9)
+    assert never.high == pytest.approx(0.161, abs=1e-3)
+    assert always.mean == 1.0
+    assert always.low == pytest.approx(1 - 0.161, abs=1e-3)

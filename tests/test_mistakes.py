@@ -295,6 +295,16 @@ IN_THE_FILE = {
         "devices: 3",
         "20: training.devices: 3 devices cannot share training.episodes_per_update (16) equally",
     ),
+    "more games than episodes": (
+        "tensorboard: false",
+        "parallel_games: 17",
+        "20: training.parallel_games: 17 is more than training.episodes_per_update (16)",
+    ),
+    "games that devices cannot share": (
+        "tensorboard: false",
+        "devices: 2\n  parallel_games: 5",
+        "21: training.parallel_games: 2 devices cannot share 5 games equally",
+    ),
     "no such accelerator": (
         "tensorboard: false",
         "accelerator: abacus",

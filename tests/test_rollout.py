@@ -9,16 +9,21 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from marl_core.config.components import HostConfig
+from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.ppo_ma import PPOMA, PPOMAConfig
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.rollout import Collector
 from marl_core.testing.learning import PLAIN
 from marl_core.testing.play import tensors_in
+from marl_core.testing.strategies import seeds
 from marl_core.types import NO_OP, EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout, StepResult
 from marl_envs.fme import FME, FMEConfig
+from marl_pr.strategy import PolicyResonance, PolicyResonanceConfig
 from tests.broken_environments import Wrapped
 
 GAMES = 64
@@ -151,7 +156,8 @@ def test_memory_before_each_step_and_after_the_last(played: tuple[Rollout, Recor
     assert rollout.memory is not None
     assert rollout.last_memory is not None
     steps = torch.arange(len(rollout.valid)).unsqueeze(-1).expand_as(rollout.valid)
-    assert torch.equal(rollout.memory["step"], steps.float())
+    on = rollout.valid
+    assert torch.equal(rollout.memory["step"][on], steps[on].float())
     assert torch.equal(rollout.last_memory["step"], _lengths(record).float())
 
 
@@ -248,3 +254,97 @@ def test_rows_and_samples() -> None:
     last = rollout.last_observation.look_up(rollout.table).features
     assert last is not None
     assert torch.equal(rollout.spread_last(features), last)
+
+
+class Numbered(Wrapped):
+    """Practice in which the state says which episode of all that were ever begun a game is in, and its age."""
+
+    def __init__(self, **build: Any) -> None:
+        super().__init__(**build)
+        games = build["games"]
+        self.begun, self.stepped = 0, 0
+        self.number, self.age = torch.zeros(games), torch.zeros(games)
+
+    def reset(self, games: Tensor | None = None) -> Observation:
+        seen = self.inner.reset(games)
+        again = torch.ones(len(self.number), dtype=torch.bool) if games is None else games
+        self.number = torch.where(again, self.begun + again.cumsum(0) - 1, self.number)
+        self.begun += int(again.sum())
+        self.age = self.age.masked_fill(again, 0)
+        return self._with_state(seen)
+
+    def step(self, actions: Tensor) -> StepResult:
+        result = self.inner.step(actions)
+        self.stepped += 1
+        self.age = self.age + 1
+        return replace(result, observation=self._with_state(result.observation))
+
+    def _with_state(self, seen: Observation) -> Observation:
+        return replace(seen, state=torch.stack([self.number, self.age], -1))
+
+
+def _refilled(games: int, episodes: int, seed: int) -> tuple[Rollout, Numbered]:
+    environment = Numbered(games=games, device="cpu", generator=_generator(seed))
+    host = CountsSteps(None, environment.spec, _generator(1))
+    collector = Collector(environment, _generator(seed + 1), episodes=episodes)
+    return collector.collect(host, PLAIN, Progress()), environment
+
+
+@given(games=st.integers(1, 9), extra=st.integers(-3, 20), seed=seeds())
+@settings(max_examples=40)
+def test_games_are_started_anew_until_all_episodes_are_played(games: int, extra: int, seed: int) -> None:
+    episodes = max(1, games + extra)
+    rollout, environment = _refilled(games, episodes, seed)
+    assert environment.begun == max(games, episodes)
+    steps, on = torch.arange(len(rollout.valid)).unsqueeze(-1), rollout.valid
+    assert on.shape[1] == rollout.actions.shape[1] == episodes
+    lengths = on.sum(0)
+    assert torch.equal(on, steps < lengths)
+    # Each column is one episode, from its first step on, with a fresh memory.
+    number, age = rollout.observations.state.unbind(-1)  # type: ignore[union-attr]
+    assert torch.equal(number[on], torch.arange(episodes).float().expand_as(number)[on])
+    assert torch.equal(age[on], steps.float().expand_as(age)[on])
+    assert rollout.memory is not None
+    assert torch.equal(rollout.memory["step"][on], age[on])
+    # It ends with its first end, and what is seen and remembered there is its own.
+    over = (rollout.terminated | rollout.truncated) & on
+    assert torch.equal(over, (steps == lengths - 1) & on)
+    assert rollout.last_observation.state is not None
+    assert rollout.last_memory is not None
+    assert torch.equal(rollout.last_observation.state, torch.stack([torch.arange(episodes), lengths], -1).float())
+    assert torch.equal(rollout.last_memory["step"], lengths.float())
+
+
+def test_refilled_games_waste_fewer_steps() -> None:
+    at_once, each_at_once = _refilled(64, 64, 0)
+    refilled, each_refilled = _refilled(8, 64, 0)
+    played = [float(rollout.valid.sum()) for rollout in (at_once, refilled)]
+    paid = [64 * each_at_once.stepped, 8 * each_refilled.stepped]
+    assert played[1] / paid[1] > played[0] / paid[0] + 0.1
+
+
+def test_every_episode_has_its_own_coin() -> None:
+    """As often as its probability says, whether it began first or last, and for all its steps."""
+    environment = Numbered(games=50, device="cpu", generator=_generator(0))
+    plain = EntropySampling.Config(name="entropy_sampling")
+    settings = {"name": "policy_resonance", "eta_max": 0.3, "ramp_episodes": 0, "individual": plain}
+    coupled = PolicyResonance(PolicyResonanceConfig.model_validate(settings))
+    rollout = Collector(environment, _generator(3), episodes=2000).collect(
+        CountsSteps(None, environment.spec, _generator(1)), coupled, Progress()
+    )
+    coin, on = rollout.component, rollout.valid
+    assert torch.equal(coin[on], coin[0].expand_as(coin)[on])
+    for part in (coin[0][:50], coin[0][50:]):
+        share, deviation = float(part.double().mean()), (0.3 * 0.7 / len(part)) ** 0.5
+        assert abs(share - 0.3) < 5 * deviation
+
+
+def test_a_fixed_length_is_refilled_too() -> None:
+    environment = FME(FMEConfig(name="fme", agents=3, tag="1A1B1C"), games=4, device="cpu", generator=_generator(0))
+    host = PPOMA(PPOMAConfig(name="ppo_ma"), environment.spec, _generator(1))
+    rollout = Collector(environment, _generator(2), episodes=10).collect(host, PLAIN, Progress())
+    assert rollout.valid.shape == (3, 10)
+    assert rollout.valid.all()
+    situation = rollout.observations.situation
+    assert situation is not None
+    assert torch.equal(situation[..., 0], torch.arange(3).unsqueeze(-1).expand(3, 10))

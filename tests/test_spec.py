@@ -25,10 +25,13 @@ from marl_pr.strategy import PolicyResonance
 
 #: With what settings to check a component, where it has settings without a default. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
+    # So many that a guard sees several others: an attention among one has no gradient.
+    ("environment", "adca"): [{"agents": 6, "attackers": 7, "max_steps": 4}],
     ("environment", "fme"): [
         {"agents": 5, "tag": "1A2B4C"},
         {"agents": 2, "tag": "1A1B1C", "actions": 4, "level_index": "one_hot"},
     ],
+    ("host", "conc4hist"): [{"passes": 2}],
     ("host", "qmix"): [{}, {"mixer": "sum"}],
     ("host", "ppo_ma"): [{"passes": 2}, {"passes": 2, "identity_in_head": False}],
 }

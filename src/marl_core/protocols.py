@@ -255,6 +255,11 @@ class ExplorationStrategy(Protocol):
         """The probability of each component of the joint policy: known before any score is."""
         return torch.ones(1, device=device)
 
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """What the components are called where an episode is shown; by default they have no names."""
+        return ()
+
     def entropy_coefficient(self, progress: Progress) -> float:
         """c_H of Eq. 1: the weight of the policy's mean entropy, which a host adds to what it maximises."""
         return 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -43,6 +43,17 @@ class TensorBatch:
             }
         )
 
+    @classmethod
+    def concatenate(cls, batches: Sequence[Self]) -> Self:
+        """Batches that have the same tensors, along their first axis."""
+        first = {f.name: getattr(batches[0], f.name) for f in fields(cls)}  # type: ignore[arg-type]
+        return cls(
+            **{
+                name: torch.cat([getattr(batch, name) for batch in batches]) if isinstance(value, Tensor) else value
+                for name, value in first.items()
+            }
+        )
+
 
 @dataclass(frozen=True)
 class Level:
@@ -59,6 +70,7 @@ class EnvironmentSpec:
     ``features`` is O; ``entities`` is (K, F); ``state_features`` is S; None says that there is no such thing.
     ``situations`` is M where agents can only see M x N distinct observations (``Environment.distinct_observations``).
     ``fixed_length`` promises that every episode lasts exactly ``max_steps`` steps.
+    ``wins`` says that the task has a goal, and that ``StepResult.won`` tells which games reached it.
     """
 
     agents: int
@@ -72,6 +84,7 @@ class EnvironmentSpec:
     individual_reward: bool = False
     action_masks: bool = False
     agents_die: bool = False
+    wins: bool = False
     levels: tuple[Level, ...] = ()
 
 
@@ -134,6 +147,7 @@ class StepResult:
 
     ``terminated``: the task itself ended. ``truncated``: a limit outside of it, so that values must be bootstrapped.
     ``level`` names the ``EnvironmentSpec.levels`` entry to which the reward of this step belongs.
+    ``won``: the team reached the task's goal; true at most at the step that ends the game.
     """
 
     observation: Observation
@@ -142,6 +156,7 @@ class StepResult:
     truncated: Bool[Tensor, "E"]
     individual_reward: Float[Tensor, "E N"] | None = None
     level: Int[Tensor, "E"] | None = None
+    won: Bool[Tensor, "E"] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +194,7 @@ class Rollout:
     memory: Memory | None = None  # leading axes T E: the host's memory before each step
     last_memory: Memory | None = None
     level: Int[Tensor, "T E"] | None = None
+    won: Bool[Tensor, "T E"] | None = None
     table: Observation | None = None
 
     @property
@@ -190,6 +206,27 @@ class Rollout:
     def rows(self) -> Observation:
         """What a memoryless network has to be evaluated on: the M distinct situations, or else all T*E samples."""
         return self.observations.map(lambda x: x.flatten(0, 1)) if self.table is None else self.table
+
+    def map_steps(
+        self,
+        function: Callable[[Tensor], Tensor],
+        valid: Bool[Tensor, "T2 E2"],
+        last_observation: Observation,
+        last_memory: Memory | None,
+    ) -> Rollout:
+        """The rollout with ``function`` applied to all that has the axes T E, which may change them both."""
+        steps: dict[str, Any] = {
+            name: function(value) for name, value in vars(self).items() if isinstance(value, Tensor) and name != "valid"
+        }
+        return replace(
+            self,
+            **steps,
+            valid=valid,
+            observations=self.observations.map(function),
+            memory=None if self.memory is None else {name: function(value) for name, value in self.memory.items()},
+            last_observation=last_observation,
+            last_memory=last_memory,
+        )
 
     def row_of_game(self) -> Int[Tensor, "T E"] | None:
         """Which of ``rows()`` a whole game is in, for what depends on its state; None: row ``t E + e``.

@@ -78,6 +78,11 @@ class PolicyResonance(ExplorationStrategy):
         """P(not resonated), P(resonated)."""
         return coin_weights(self.eta(progress, device))
 
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """Whether the team is in resonance."""
+        return "not in resonance", "in resonance"
+
     def entropy_coefficient(self, progress: Progress) -> float:
         """The wrapped strategy's."""
         return self.individual.entropy_coefficient(progress)

@@ -34,6 +34,7 @@ def build_app() -> typer.Typer:
     app.command()(train)
     app.command()(resume)
     app.command(name="evaluate")(evaluate_run)
+    app.command()(render)
     app.command()(report)
     app.command(name="list")(list_components)
     app.add_typer(_config_app(), name="config")
@@ -147,10 +148,29 @@ def _print_evaluation(result: Any) -> None:
     def interval(value: Any) -> str:
         return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
-    for name, score in (*((level.name, score) for level, score in result.levels), ("return", result.team_return)):
+    for name, score in result.scores().items():
         exact = "-" if score.exact is None else f"{score.exact:.4f}"
         table.add_row(name, exact, interval(score.greedy), interval(score.sampled))
     Console().print(table)
+
+
+def render(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="The file to write: .html, .png, .svg, .pdf, .gif or .mp4.")],
+    mode: Annotated[
+        Literal["greedy", "sampled", "training"],
+        typer.Option(help="Everybody greedily; everybody by chance; or coupled as in training."),
+    ] = "greedy",
+    seed: Annotated[int, typer.Option(min=0, help="Which episode.")] = 0,
+    step: Annotated[int | None, typer.Option(min=0, help="Of one picture: which; by default a telling one.")] = None,
+    fps: Annotated[int | None, typer.Option(min=1, max=100, help="Of a film: pictures a second (10).")] = None,
+) -> None:
+    """Watch an episode of a run's newest policy: as a page, a picture or a film."""
+    from marl_core.rendering.render import render_run
+
+    episode = render_run(run, out, mode, seed, step, fps)
+    earned = float(episode.team_reward.sum())
+    typer.echo(f"{out}: {episode.title}, {episode.steps} steps, return {earned:.3f}")
 
 
 def report(

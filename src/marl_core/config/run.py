@@ -44,6 +44,12 @@ class TrainingConfig(StrictModel):
     """How a run is driven; nothing here is part of the algorithm but ``episodes_per_update``."""
 
     episodes_per_update: int = Field(default=512, gt=0, description="Batch size in episodes, over all ranks (Table 3).")
+    parallel_games: int | None = Field(
+        default=None,
+        gt=0,
+        description="Games played at once, over all ranks; one that ends is started anew until all episodes of an "
+        "update have begun. By default all of them at once.",
+    )
     use_table: bool = Field(default=True, description="Evaluate networks once for each distinct observation, if known.")
     evaluate_every: int = Field(default=32, gt=0, description="Updates from one evaluation to the next.")
     evaluation_episodes: int = Field(default=192, gt=1, description="Test episodes of an evaluation (Table 3).")
@@ -77,6 +83,13 @@ class RunConfig(StrictModel):
         if batch % devices:
             message = f"{devices} devices cannot share training.episodes_per_update ({batch}) equally"
             raise mistake(message, "training", "devices")
+        games = self.training.parallel_games
+        if games is not None and games > batch:
+            message = f"{games} is more than training.episodes_per_update ({batch})"
+            raise mistake(message, "training", "parallel_games")
+        if games is not None and games % devices:
+            message = f"{devices} devices cannot share {games} games equally"
+            raise mistake(message, "training", "parallel_games")
         for index, stage in enumerate(self.stages):
             if stage.episodes % batch:
                 nearest = max(1, round(stage.episodes / batch)) * batch

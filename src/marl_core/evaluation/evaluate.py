@@ -11,7 +11,7 @@ from torch import Tensor
 
 from marl_core.config.components import ExplorationConfig
 from marl_core.config.run import RunConfig
-from marl_core.evaluation.statistics import Interval, mean_interval
+from marl_core.evaluation.statistics import Interval, mean_interval, share_interval
 from marl_core.joint_policy import JointPolicy, greedy_actions
 from marl_core.protocols import Environment, ExplorationStrategy, HasExactReward, HostAlgorithm, Scores
 from marl_core.registry import build
@@ -67,24 +67,31 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The return and, where the environment has levels, the reward of each."""
+    """The return and, where the environment has them, the reward of each level and the share of games won."""
 
     team_return: Score
     levels: tuple[tuple[Level, Score], ...]
     episodes: int
+    win_rate: Score | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``marl evaluate --json`` prints."""
         return {
             "return": self.team_return.as_json(),
             "levels": [{"name": level.name, "kind": level.kind, **score.as_json()} for level, score in self.levels],
+            "win_rate": None if self.win_rate is None else self.win_rate.as_json(),
             "episodes": self.episodes,
         }
+
+    def scores(self) -> dict[str, Score]:
+        """Every score by its name: the levels', the return, and the win rate where games can be won."""
+        named = {level.name: score for level, score in self.levels} | {"return": self.team_return}
+        return named if self.win_rate is None else named | {"win_rate": self.win_rate}
 
     def metrics(self) -> dict[str, float]:
         """The means by name, for logs."""
         found: dict[str, float] = {}
-        for name, score in (("return", self.team_return), *((level.name, score) for level, score in self.levels)):
+        for name, score in self.scores().items():
             if score.exact is not None:
                 found[f"exact/{name}"] = score.exact
             found[f"greedy/{name}"] = score.greedy.mean
@@ -128,7 +135,18 @@ def evaluate(
             for i, level in enumerate(levels)
         ),
         episodes,
+        _win_rate(rollouts),
     )
+
+
+def _win_rate(rollouts: dict[Mode, Rollout]) -> Score | None:
+    """The share of episodes won, where games can be won."""
+    shares: dict[Mode, Interval] = {}
+    for mode, rollout in rollouts.items():
+        if rollout.won is None:
+            return None
+        shares[mode] = share_interval((rollout.won & rollout.valid).any(0))
+    return Score(None, shares["greedy"], shares["sampled"])
 
 
 @torch.no_grad()

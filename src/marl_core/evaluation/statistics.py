@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 _Z = NormalDist().inv_cdf(0.975)
@@ -40,6 +40,15 @@ def mean_interval(samples: Float[Tensor, "n"]) -> Interval:
     mean = float(values.mean())
     half = _Z * float(values.std()) / len(values) ** 0.5 if len(values) > 1 else float("inf")
     return Interval(mean, mean - half, mean + half)
+
+
+def share_interval(outcomes: Bool[Tensor, "n"]) -> Interval:
+    """The share of successes in independent trials with its 95 % interval by Wilson's score, also near 0 and 1."""
+    trials, share = len(outcomes), float(outcomes.double().mean())
+    spread = _Z**2 / trials
+    middle = (share + spread / 2) / (1 + spread)
+    half = (share * (1 - share) * spread + spread**2 / 4) ** 0.5 / (1 + spread)
+    return Interval(share, middle - half, middle + half)
 
 
 def mean_statistic(scores: Float[np.ndarray, "*B runs tasks"]) -> Float[np.ndarray, "*B"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -35,6 +36,24 @@ class SurrogateCells:
     old_log_policy: Float[Tensor, "G"]
     entropy_weights: Float[Tensor, "rows"]
     chosen: Int[Tensor, "1 rows"] | None
+
+    @classmethod
+    def of_samples(
+        cls,
+        advantages: Float[Tensor, "G"],
+        weights: Float[Tensor, "G"],
+        old_log_policy: Float[Tensor, "G"],
+        entropy_weights: Float[Tensor, "G"],
+        chosen: Int[Tensor, "1 G"],
+    ) -> SurrogateCells:
+        """A cell and a row for every sample. ``weights`` are the samples' shares: 1 over their number, or 0."""
+        shares = torch.stack([advantages >= 0, advantages < 0]) * weights
+        return cls(shares * advantages, shares, old_log_policy, entropy_weights, chosen)
+
+
+def actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A rows"]:
+    """The layout that the objective takes."""
+    return log_policy.movedim(-1, 0).flatten(1)
 
 
 def clipped_objective(

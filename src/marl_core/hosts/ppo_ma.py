@@ -11,30 +11,19 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.components import HostConfig
 from marl_core.errors import UserError
+from marl_core.hosts.advantages import Standard, standard_of
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, clipped_objective
+from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, actions_first, clipped_objective
+from marl_core.hosts.ppo_config import PPOConfig
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.returns import generalised_advantages
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout
 
 
-class PPOMAConfig(HostConfig):
+class PPOMAConfig(PPOConfig):
     """Table 3, and the settings of the authors' public experiments where the paper is silent."""
 
-    learning_rate: float = Field(default=5e-4, gt=0, description="Adam's, for the policy.")
-    critic_rate_factor: float = Field(default=10.0, gt=0, description="The critic's learning rate over the policy's.")
-    gamma: float = Field(default=0.99, ge=0, le=1)
-    gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    clip: float = Field(default=0.2, gt=0, lt=1, description="epsilon of PPO's ratio clip.")
-    dual_clip: float = Field(default=5.0, gt=1, description="c of the dual clip: bound of the ratio for A < 0.")
-    passes: int = Field(default=24, gt=0, description="Passes over the whole batch in an update.")
-    least_inside: float = Field(
-        default=0.7, ge=0, le=1, description="An update ends early once fewer of its samples are inside the clip range."
-    )
-    max_gradient_norm: float = Field(default=0.5, gt=0, description="Clip of the policy's gradient norm.")
-    value_coefficient: float = Field(default=0.5, gt=0, description="Weight of the squared value error.")
     hidden: int = Field(default=8, gt=0, description="Width of every hidden layer.")
     identity_in_head: bool = Field(default=True, description="The policy head sees the agent's one-hot identity again.")
 
@@ -132,7 +121,7 @@ class PPOMA(HostAlgorithm):
         else:
             encoded, hidden = frozen
         log_policy = exploration.log_policy(self.head(hidden), rows.legal_actions(), progress)
-        policy_loss, inside = clipped_objective(_actions_first(log_policy), batch.cells, self._clip)
+        policy_loss, inside = clipped_objective(actions_first(log_policy), batch.cells, self._clip)
         error = self.critic(encoded).flatten() - batch.value_targets
         value_loss = (batch.value_weights * error.square()).sum()
         return policy_loss + self.config.value_coefficient * value_loss, {
@@ -161,42 +150,19 @@ class PPOMA(HostAlgorithm):
             self.config.gae_lambda,
         )
         acting = rollout.acting.to(advantages.dtype)
-        standard = _standard(advantages, acting, ranks)
+        standard = standard_of(advantages, acting, ranks)
         weights = acting / standard.count
-        old = _actions_first(exploration.log_policy(self.head(hidden), rows.legal_actions(), rollout.progress))
+        old = actions_first(exploration.log_policy(self.head(hidden), rows.legal_actions(), rollout.progress))
         coefficient = exploration.entropy_coefficient(rollout.progress)
         if rollout.table is None:
             return _sample_batch(rollout, advantages, standard, weights, values, old, coefficient)
         return _table_batch(rollout, advantages, standard, weights, values_of_rows.flatten(), old, coefficient)
 
 
-def _actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A rows"]:
-    return log_policy.movedim(-1, 0).flatten(1)
-
-
-@dataclass(frozen=True)
-class _Standard:
-    """Over the samples of all ranks: how many a rank has on average, and mean and 1/deviation of their advantages."""
-
-    count: Float[Tensor, ""]
-    mean: Float[Tensor, ""]
-    scale: Float[Tensor, ""]
-
-
-def _standard(advantages: Tensor, acting: Tensor, ranks: Ranks) -> _Standard:
-    masked = advantages * acting
-    sums = torch.stack([acting.sum(), masked.sum(), (masked * advantages).sum()]).double()
-    count, total, squares = ranks.mean(sums).unbind()
-    mean = total / count
-    deviation = (squares / count - mean**2).clamp(min=0).sqrt()
-    count, mean, scale = (x.to(advantages.dtype) for x in (count, mean, 1 / (deviation + 1e-8)))
-    return _Standard(count, mean, scale)
-
-
 def _sample_batch(
     rollout: Rollout,
     advantages: Tensor,
-    standard: _Standard,
+    standard: Standard,
     weights: Tensor,
     values: Tensor,
     old: Tensor,
@@ -204,16 +170,16 @@ def _sample_batch(
 ) -> _Batch:
     """A cell and a row for every sample."""
     chosen, weight = rollout.actions.view(1, -1), weights.flatten()
-    normalised = ((advantages - standard.mean) * standard.scale).flatten()
-    shares = torch.stack([normalised >= 0, normalised < 0]) * weight
-    cells = SurrogateCells(shares * normalised, shares, old.gather(0, chosen).squeeze(0), coefficient * weight, chosen)
+    cells = SurrogateCells.of_samples(
+        standard.of(advantages).flatten(), weight, old.gather(0, chosen).squeeze(0), coefficient * weight, chosen
+    )
     return _Batch(cells, weight, (advantages + values).flatten(), weight.new_zeros(()))
 
 
 def _table_batch(
     rollout: Rollout,
     advantages: Tensor,
-    standard: _Standard,
+    standard: Standard,
     weights: Tensor,
     values_of_rows: Tensor,
     old: Tensor,

@@ -10,7 +10,7 @@ from marl_core.testing.play import tensors_in, write_out
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 
 _OPTIONAL = {"entity_mask"}  # None: every entity is there
-_BOOLEAN = {"entity_mask", "action_mask", "alive", "terminated", "truncated"}
+_BOOLEAN = {"entity_mask", "action_mask", "alive", "terminated", "truncated", "won"}
 _INTEGER = {"situation", "level"}
 
 
@@ -54,6 +54,8 @@ def check_outcome(environment: Environment, result: StepResult, games: int) -> N
         shapes["individual_reward"] = (games, spec.agents)
     if spec.levels:
         shapes["level"] = (games,)
+    if spec.wins:
+        shapes["won"] = (games,)
     given = {name: value for name, value in vars(result).items() if isinstance(value, Tensor)}
     assert given.keys() == shapes.keys(), f"a step gives {sorted(given)}, the spec promises {sorted(shapes)}"
     for name, value in given.items():
@@ -62,6 +64,8 @@ def check_outcome(environment: Environment, result: StepResult, games: int) -> N
     if result.level is not None:
         inside = (result.level >= 0) & (result.level < len(spec.levels))
         assert inside.all(), "a step names a level that spec.levels does not have"
+    if result.won is not None:
+        assert not (result.won & ~(result.terminated | result.truncated)).any(), "a game is won that is not over"
 
 
 def _check_type(name: str, value: Tensor) -> None:

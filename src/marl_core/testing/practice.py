@@ -32,7 +32,8 @@ class Practice(Environment):
 
     To work earns 1/N, to risk something 2/N; but who risks is ill with probability 0.5 and has no legal action in the
     next step, and who is unlucky twice is dead. Once half of the time has passed agents may leave; the game
-    terminates where more than half of the living leave at once or nobody lives, and is truncated at ``max_steps``.
+    terminates where more than half of the living leave at once or nobody lives, and is truncated at ``max_steps``. Who
+    leaves and lives has won.
     """
 
     Config = PracticeConfig
@@ -59,6 +60,7 @@ class Practice(Environment):
             individual_reward=True,
             action_masks=True,
             agents_die=True,
+            wins=True,
         )
 
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
@@ -80,7 +82,8 @@ class Practice(Environment):
         leaving = 2 * ((actions == LEAVE) & alive).sum(-1) > alive.sum(-1)
         terminated = leaving | (self._health == 0).all(-1)
         truncated = ~terminated & (self._step >= self._config.max_steps)
-        return StepResult(self._observe(), earned.sum(-1), terminated, truncated, individual_reward=earned)
+        won = leaving & (self._health > 0).any(-1)
+        return StepResult(self._observe(), earned.sum(-1), terminated, truncated, individual_reward=earned, won=won)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Time and health."""

@@ -85,11 +85,16 @@ class Learner(LightningModule):
         self.environment: Environment = build(
             "environment",
             self.run.environment,
-            games=training.episodes_per_update // self.trainer.world_size,
+            games=(training.parallel_games or training.episodes_per_update) // self.trainer.world_size,
             device=self.device,
             generator=self._generators["environment"],
         )
-        self._collector = Collector(self.environment, self._generators["exploration"], use_table=training.use_table)
+        self._collector = Collector(
+            self.environment,
+            self._generators["exploration"],
+            episodes=training.episodes_per_update // self.trainer.world_size,
+            use_table=training.use_table,
+        )
         settings = self.host.replay
         if settings is not None:
             self._replay = Replay(settings.capacity // self.trainer.world_size, self.environment.spec)

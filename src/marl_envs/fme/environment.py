@@ -12,6 +12,7 @@ from torch import Tensor
 
 from marl_core.joint_policy import JointPolicy
 from marl_core.protocols import Environment
+from marl_core.rendering.viewer import Viewer
 from marl_core.rng import uniform
 from marl_core.types import EnvironmentSpec, Level, Observation, StepResult
 from marl_envs.fme.config import FMEConfig
@@ -33,7 +34,7 @@ class FME(Environment):
         self, config: FMEConfig, *, games: int, device: torch.device | str, generator: torch.Generator
     ) -> None:
         levels = config.resolved_levels()
-        self._generator = generator
+        self._config, self._generator = config, generator
         self._rewards = LevelTable.build(levels, config.agents, config.actions, device)
         self._level = torch.zeros(games, dtype=torch.int64, device=device)
         self._table = _observations(len(levels), config.agents, config.level_index, device)
@@ -80,6 +81,12 @@ class FME(Environment):
     def expected_rewards(self, joint: JointPolicy) -> Float[Tensor, "L"]:
         """Closed form of every level's expected reward (Eq. 5, Eq. 19)."""
         return self._rewards.expected(joint)
+
+    def viewer(self) -> Viewer:
+        """Shows who does what at each level, over training."""
+        from marl_envs.fme.viewer import LevelViewer  # training needs no picture
+
+        return LevelViewer(self._config)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The level that each game is at."""

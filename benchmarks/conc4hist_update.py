@@ -1,0 +1,176 @@
+"""How long an update of Conc4Hist takes, and where the time goes.
+
+    python benchmarks/conc4hist_update.py [--games 8] [--steps 50] [--agents 20] [--chunk 8192] [--own-heads]
+
+Made-up observations of 12 entities of 16 features and as many remembered; a quarter of the entities is not there. On a
+CPU it runs one thread and counts CPU seconds, on other devices seconds. GFLOP/s are of the matrix products that a pass
+cannot do without, forward and backward; beside them stand those of a plain product of 1024 x 1024 in the same run.
+
+What was learnt (one thread, 8 games x 50 steps x 20 agents = 7,075 living samples, on a machine busy with other work):
+
+- A pass takes 0.16 s (portions of 8,192 samples), 0.18 s (2,048) or 0.22 s (512): 22 GFLOP/s where a plain product has
+  170. What precedes the passes (statistics, values, old probabilities) takes 0.1 s.
+  With 13,950 samples, 0.33 s and a peak memory of 0.6 GB in all. With a frozen body (``--own-heads``) 0.09 s a pass.
+- It is bound by memory, not by arithmetic: rows are 16 and 48 wide, 24 to a sample. Of the time (``--profile``),
+  products of rows with weights are 25 %, attention's tiny products 15 %, relu and its gradient 14 %, adding, copying,
+  joining and filling 22 %.
+- Algebra comes first. Keys, values and the encoder's second layer are linear and need not run on every entity (see
+  ``hosts/concentration.py``): about 90,000 multiplications a sample forward in place of 230,000, and the activations
+  of 24 entities once in place of four times.
+- Gradients of portions are added up as they come, so no forward pass runs twice, as with checkpoints; the largest
+  tensors live as long as their portion.
+- Attention's own backward (``hosts/attention.py``) and rows that are read by index saved a tenth of a pass. Choosing by
+  ``index_select`` on flat rows is a few times as fast as by ``gather`` or one-hot products, backward too.
+- The own row runs through the encoder's first layer once more by itself: cutting it out of the others' gradient would
+  cost a pass over the largest tensor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from marl_core.exploration.entropy_sampling import EntropySampling, EntropySamplingConfig
+from marl_core.hosts.conc4hist import Conc4Hist, Conc4HistConfig
+from marl_core.training.optimizer import FlatAdam
+from marl_core.training.ranks import SingleRank
+from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout
+
+EXPLORATION = EntropySampling(EntropySamplingConfig(name="entropy_sampling", coefficient=0.2))
+
+
+def made_up_rollout(host: Conc4Hist, spec: EnvironmentSpec, games: int, steps: int, device: str) -> Rollout:
+    """A rollout of random observations; a quarter of all entities is not there, one agent in four dies half-way."""
+    random = torch.Generator(device).manual_seed(0)
+    assert spec.entities is not None
+    shape = (steps, games, spec.agents)
+    entities = torch.randn(*shape, *spec.entities, generator=random, device=device)
+    mask = torch.rand(*shape, spec.entities[0], generator=random, device=device) < 0.75
+    mask[..., 0] = True
+    alive = torch.ones(shape, dtype=torch.bool, device=device)
+    alive[steps // 2 :] = torch.rand(shape[1:], generator=random, device=device) < 0.75
+    observations = Observation(entities=entities, entity_mask=mask, alive=alive)
+    memory, before, actions = host.initial_memory(games), [], []
+    with torch.no_grad():
+        for t in range(steps):
+            before.append(memory)
+            scores, memory = host.scores(observations.map(itemgetter(t)), memory)
+            actions.append(scores.argmax(-1))
+    reward = torch.randn(shape, generator=random, device=device)
+    no = torch.zeros(steps, games, dtype=torch.bool, device=device)
+    ends = no.clone()
+    ends[-1] = True
+    return Rollout(
+        observations=observations,
+        last_observation=observations.map(lambda x: x[-1]),
+        actions=torch.stack(actions),
+        reward=reward,
+        team_reward=reward.mean(-1),
+        terminated=ends,
+        truncated=no,
+        valid=~no,
+        component=torch.zeros_like(no, dtype=torch.int64),
+        progress=Progress(),
+        memory={name: torch.stack([one[name] for one in before]) for name in memory},
+        last_memory=memory,
+    )
+
+
+def clock(device: str) -> float:
+    """CPU seconds of the process, or seconds where the CPU is not what works."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def update(host: Conc4Hist, optimizer: FlatAdam, rollout: Rollout) -> list[float]:
+    """The seconds until each pass of an update is done."""
+    device = rollout.reward.device.type
+    done, started = [], clock(device)
+    for loss in host.losses(rollout, EXPLORATION, SingleRank()):
+        optimizer.set_gradients(optimizer.gradients_of(loss.total))
+        optimizer.step()
+        done.append(clock(device) - started)
+    return done
+
+
+def matmul_rate(device: str, size: int = 1024) -> float:
+    """GFLOP/s of a plain product of square matrices."""
+    one = torch.randn(size, size, device=device)
+    rates = []
+    for _ in range(10):
+        started = clock(device)
+        torch.mm(one, one)
+        rates.append(2 * size**3 / (clock(device) - started) / 1e9)
+    return max(rates)
+
+
+def operations(width: int, entities: int, features: int, focus: int, actions: int) -> float:
+    """Multiplications and additions that a sample needs in a pass, forward and backward, in matrix products."""
+    k = 2 * focus - 1  # entities chosen by both blocks
+    first = 2 * entities * features * width
+    products = (1 + k + 2) * width * width + 2 * width * width * 2 + 4 * width * width
+    heads = (k + 2) * (width + features) * width + 2 * width * width + width * width // 2 + width // 2 * actions
+    heads += 2 * width * width + width
+    attention = 4 * entities * width
+    # Backward is two products for each, but for the first layer, whose input needs no gradient.
+    return 2 * (2 * first + 3 * (products + heads + attention))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--games", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--agents", type=int, default=20)
+    parser.add_argument("--chunk", type=int, default=None)
+    parser.add_argument("--passes", type=int, default=6)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--own-heads", action="store_true", help="as in PR-Fast")
+    parser.add_argument("--profile", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    spec = EnvironmentSpec(
+        agents=arguments.agents, actions=7, max_steps=arguments.steps, entities=(12, 16), agents_die=True
+    )
+    chunk = {} if arguments.chunk is None else {"chunk": arguments.chunk}
+    config = Conc4HistConfig(name="conc4hist", passes=arguments.passes, least_inside=0.0, **chunk)
+    host = Conc4Hist(config, spec, torch.Generator().manual_seed(0)).to(arguments.device)
+    if arguments.own_heads:
+        host.give_each_agent_its_own_head()
+    rollout = made_up_rollout(host, spec, arguments.games, arguments.steps, arguments.device)
+    optimizer = FlatAdam(host.parameter_groups())
+    update(host, optimizer, rollout)
+    done = update(host, optimizer, rollout)
+    passes = [later - earlier for earlier, later in pairwise(done)]
+    seconds = sorted(passes)[len(passes) // 2]
+    samples = int(rollout.acting.sum())
+    rate = samples * operations(48, 12, 16, 3, 7) / seconds / 1e9
+    result: dict[str, Any] = {
+        "samples": samples,
+        "pass_seconds": seconds,
+        "before_the_passes": done[0] - passes[0],
+        "update_seconds": done[-1],
+        "GFLOP/s": None if arguments.own_heads else rate,  # with a frozen body most of the products are not needed
+        "matmul GFLOP/s": matmul_rate(arguments.device),
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+    print(json.dumps(result, indent=2))
+    if arguments.profile:
+        activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if arguments.device != "cpu" else [])
+        with profile(activities=activities) as found:
+            update(host, optimizer, rollout)
+        by = "self_cpu_time_total" if arguments.device == "cpu" else "self_cuda_time_total"
+        print(found.key_averages().table(sort_by=by, row_limit=30, max_name_column_width=40))
+
+
+if __name__ == "__main__":
+    main()

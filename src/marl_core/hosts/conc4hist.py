@@ -1,0 +1,281 @@
+"""Conc4Hist: PPO on a concentration network with a memory of entities seen (Fu et al. 2022; Table 3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from marl_core.errors import UserError
+from marl_core.hosts.advantages import rewards_of_the_living, standard_of
+from marl_core.hosts.chunks import ActingSamples, sum_of_losses
+from marl_core.hosts.concentration import ConcentrationNetwork, Surroundings
+from marl_core.hosts.networks import Stack
+from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, actions_first, clipped_objective
+from marl_core.hosts.ppo_config import PPOConfig
+from marl_core.hosts.running_norm import RunningNorm
+from marl_core.hosts.sightings import remember
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
+from marl_core.returns import generalised_advantages
+from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout, TensorBatch
+
+
+class Conc4HistConfig(PPOConfig):
+    """Table 3, and the settings of the authors' public experiments where the paper is silent."""
+
+    hidden: int = Field(default=48, gt=1, description="Width of the hidden layers.")
+    focus: int = Field(
+        default=3, ge=2, description="d_c: so many remembered entities reach the policy, and one less of those seen."
+    )
+    reward_forwarding: float = Field(
+        default=0.95, ge=0, le=1, description="What the dead earn goes to their last step alive, by this for each step."
+    )
+    chunk: int = Field(
+        default=8192, gt=0, description="Samples that are in memory at a time in learning; changes no result."
+    )
+
+
+@dataclass(frozen=True)
+class _Samples(TensorBatch):
+    """What all passes of an update share, in the rows of ``ActingSamples``. Weights are 0 where nothing is real."""
+
+    action: Int[Tensor, "R N"]
+    weight: Float[Tensor, "R N"]
+    advantage: Float[Tensor, "R N"]
+    value_target: Float[Tensor, "R N"]
+    old_log_policy: Float[Tensor, "R N"]
+    trunk: Float[Tensor, "R N W"] | None  # the policy head's input where what gives it is frozen
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What the networks say of the samples before the first pass."""
+
+    value: Float[Tensor, "R N"]
+    log_policy: Float[Tensor, "R N"]
+    trunk: Float[Tensor, "R N W"] | None
+
+
+@final
+class Conc4Hist(HostAlgorithm):
+    """Conc4Hist: an agent attends to the entities it sees and to those it remembers; its policy gets the foremost few.
+
+    Entity 0 of an observation must be the agent itself. The memory is a queue of sightings (``sightings.remember``).
+    Everybody shares one network; the policy trains encoder and policy head, the value trains attention, value head and,
+    by a gradient that is not held back, the encoder too. The authors' threat head, a side task, is left out.
+    """
+
+    Config = Conc4HistConfig
+    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True, features=False, entities=True, memory=True)
+
+    def __init__(self, config: Conc4HistConfig, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+        super().__init__(config, spec, generator)
+        if spec.entities is None:
+            raise UserError("conc4hist needs entity observations")
+        entities, features = spec.entities
+        if entities < config.focus:
+            message = f"agents see {entities} entities, themselves included: of so few {config.focus} cannot be chosen"
+            raise UserError(message, "host", "focus")
+        width, self.config, self._agents, self._entities = config.hidden, config, spec.agents, spec.entities
+        self.norm = RunningNorm(features)
+        self.network = ConcentrationNetwork(features, width, config.focus, generator)
+        self.trunk = Stack.build([2 * width, width], generator, relu=(True,), last_gain=math.sqrt(2))
+        self.head = Stack.build([width, width // 2, spec.actions], generator, relu=(True, False), last_gain=0.01)
+        self.critic = Stack.build([2 * width, width, 1], generator, relu=(True, False))
+        self._clip, self._own_heads = ClipRange(config.clip, config.dual_clip), False
+
+    # Acting
+
+    def initial_memory(self, games: int) -> Memory:
+        """Nobody has seen anybody."""
+        entities, features = self._entities
+        past = self.norm.count.new_zeros((games, self._agents, entities, features), dtype=torch.float32)
+        return {"past": past, "past_mask": past.new_zeros(past.shape[:-1], dtype=torch.bool)}
+
+    def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
+        """Logits; and the memory with what is seen now."""
+        around = _surroundings(observation, memory)
+        concentrated, _ = self.network(self._normalised(around), value=False)
+        others, others_mask = around.now[..., 1:, :], around.now_mask[..., 1:]
+        past, past_mask = remember(memory["past"], memory["past_mask"], others, others_mask)
+        return self.head(self.trunk(concentrated)), {"past": past, "past_mask": past_mask}
+
+    def _normalised(self, around: Surroundings) -> Surroundings:
+        dtype = self.network.now.query.dtype  # precision 64-true: environments know nothing of it
+        return Surroundings(
+            self.norm(around.now, around.now_mask).to(dtype),
+            around.now_mask,
+            self.norm(around.past, around.past_mask).to(dtype),
+            around.past_mask,
+        )
+
+    # Learning
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """Policy, the encoder included, and critic, the attention included."""
+        policy = [*self.network.actor_parameters(), *self.trunk.parameters(), *self.head.parameters()]
+        critic = [*self.network.critic_parameters(), *self.critic.parameters()]
+        rate = self.config.learning_rate
+        return [
+            ParameterGroup(policy, rate, self.config.max_gradient_norm),
+            ParameterGroup(critic, rate * self.config.critic_rate_factor),
+        ]
+
+    def give_each_agent_its_own_head(self) -> None:
+        """PR-Fast's change: all of the policy but its last two layers frozen, those copied for each agent.
+
+        Attention and value head go on learning; so do the statistics of the normalisation, as in the authors' program.
+        """
+        for parameter in (*self.network.actor_parameters(), *self.trunk.parameters()):
+            parameter.requires_grad_(False)
+        self.head.copy_for_each_agent(self._agents)
+        self._own_heads = True
+
+    def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
+        """``passes`` steps over the samples of living agents, fewer where too many have left the clip range."""
+        places = ActingSamples.of(rollout.acting, by_agent=self._own_heads)
+        self._update_statistics(rollout, places, ranks)
+        samples = self._prepare(rollout, places, exploration, ranks)
+        parameters = [p for group in self.parameter_groups() for p in group.parameters if p.requires_grad]
+        for _ in range(self.config.passes):
+            loss = sum_of_losses(self._parts(rollout, places, samples, exploration), parameters)
+            inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
+            yield loss
+            if inside < self.config.least_inside:
+                return
+
+    @torch.no_grad()
+    def _update_statistics(self, rollout: Rollout, places: ActingSamples, ranks: Ranks) -> None:
+        """Let the normalisation see every entity that the network is about to see."""
+        moments: Tensor | int = 0
+        for _, part, around in self._portions(rollout, places):
+            for rows, mask in ((around.now, around.now_mask), (around.past, around.past_mask)):
+                moments = moments + self.norm.moments(rows, mask & part.real.unsqueeze(-1))
+        assert isinstance(moments, Tensor)
+        self.norm.update(moments, ranks)
+
+    def _portions(self, rollout: Rollout, places: ActingSamples) -> Iterator[tuple[slice, ActingSamples, Surroundings]]:
+        """The samples, ``chunk`` at a time, and what the agents saw and remembered."""
+        assert rollout.memory is not None
+        whole = _surroundings(rollout.observations, rollout.memory)
+        for rows in places.portions(self.config.chunk):
+            part = ActingSamples(places.index[rows], places.real[rows])
+            yield rows, part, whole.map(part.take)
+
+    def _parts(
+        self, rollout: Rollout, places: ActingSamples, samples: _Samples, exploration: ExplorationStrategy
+    ) -> Iterator[Loss]:
+        coefficient = exploration.entropy_coefficient(rollout.progress)
+        for rows, part, around in self._portions(rollout, places):
+            own = samples.map(itemgetter(rows))
+            legal = _legal_actions(rollout.observations, part)
+            yield Loss(*self._objective(around, own, legal, coefficient, exploration, rollout.progress))
+
+    def _objective(
+        self,
+        around: Surroundings,
+        samples: _Samples,
+        legal: Bool[Tensor, "R N A"] | None,
+        coefficient: float,
+        exploration: ExplorationStrategy,
+        progress: Progress,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """A portion's part of a pass's loss."""
+        concentrated, motive = self.network(self._normalised(around), policy=samples.trunk is None)
+        trunk = self.trunk(concentrated) if samples.trunk is None else samples.trunk
+        log_policy = actions_first(exploration.log_policy(self.head(trunk), legal, progress))
+        weight = samples.weight.flatten()
+        cells = SurrogateCells.of_samples(
+            samples.advantage.flatten(),
+            weight,
+            samples.old_log_policy.flatten(),
+            coefficient * weight,
+            samples.action.view(1, -1),
+        )
+        policy_loss, inside = clipped_objective(log_policy, cells, self._clip)
+        error = self.critic(motive).squeeze(-1) - samples.value_target
+        value_loss = (samples.weight * error.square()).sum()
+        return policy_loss + self.config.value_coefficient * value_loss, {
+            "policy_loss": policy_loss.detach(),
+            "value_loss": value_loss.detach(),
+            "inside_clip": inside,
+        }
+
+    @torch.no_grad()
+    def _prepare(
+        self, rollout: Rollout, places: ActingSamples, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> _Samples:
+        before = self._before(rollout, places, exploration)
+        # The dead are worth 0: their game has ended for them.
+        values = places.put(before.value, rollout.actions.shape)
+        acting = rollout.acting
+        reward = rewards_of_the_living(rollout.reward, acting, rollout.valid, self.config.reward_forwarding)
+        advantages = generalised_advantages(
+            reward.to(values.dtype),
+            values,
+            self._last_values(rollout),
+            rollout.terminated,
+            rollout.valid,
+            self.config.gamma,
+            self.config.gae_lambda,
+        )
+        standard = standard_of(advantages, acting.to(advantages.dtype), ranks)
+        return _Samples(
+            action=places.take(rollout.actions),
+            weight=places.real.to(values.dtype) / standard.count,
+            advantage=standard.of(places.take(advantages)),
+            value_target=places.take(advantages + values),
+            old_log_policy=before.log_policy,
+            trunk=before.trunk,
+        )
+
+    def _before(self, rollout: Rollout, places: ActingSamples, exploration: ExplorationStrategy) -> _Before:
+        """Values, and the logarithm of the probability of what was done."""
+        frozen = not next(self.trunk.parameters()).requires_grad
+        values, log_policies, trunks = [], [], []
+        for _, part, around in self._portions(rollout, places):
+            concentrated, motive = self.network(self._normalised(around))
+            trunk = self.trunk(concentrated)
+            legal = _legal_actions(rollout.observations, part)
+            log_policy = exploration.log_policy(self.head(trunk), legal, rollout.progress)
+            values.append(self.critic(motive).squeeze(-1))
+            log_policies.append(log_policy.gather(-1, part.take(rollout.actions).unsqueeze(-1)).squeeze(-1))
+            if frozen:  # what it gives, no pass has to run again
+                trunks.append(trunk)
+        return _Before(torch.cat(values), torch.cat(log_policies), torch.cat(trunks) if frozen else None)
+
+    def _last_values(self, rollout: Rollout) -> Float[Tensor, "E N"]:
+        """Values of what is seen after each game's last step."""
+        assert rollout.last_memory is not None
+        around = _surroundings(rollout.last_observation, rollout.last_memory)
+        _, motive = self.network(self._normalised(around), policy=False)
+        alive = rollout.last_observation.alive
+        values = self.critic(motive).squeeze(-1)
+        return values if alive is None else torch.where(alive, values, 0.0)
+
+
+def _surroundings(observation: Observation, memory: Memory) -> Surroundings:
+    """What everybody sees and remembers; the dead neither see nor remember."""
+    now = observation.entities
+    assert now is not None
+    past, past_mask, mask = memory["past"], memory["past_mask"], observation.entity_mask
+    if mask is None:
+        mask = torch.ones(now.shape[:-1], dtype=torch.bool, device=now.device)
+    if observation.alive is None:
+        return Surroundings(now, mask, past, past_mask)
+    alive = observation.alive.unsqueeze(-1)
+    return Surroundings(now, mask & alive, past, past_mask & alive)
+
+
+def _legal_actions(observation: Observation, places: ActingSamples) -> Bool[Tensor, "R N A"] | None:
+    """Which actions of the samples are legal; who acts is alive."""
+    if observation.action_mask is None:
+        return None
+    return Observation(action_mask=places.take(observation.action_mask)).legal_actions()

@@ -1,0 +1,103 @@
+"""ADCA as a batched environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import final
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from marl_core.protocols import Environment
+from marl_core.rendering.viewer import Viewer
+from marl_core.types import EnvironmentSpec, Observation, StepResult
+from marl_envs.adca.battle import Battle, measure
+from marl_envs.adca.config import ADCAConfig
+from marl_envs.adca.draws import KEYS
+from marl_envs.adca.observation import ENTITIES, FEATURES, observe
+from marl_envs.adca.opponent import give_orders
+from marl_envs.adca.physics import ACTIONS
+from marl_envs.adca.reset import deploy
+from marl_envs.adca.rules import advance, verdict
+
+
+@final
+class ADCA(Environment):
+    """Asymmetric Decentralized Collective Assault: N guards against a larger, scripted team (Appendix A.3).
+
+    A battle ends when a team is wiped out, or by the clock, with a verdict by numbers. The clock is part of the task,
+    so all ends are ``terminated``. The team reward is the mean of the individual rewards.
+    """
+
+    Config = ADCAConfig
+
+    def __init__(
+        self, config: ADCAConfig, *, games: int, device: torch.device | str, generator: torch.Generator
+    ) -> None:
+        self._config, self._generator = config, generator
+        self._spec = EnvironmentSpec(
+            agents=config.agents,
+            actions=ACTIONS,
+            max_steps=config.max_steps,
+            entities=(ENTITIES, FEATURES),
+            individual_reward=True,
+            agents_die=True,
+            wins=True,
+        )
+        self._battle = self._deploy(torch.zeros(games, dtype=torch.int64, device=device))
+        self._distances = measure(self._battle, config.agents)
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """What ADCA gives."""
+        return self._spec
+
+    def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
+        """Start battles anew: both teams in line, the battlefield turned at random."""
+        old = self._battle
+        key = torch.randint(KEYS, old.key.shape, generator=self._generator, device=self._generator.device)
+        new = self._deploy(key)
+        self._battle = new if games is None else old.where_not(games, new)
+        self._distances = measure(self._battle, self._config.agents)
+        return self._observe()
+
+    def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
+        """One tenth of a unit of time: the script commands, everybody fires, the survivors move."""
+        config, before = self._config, self._battle
+        orders = give_orders(before, self._distances)
+        after, fire = advance(before, actions, orders, self._distances, terrain=config.terrain)
+        end = verdict(after, fire, config)
+        self._battle = replace(after, clock=after.clock + 1)
+        self._distances = measure(self._battle, config.agents)
+        return StepResult(
+            self._observe(),
+            end.reward.mean(-1),
+            end.over,
+            torch.zeros_like(end.over),
+            individual_reward=end.reward,
+            won=end.won,
+        )
+
+    def viewer(self) -> Viewer:
+        """Plays a battle."""
+        from marl_envs.adca.viewer import BattleViewer  # training needs no picture
+
+        return BattleViewer(self._config)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The state of every battle."""
+        return dict(vars(self._battle))
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from the state of other battles."""
+        device = self._battle.key.device
+        self._battle = Battle(**{name: value.to(device) for name, value in state.items()})
+        self._distances = measure(self._battle, self._config.agents)
+
+    def _deploy(self, key: Int[Tensor, "E"]) -> Battle:
+        return deploy(key, self._config.agents, self._config.attackers, terrain=self._config.terrain)
+
+    def _observe(self) -> Observation:
+        return observe(self._battle, self._distances, self._config)
