@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
@@ -14,3 +16,8 @@ settings.register_profile(
     "marl", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("marl")
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and every process that tests start would inherit
+# that; those are to hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

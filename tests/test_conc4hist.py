@@ -123,7 +123,7 @@ def test_all_passes_are_the_same_whatever_the_portions() -> None:
         history = []
         for loss in host.losses(rollout, EXPLORATION, SingleRank()):
             found = gradients(host, loss.total)
-            history.append(float(loss.total))
+            history.append(float(loss.total.detach()))
             with torch.no_grad():
                 for name, gradient in found.items():
                     host.get_parameter(name).sub_(gradient, alpha=0.05)
