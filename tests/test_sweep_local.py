@@ -169,14 +169,14 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="fi
 @needs_proc
 def test_killed_twice(tmp_path: Path) -> None:
     delays = [random.Random(5).uniform(0.2, 1.0) for _ in range(2)]
-    assert survive_kills(tmp_path, 40, delays) == 2
+    assert survive_kills(tmp_path, 300, delays) == 2  # still at work then, on an idle machine too
 
 
 @needs_proc
 @pytest.mark.slow
 def test_killed_fifteen_times(tmp_path: Path) -> None:
     chance = random.Random(1)
-    assert survive_kills(tmp_path, 150, [0.0, *(chance.uniform(0.0, 1.2) for _ in range(14))]) >= 10
+    assert survive_kills(tmp_path, 900, [0.0, *(chance.uniform(0.0, 1.2) for _ in range(14))]) >= 10
 
 
 @needs_proc
