@@ -71,7 +71,7 @@ def test_killed_then_failing_then_whole(marl: Command, whole: Path) -> None:
     assert 2 <= len(done) < 3 * SEEDS
     assert not list(made.glob("*"))
 
-    broken = Fig9().jobs(TINY, Seeds(SEEDS, SEEDS))[-1].job
+    broken = Fig9().jobs(TINY, Seeds(SEEDS, SEEDS, SEEDS))[-1].job
     folder = RunFolder(runs / broken.name)
     shutil.rmtree(folder.path, ignore_errors=True)
     folder.create(broken.config)

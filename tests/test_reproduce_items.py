@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -19,11 +20,15 @@ from marl_core.evaluation.results import RunResult
 from marl_core.sweep.jobs import checked
 from marl_core.training import stages
 from marl_core.training.run_folder import RunFolder
+from marl_pr.paper.battles import ALGORITHMS
 from marl_pr.paper.experiments import LARGE_TEAM, PPO_MA, PPO_MA_PR, PPO_MA_PR_FAST, QMIX, ppo_ma, resonant
 from marl_pr.paper.fig1 import Fig1, preference
 from marl_pr.paper.fig3 import Fig3
+from marl_pr.paper.fig4 import Fig4
 from marl_pr.paper.fig5 import Fig5
+from marl_pr.paper.fig6 import Fig6
 from marl_pr.paper.fig7a import Fig7a
+from marl_pr.paper.fig7b import Fig7b
 from marl_pr.paper.fig8 import Fig8
 from marl_pr.paper.fig9 import Fig9
 from marl_pr.paper.item import Item, LabelledJob
@@ -44,7 +49,7 @@ every_item_with_synthetic_results = pytest.mark.parametrize(
     [item for item in ITEMS.values() if type(item).read is Item.read or isinstance(item, Fig1)],
     ids=lambda item: item.name,
 )
-LOGGED = ("exact/return", "exact/C1", "exact/C2", "coupling")
+LOGGED = ("exact/return", "exact/C1", "exact/C2", "greedy/win_rate", "sampled/win_rate", "coupling")
 
 
 def result_of(one: LabelledJob, value: float | None = None, names: Sequence[str] = LOGGED) -> RunResult:
@@ -52,7 +57,9 @@ def result_of(one: LabelledJob, value: float | None = None, names: Sequence[str]
     last = float(np.random.default_rng(list(one.job.name.encode())).random()) if value is None else value
     config = one.job.config
     episodes = (config.episodes // 4, config.episodes // 2, config.episodes)
-    return RunResult("fme", one.labels, config.seed, episodes, dict.fromkeys(names, (0.0, last / 2, last)))
+    return RunResult(
+        config.environment.name, one.labels, config.seed, episodes, dict.fromkeys(names, (0.0, last / 2, last))
+    )
 
 
 def preferences_of(one: LabelledJob) -> RunResult:
@@ -62,7 +69,7 @@ def preferences_of(one: LabelledJob) -> RunResult:
 
 def synthetic(item: Item, scale: Scale = QUICK) -> list[RunResult]:
     make = preferences_of if isinstance(item, Fig1) else result_of
-    return [make(one) for one in item.jobs(scale, Seeds(2, 2))]
+    return [make(one) for one in item.jobs(scale, Seeds(2, 2, 2))]
 
 
 @every_item
@@ -74,7 +81,8 @@ def test_the_sweep_takes_the_jobs(item: Item, scale: Scale) -> None:
     assert len(set(labels)) == len(jobs)
     for one in jobs:
         environment = one.job.config.environment.model_dump()
-        assert (environment["tag"], environment["agents"]) == (one.labels["task"], one.labels["agents"])
+        task = environment.get("tag") or f"{environment['agents']}v{environment['attackers']}"
+        assert (task, environment["agents"]) == (one.labels["task"], one.labels["agents"])
         resonance = one.job.config.stage_exploration(len(one.job.config.stages) - 1)
         settings = [one.labels.get(name) for name in ("eta_max", "p_min", "coin")]
         if isinstance(resonance, PolicyResonanceConfig):
@@ -89,7 +97,7 @@ def test_items_share_runs(scale: Scale) -> None:
     """One name is one run with one set of labels, whichever item asks for it."""
     jobs: dict[str, LabelledJob] = {}
     for item in ITEMS.values():
-        for one in item.jobs(scale, Seeds(2, 2)):
+        for one in item.jobs(scale, Seeds(2, 2, 2)):
             assert jobs.setdefault(one.job.name, one) == one
     assert len({one.job.config.model_dump_json() for one in jobs.values()}) == len(jobs)
 
@@ -98,7 +106,7 @@ def test_every_config_can_be_run() -> None:
     """One of each kind: what differs in a number alone is left out."""
     kinds: dict[tuple[object, ...], RunConfig] = {}
     for item in ITEMS.values():
-        for one in item.jobs(QUICK, Seeds(1, 1)):
+        for one in item.jobs(QUICK, Seeds(1, 1, 1)):
             kinds[tuple(one.labels.get(name) for name in ("task", "algorithm", "coin"))] = one.job.config
     assert len(kinds) > 8
     for config in kinds.values():
@@ -116,18 +124,18 @@ def test_paper_scale_is_the_papers() -> None:
     assert (resonance.ramp_episodes, resonance.eta_max, resonance.p_min) == (50_000, 0.75, 0.2)
     assert run.job.config.stages[0].exploration is None
     training = run.job.config.training
-    assert PAPER.first_stage / training.episodes_per_update / training.evaluate_every == 64
+    assert PAPER.lengths["ppo_ma"].first / training.episodes_per_update / training.evaluate_every == 64
 
 
 def test_each_host_has_its_number_of_seeds() -> None:
-    configs = [one.job.config for one in Table1().jobs(PAPER, Seeds(ppo_ma=4, qmix=2))]
+    configs = [one.job.config for one in Table1().jobs(PAPER, Seeds(ppo_ma=4, qmix=2, conc4hist=1))]
     for host, seeds in {"ppo_ma": 4, "qmix": 2}.items():
         assert {config.seed for config in configs if config.host.name == host} == set(range(seeds))
 
 
 @given(st.lists(st.integers(), unique=True, max_size=20), st.booleans())
 def test_a_quick_scale_varies_over_fewer_values(values: list[int], everything: bool) -> None:
-    scale = Scale("s", 512, 512, 64, 0, 1, 1, everything=everything)
+    scale = replace(PAPER, everything=everything)
     chosen = scale.of(values)
     assert [value for value in values if value in chosen] == list(chosen)
     assert len(chosen) == (len(values) if everything else min(3, len(values)))
@@ -148,14 +156,14 @@ def test_preference_is_its_definition(policies: np.ndarray, data: st.DataObject)
 
 
 def test_fig1_reads_the_last_responsibility_level(tmp_path: Path) -> None:
-    one = Fig1().jobs(TINY, Seeds(1, 1))[0]
+    one = Fig1().jobs(TINY, Seeds(1, 1, 1))[0]
     folder = RunFolder(tmp_path / "run")
     folder.create(one.job.config)
     stages.train(one.job.config, folder, progress_bar=False)
     result = Fig1().read(folder, one.labels)
     kept = dict(folder.policies())
     assert set(result.episodes) <= set(kept)
-    assert max(result.episodes) == TINY.first_stage
+    assert max(result.episodes) == TINY.lengths["ppo_ma"].first
     for index, episodes in enumerate(result.episodes):
         last_level = kept[episodes][6, :, 0]  # Table 2: the seventh level of 1A4B2C has u_gamma = Act-0
         found = [result.metrics[f"preference/{agent}"][index] for agent in (1, 2, 3)]
@@ -219,7 +227,7 @@ def rows_of(table: str) -> dict[str, list[str]]:
 
 
 def test_table1_puts_the_papers_numbers_beside_ours() -> None:
-    jobs = [one for one in Table1().jobs(PAPER, Seeds(2, 2)) if one.labels["agents"] in (6, 15)]
+    jobs = [one for one in Table1().jobs(PAPER, Seeds(2, 2, 2)) if one.labels["agents"] in (6, 15)]
     values = {(PPO_MA, 6): 0.5, (PPO_MA, 15): 0.25, (QMIX, 6): 1.0, (QMIX, 15): 0.75}
     results = [result_of(one, values[str(one.labels["algorithm"]), int(one.labels["agents"])]) for one in jobs]
     lines = Table1().table(results).splitlines()[2:]
@@ -234,7 +242,7 @@ def test_table1_puts_the_papers_numbers_beside_ours() -> None:
 
 def test_fig5_tells_algorithms_and_teams_apart() -> None:
     value = {PPO_MA: 1.0, QMIX: 2.0, PPO_MA_PR: 3.0, PPO_MA_PR_FAST: 4.0}
-    jobs = Fig5().jobs(QUICK, Seeds(2, 2))
+    jobs = Fig5().jobs(QUICK, Seeds(2, 2, 2))
     results = [result_of(one, value[str(one.labels["algorithm"])] + int(one.labels["agents"]) / 100) for one in jobs]
     for agents, row in rows_of(Fig5().table(results)).items():
         assert [float(cell.split()[0]) for cell in row] == pytest.approx(
@@ -253,7 +261,7 @@ def test_fig7a_and_fig8_put_each_mean_into_its_cell() -> None:
         return place + (0.25 if one.labels["algorithm"] in (PPO_MA_PR, PPO_MA) else 0.5)
 
     for item, label in ((Fig7a(), "eta_max"), (Fig8(), "task")):
-        jobs = [one for one in item.jobs(QUICK, Seeds(2, 2)) if label in one.labels]
+        jobs = [one for one in item.jobs(QUICK, Seeds(2, 2, 2)) if label in one.labels]
         rows = rows_of(item.table([result_of(one, value(one)) for one in jobs]))
         assert len(rows) == 3
         for text, row in rows.items():
@@ -265,7 +273,7 @@ def test_fig3_and_fig9_have_a_row_for_each_variant() -> None:
     def value(one: LabelledJob) -> float:
         return {PPO_MA: 1.0, PPO_MA_PR: 2.0, PPO_MA_PR_FAST: 3.0}[str(one.labels["algorithm"])]
 
-    rows = rows_of(Fig3().table([result_of(one, value(one)) for one in Fig3().jobs(QUICK, Seeds(2, 2))]))
+    rows = rows_of(Fig3().table([result_of(one, value(one)) for one in Fig3().jobs(QUICK, Seeds(2, 2, 2))]))
     assert {name: float(row[1].split()[0]) for name, row in rows.items()} == {
         PPO_MA: 1.0, PPO_MA_PR: 2.0, PPO_MA_PR_FAST: 3.0,
     }  # fmt: skip
@@ -274,11 +282,36 @@ def test_fig3_and_fig9_have_a_row_for_each_variant() -> None:
 
 
 def _fig9_jobs() -> list[LabelledJob]:
-    return Fig9().jobs(QUICK, Seeds(2, 2))
+    return Fig9().jobs(QUICK, Seeds(2, 2, 2))
+
+
+def test_battles_have_a_cell_for_each_algorithm_number_of_enemies_and_eta() -> None:
+    def value(one: LabelledJob) -> float:
+        share, eta = float(one.labels["enemies"]), float(one.labels.get("eta_max", 0))
+        return ALGORITHMS.index(str(one.labels["algorithm"])) + share / 1000 + eta / 100
+
+    expected = {120: [0.12, 1.12, 2.13, 3.13], 130: [0.13, 1.13, 2.14, 3.14], 140: [0.14, 1.14, 2.15, 3.15]}
+    expected[150] = [0.15, 1.15, 2.16, 3.16]
+    jobs = Fig6().jobs(PAPER, Seeds(2, 2, 2))
+    assert {one.job.config.environment.model_dump()["attackers"] for one in jobs} == {60, 65, 70, 75}
+    table = Fig6().table([result_of(one, value(one)) for one in jobs])
+    assert table.startswith("Guards and attackers: 50v60, 50v65, 50v70, 50v75.")
+    for part in (table.split("Sampled")[0], table.split("Sampled")[1]):
+        for share, row in rows_of(part).items():
+            assert [float(cell.split()[0]) for cell in row] == pytest.approx(expected[int(share.split()[0])], abs=0.006)
+
+    rows = rows_of(Fig4().table([result_of(one, value(one)) for one in Fig4().jobs(PAPER, Seeds(2, 2, 2))]))
+    assert {name: float(row[1].split()[0]) for name, row in rows.items()} == pytest.approx(
+        dict(zip(ALGORITHMS, expected[120], strict=True)), abs=0.006
+    )
+    rows = rows_of(Fig7b().table([result_of(one, value(one)) for one in Fig7b().jobs(PAPER, Seeds(2, 2, 2))]))
+    assert {float(eta) for eta in rows} == set(Fig7b.etas)
+    for eta, row in rows.items():
+        assert float(row[0].split()[0]) == pytest.approx(3.12 + float(eta) / 100, abs=0.006)
 
 
 def test_pmin_puts_each_pair_into_its_cell() -> None:
-    jobs = PMin().jobs(PAPER, Seeds(1, 1))
+    jobs = PMin().jobs(PAPER, Seeds(1, 1, 1))
 
     def place(one: LabelledJob) -> float:
         return float(one.labels.get("p_min", 0)) + 4 * float(one.labels.get("eta_max", 0))
@@ -292,7 +325,7 @@ def test_pmin_puts_each_pair_into_its_cell() -> None:
 
 def test_fig8_is_about_the_team_that_it_was_given() -> None:
     item = Fig8(agents=4)
-    jobs = item.jobs(PAPER, Seeds(1, 1))
+    jobs = item.jobs(PAPER, Seeds(1, 1, 1))
     assert {one.labels["agents"] for one in jobs} == {4}
     assert "N = 4" in item.title
     assert list(rows_of(item.table([result_of(one) for one in jobs]))) == [
@@ -303,7 +336,7 @@ def test_fig8_is_about_the_team_that_it_was_given() -> None:
 @pytest.mark.parametrize(("with_resonance", "chance"), [(5.0, "1.00"), (1.0, "0.00"), (3.0, "0.50")])
 def test_value_resonance_compares_with_runs_as_long(with_resonance: float, chance: str) -> None:
     values = {"QMIX": 9.0, "QMIX, as long": 3.0, "QMIX + PR": with_resonance}
-    jobs = ValueResonance().jobs(QUICK, Seeds(3, 3))
+    jobs = ValueResonance().jobs(QUICK, Seeds(3, 3, 3))
     lengths = {str(one.labels["algorithm"]): one.job.config.episodes for one in jobs}
     assert lengths["QMIX + PR"] == lengths["QMIX, as long"] > lengths["QMIX"]
     table = ValueResonance().table([result_of(one, values[str(one.labels["algorithm"])]) for one in jobs])

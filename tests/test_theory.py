@@ -527,8 +527,8 @@ def test_item_sets_measurements_beside_predictions() -> None:
     assert set(policy_based) == {"5", "7"}
     assert policy_based["5"].endswith("| yes | yes | 1.00 | 0.142 | 1.00 | 0.25 |")
     assert policy_based["7"].endswith("| 0.00 | 0.75 |")
-    assert {one.job.name for one in item.jobs(QUICK, Seeds(1, 1))} == {
-        one.job.name for one in Table1().jobs(QUICK, Seeds(1, 1))
+    assert {one.job.name for one in item.jobs(QUICK, Seeds(1, 1, 1))} == {
+        one.job.name for one in Table1().jobs(QUICK, Seeds(1, 1, 1))
     }
 
 

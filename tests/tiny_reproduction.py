@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from marl_pr.paper.scale import SCALES, Scale, Seeds
+from marl_pr.paper.scale import SCALES, Battles, Lengths, Scale, Seeds
 
 TINY = Scale(
     "quick",
-    first_stage=1024,
-    second_stage=512,
-    qmix_stage=64,
-    ramp=512,
+    lengths={"ppo_ma": Lengths(1024, 512, 512), "qmix": Lengths(64, 64, 512), "conc4hist": Lengths(8, 4, 4)},
+    battles=Battles(agents=5, max_steps=4, batch=4, parallel=2, passes=1, entropy=0.05, test=4),
     anneal_steps=2000,
     points=2,
-    seeds=Seeds(2, 2),
+    seeds=Seeds(2, 2, 2),
     everything=False,
 )
 

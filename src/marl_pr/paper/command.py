@@ -12,9 +12,13 @@ import typer
 def reproduce(
     item: Annotated[str, typer.Argument(metavar="ITEM", help="A figure or table, as table1 or fig5; or all.")],
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds, from 0; by default 8 of PPO-MA, 5 of QMIX.")
+        int | None,
+        typer.Option(min=1, help="How many seeds, from 0; by default 8 of PPO-MA, 5 of QMIX, 3 of Conc4Hist."),
     ] = None,
-    scale: Annotated[Literal["paper", "quick"], typer.Option(help="As long as in the paper, or minutes.")] = "paper",
+    scale: Annotated[
+        Literal["paper", "small", "quick"],
+        typer.Option(help="As long as in the paper; the same, but ADCA with ten guards; or minutes."),
+    ] = "paper",
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; by default one a core.")] = None,
     backend: Annotated[Literal["local", "ray"], typer.Option(help="Processes here, or a Ray cluster.")] = "local",
     out: Annotated[Path, typer.Option(help="The results go to OUT/ITEM.")] = Path("reproduced"),

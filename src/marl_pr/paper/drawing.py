@@ -62,13 +62,20 @@ def team_size_scale(axis: Axes, teams: Sequence[float]) -> None:
 
 
 def return_curves(groups: Mapping[str, Sequence[RunResult]]) -> Figure:
-    """Return over episodes for each group of runs that resonate in their second stage; eta on a second axis."""
-    figure, axis = one_axis("episodes", "return of the greedy team")
+    """FME: exact return over episodes for each group of runs that resonate in their second stage."""
+    figure = resonance_curves(groups, "exact/return", "return of the greedy team")
+    mark_optimum(figure.axes[0])
+    return figure
+
+
+def resonance_curves(groups: Mapping[str, Sequence[RunResult]], metric: str, up: str) -> Figure:
+    """A metric over episodes for each group of runs; eta, of the first group that resonates, on a second axis."""
+    figure, axis = one_axis("episodes", up)
     for place, (label, runs) in enumerate(groups.items()):
-        curve_band(axis, runs, "exact/return", label, f"C{place}")
-    mark_optimum(axis)
+        curve_band(axis, runs, metric, label, f"C{place}")
+    resonating = next((runs for runs in groups.values() if any("eta_max" in run.labels for run in runs)), [])
     twin = axis.twinx()
-    curve_band(twin, next((runs for runs in groups.values() if runs), []), "coupling", "resonance probability", "C7")
+    curve_band(twin, resonating, "coupling", "resonance probability", "C7")
     twin.set_ylim(0, 1)
     twin.set_ylabel("resonance probability eta (training only)")
     add_legend(axis, twin)

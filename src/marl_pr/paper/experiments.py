@@ -22,11 +22,14 @@ OPTIMUM = 7.0
 #: The team in which eta_max, p_min and the variants are compared: N = 30, as printed in Fig. 9.
 LARGE_TEAM = 30
 ETA_MAX, P_MIN = 0.75, 0.2
+#: The same for ADCA: a round number below the paper's bound, 1/n_k of seven actions.
+BATTLE_P_MIN = 0.1
 
-PPO_MA, QMIX = "PPO-MA", "QMIX"
+PPO_MA, QMIX, CONC4HIST = "PPO-MA", "QMIX", "Conc4Hist"
 PPO_MA_PR, PPO_MA_PR_FAST, QMIX_PR = "PPO-MA + PR", "PPO-MA + PR-Fast", "QMIX + PR"
 #: QMIX trained as long as with resonance, but without it.
 QMIX_LONGER = "QMIX, as long"
+CONC4HIST_PR, CONC4HIST_PR_FAST, CONC4HIST_LONGER = "Conc4Hist + PR", "Conc4Hist + PR-Fast", "Conc4Hist, as long"
 _WITH: dict[str, str] = {"pr": "PR", "pr_fast": "PR-Fast"}
 
 
@@ -40,7 +43,7 @@ def ppo_ma_settings(scale: Scale, agents: int) -> dict[str, Any]:
     return {
         "host": {"name": "ppo_ma"},
         "exploration": {"name": "entropy_sampling", "coefficient": 0.05},
-        "training": {**_training(scale.first_stage, scale.points, batch), "record_policies": agents != LARGE_TEAM},
+        "training": {**_training(scale, "ppo_ma", batch), "record_policies": agents != LARGE_TEAM},
     }
 
 
@@ -55,20 +58,47 @@ def qmix_settings(scale: Scale) -> dict[str, Any]:
     return {
         "host": {"name": "qmix"},
         "exploration": {"name": "epsilon_greedy", "end": 0.1, "anneal_steps": scale.anneal_steps},
-        "training": {**_training(scale.qmix_stage, scale.points, batch), **rare},
+        "training": {**_training(scale, "qmix", batch), **rare},
+    }
+
+
+def conc4hist_settings(scale: Scale) -> dict[str, Any]:
+    """Conc4Hist: Table 3, which the defaults follow, where battles are the paper's."""
+    battles = scale.battles
+    training = {
+        **_training(scale, "conc4hist", battles.batch),
+        "parallel_games": battles.parallel,
+        "evaluation_episodes": battles.test,
+        "checkpoint_every": 8,  # updates take seconds
+        "accelerator": "auto",
+    }
+    return {
+        "host": {"name": "conc4hist", "passes": battles.passes},
+        "exploration": {"name": "entropy_sampling", "coefficient": battles.entropy},
+        "training": training,
     }
 
 
 def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """PPO-MA without resonance."""
     environment = {"name": "fme", "agents": agents, "tag": tag}
-    return _first_stage("ppo_ma", PPO_MA, environment, ppo_ma_settings(scale, agents), scale.first_stage, seed)
+    return _first_stage(PPO_MA, environment, tag, ppo_ma_settings(scale, agents), scale, seed)
 
 
 def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """Fine-tuned QMIX without resonance."""
     environment = {"name": "fme", "agents": agents, "tag": tag, "level_index": "one_hot"}
-    return _first_stage("qmix", QMIX, environment, qmix_settings(scale), scale.qmix_stage, seed)
+    return _first_stage(QMIX, environment, tag, qmix_settings(scale), scale, seed)
+
+
+def conc4hist(scale: Scale, enemies: int, seed: int) -> LabelledJob:
+    """Conc4Hist without resonance, against so many attackers for every hundred guards."""
+    battles = scale.battles
+    attackers = battles.agents * enemies // 100
+    size = {"agents": battles.agents, "attackers": attackers, "max_steps": battles.max_steps}
+    task = f"{battles.agents}v{attackers}"
+    job = _first_stage(CONC4HIST, {"name": "adca", **size}, task, conc4hist_settings(scale), scale, seed)
+    return LabelledJob(job.job, {**job.labels, "enemies": enemies})
 
 
 def resonant(
@@ -77,19 +107,21 @@ def resonant(
     variant: Variant,
     *,
     eta_max: float = ETA_MAX,
-    p_min: float = P_MIN,
+    p_min: float | None = None,
     coin: Coin = "episode",
 ) -> LabelledJob:
     """``plain`` and then a second stage in resonance (Section 6.1)."""
+    host = plain.job.config.host.name
+    if p_min is None:
+        p_min = BATTLE_P_MIN if host == "conc4hist" else P_MIN
     exploration = {
         "name": "policy_resonance",
         "variant": variant,
         "eta_max": eta_max,
-        "ramp_episodes": scale.ramp,
+        "ramp_episodes": scale.lengths[host].ramp,
         "p_min": p_min,
         "level": coin,
     }
-    host = plain.job.config.host.name
     prefix = "_".join([*([] if host == "ppo_ma" else [host]), variant, *([] if coin == "episode" else [coin])])
     labels = {
         **plain.labels,
@@ -113,19 +145,16 @@ def unique(jobs: Iterable[LabelledJob]) -> list[LabelledJob]:
 
 
 def _first_stage(
-    host: str, algorithm: str, environment: Mapping[str, Any], settings: Mapping[str, Any], episodes: int, seed: int
+    algorithm: str, environment: Mapping[str, Any], task: str, settings: Mapping[str, Any], scale: Scale, seed: int
 ) -> LabelledJob:
+    host = settings["host"]["name"]
     config = {
         "seed": seed,
         "environment": environment,
         **settings,
-        "stages": [{"episodes": episodes}],
+        "stages": [{"episodes": scale.lengths[host].first}],
     }
-    labels: dict[str, Label] = {
-        "task": environment["tag"],
-        "algorithm": algorithm,
-        "agents": environment["agents"],
-    }
+    labels: dict[str, Label] = {"task": task, "algorithm": algorithm, "agents": environment["agents"]}
     return LabelledJob(Job(_name(host, labels, "", seed), validate_strictly(RunConfig, config), None), labels)
 
 
@@ -138,8 +167,7 @@ def _second_stage(
     stage: Mapping[str, Any],
 ) -> LabelledJob:
     first = plain.job.config.model_dump(mode="json")
-    episodes = scale.second_stage if first["host"]["name"] == "ppo_ma" else scale.qmix_stage
-    stages = [*first["stages"], {"episodes": episodes, **stage}]
+    stages = [*first["stages"], {"episodes": scale.lengths[first["host"]["name"]].second, **stage}]
     config = validate_strictly(RunConfig, {**first, "stages": stages})
     return LabelledJob(Job(_name(prefix, labels, settings, config.seed), config, plain.job.name), labels)
 
@@ -148,10 +176,10 @@ def _name(prefix: str, labels: Mapping[str, Label], settings: str, seed: int) ->
     return f"{prefix}-{labels['task']}-N{labels['agents']}{settings}-seed{seed}"
 
 
-def _training(episodes: int, points: int, batch: int) -> dict[str, Any]:
+def _training(scale: Scale, host: str, batch: int) -> dict[str, Any]:
     return {
         "episodes_per_update": batch,
-        "evaluate_every": max(1, episodes // batch // points),
+        "evaluate_every": max(1, scale.lengths[host].first // batch // scale.points),
         "threads": 1,  # the same result on any number of cores
         "tensorboard": False,
     }

@@ -38,7 +38,7 @@ class Item(ABC):
     #: What it shows, in one line.
     title: str
     #: Where the scale does not say otherwise.
-    default_seeds: ClassVar[Seeds] = Seeds(ppo_ma=8, qmix=5)
+    default_seeds: ClassVar[Seeds] = Seeds(ppo_ma=8, qmix=5, conc4hist=3)
     #: What the paper says and does not say, and how to read the table: Markdown below it.
     notes: str = ""
 

@@ -70,7 +70,7 @@ class Reproduction:
 
     def _seeds(self, item: Item) -> Seeds:
         if self.seeds is not None:
-            return Seeds(self.seeds, self.seeds)
+            return Seeds(self.seeds, self.seeds, self.seeds)
         return self.scale.seeds or item.default_seeds
 
     def _page(

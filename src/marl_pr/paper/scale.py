@@ -1,9 +1,9 @@
-"""How much is trained: as much as the paper did, or as little as shows that everything works together."""
+"""How much is trained: as much as the paper did, what two cores can do, or as little as shows that everything works."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 Choice = TypeVar("Choice")
@@ -15,18 +15,49 @@ class Seeds:
 
     ppo_ma: int
     qmix: int
+    conc4hist: int
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Episodes of a host's first stage, of the stage that follows, and M_pr of it, in which eta rises."""
+
+    first: int
+    second: int
+    ramp: int
+
+
+@dataclass(frozen=True)
+class Battles:
+    """How ADCA is played and trained on.
+
+    Attributes:
+        agents: N, the guards.
+        max_steps: the clock.
+        batch: episodes before an update.
+        parallel: how many of them at a time.
+        passes: in an update.
+        entropy: coefficient of the bonus.
+        test: battles of an evaluation.
+    """
+
+    agents: int
+    max_steps: int
+    batch: int
+    parallel: int
+    passes: int
+    entropy: float
+    test: int
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The lengths that all items share. Episodes, but for ``anneal_steps``.
+    """The lengths that all items share.
 
     Attributes:
         name: as the command line gives it.
-        first_stage: PPO-MA's training without resonance (M of Section 6.1).
-        second_stage: its training that follows, with resonance or without.
-        qmix_stage: each stage of QMIX, which makes an update of every 8 episodes in place of 512.
-        ramp: M_pr, in which eta rises.
+        lengths: by host.
+        battles: of ADCA.
         anneal_steps: environment steps in which QMIX's epsilon falls.
         points: evaluations in the first stage.
         seeds: in place of what the items ask for; None leaves it to them.
@@ -34,10 +65,8 @@ class Scale:
     """
 
     name: str
-    first_stage: int
-    second_stage: int
-    qmix_stage: int
-    ramp: int
+    lengths: Mapping[str, Lengths]
+    battles: Battles
     anneal_steps: int
     points: int
     seeds: Seeds | None = None
@@ -50,26 +79,37 @@ class Scale:
         return (values[0], values[len(values) // 2], values[-1])
 
 
-#: Section 6.1. It gives no length of the second stage, at whose end nothing changes any more, and none for QMIX:
-#: there epsilon has reached its end in 28,571 episodes, and twice as long is what is trained.
+#: Section 6.1 and Table 3. The paper gives no length of the second stages, at whose ends nothing changes any more, and
+#: none for QMIX: there epsilon has reached its end in 28,571 episodes, and twice as long is what is trained.
 PAPER = Scale(
     "paper",
-    first_stage=262_144,
-    second_stage=131_072,
-    qmix_stage=65_536,
-    ramp=50_000,
+    lengths={
+        "ppo_ma": Lengths(262_144, 131_072, 50_000),
+        "qmix": Lengths(65_536, 65_536, 50_000),
+        "conc4hist": Lengths(83_200, 25_600, 6_400),
+    },
+    battles=Battles(agents=50, max_steps=190, batch=64, parallel=64, passes=24, entropy=0.2, test=64),
     anneal_steps=200_000,
     points=64,
 )
+#: For ADCA without a GPU: ten guards. FME is as in the paper.
+SMALL = replace(
+    PAPER,
+    name="small",
+    lengths={**PAPER.lengths, "conc4hist": Lengths(4_800, 2_400, 600)},
+    battles=Battles(agents=10, max_steps=120, batch=16, parallel=16, passes=24, entropy=0.05, test=192),
+)
 QUICK = Scale(
     "quick",
-    first_stage=16_384,
-    second_stage=8_192,
-    qmix_stage=8_192,
-    ramp=4_096,
+    lengths={
+        "ppo_ma": Lengths(16_384, 8_192, 4_096),
+        "qmix": Lengths(8_192, 8_192, 4_096),
+        "conc4hist": Lengths(64, 32, 16),
+    },
+    battles=Battles(agents=10, max_steps=30, batch=8, parallel=8, passes=4, entropy=0.05, test=16),
     anneal_steps=20_000,
     points=16,
-    seeds=Seeds(2, 2),
+    seeds=Seeds(2, 2, 2),
     everything=False,
 )
-SCALES = {scale.name: scale for scale in (PAPER, QUICK)}
+SCALES = {scale.name: scale for scale in (PAPER, SMALL, QUICK)}

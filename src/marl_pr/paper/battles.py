@@ -1,0 +1,59 @@
+"""What the figures about ADCA have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from marl_core.evaluation.results import RunResult
+from marl_pr.paper.experiments import (
+    CONC4HIST,
+    CONC4HIST_LONGER,
+    CONC4HIST_PR,
+    CONC4HIST_PR_FAST,
+    conc4hist,
+    longer,
+    resonant,
+    unique,
+)
+from marl_pr.paper.item import LabelledJob
+from marl_pr.paper.scale import Scale, Seeds
+from marl_pr.paper.scores import Reading
+
+#: Attackers for every hundred guards, where their number is not what is varied.
+ENEMIES: Final = 120
+#: Before resonance; and after a second stage without it, and with either variant of it.
+ALGORITHMS: Final = (CONC4HIST, CONC4HIST_LONGER, CONC4HIST_PR, CONC4HIST_PR_FAST)
+#: For the notes below a table.
+HOW_TO_READ: Final = (
+    "Share of the test battles won, resonance taken out: mean over runs [95 % bootstrap interval over runs]. The paper"
+    " does not say whether teams act greedily in tests; both are given. *Conc4Hist* is the team at the end of the first"
+    " stage; *as long* has had a second one just like it, and is what resonance is to be compared with (the paper has"
+    " no such line)."
+)
+
+
+def greedy_win_rate(run: RunResult) -> float:
+    """The share of the test battles that the greedy team won after training."""
+    return float(run.final("greedy/win_rate"))
+
+
+def sampled_win_rate(run: RunResult) -> float:
+    """The same of the team that samples its actions from its individual policies, independently."""
+    return float(run.final("sampled/win_rate"))
+
+
+READINGS: Final[dict[str, Reading]] = {"greedy": greedy_win_rate, "sampled": sampled_win_rate}
+
+
+def two_stage_jobs(scale: Scale, seeds: Seeds, enemies: Sequence[int]) -> list[LabelledJob]:
+    """First stages against each number of enemies, and from each of them three that go on."""
+    plain = [conc4hist(scale, share, seed) for share in enemies for seed in range(seeds.conc4hist)]
+    resonating = [resonant(one, scale, variant) for variant in ("pr", "pr_fast") for one in plain]
+    return unique([*plain, *(longer(one, scale) for one in plain), *resonating])
+
+
+def sizes(results: Sequence[RunResult]) -> str:
+    """A sentence that says who fought whom."""
+    tasks = sorted({str(run.labels["task"]) for run in results})
+    return f"Guards and attackers: {', '.join(tasks) or 'no runs'}.\n"
