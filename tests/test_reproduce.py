@@ -16,6 +16,8 @@ import pytest
 
 from marl_core.evaluation.results import read_tidy
 from marl_core.training.run_folder import RunFolder
+from marl_pr.paper.battles import ALGORITHMS
+from marl_pr.paper.fig4 import Fig4
 from marl_pr.paper.fig9 import Fig9
 from marl_pr.paper.registry import ALL, ITEMS, items_named
 from marl_pr.paper.reproduction import Reproduction
@@ -61,6 +63,20 @@ def test_an_items_folder(whole: Path) -> None:
     tree = json.loads((whole / "results.json").read_text())
     assert {len(runs) for runs in tree["fme"]["1A4B2C"].values()} == {SEEDS}
     assert "<dc:date>" not in (whole / "figure.svg").read_text()
+
+
+def test_battles_are_trained_in_both_stages(tmp_path: Path) -> None:
+    """Fig. 4 from nothing: four algorithms, with a win rate at each evaluation, and eta where there is resonance."""
+    made = Reproduction(TINY, 1, tmp_path / "runs", tmp_path / "out", show_progress=False)
+    assert made.make(Fig4()) == {}
+    results = read_tidy(tmp_path / "out" / "fig4" / "results.csv")
+    assert {str(run.labels["algorithm"]) for run in results} == set(ALGORITHMS)
+    for run in results:
+        assert run.environment == "adca"
+        assert run.labels["task"] == "5v6"
+        assert all(0 <= rate <= 1 for rate in (*run.metrics["greedy/win_rate"], *run.metrics["sampled/win_rate"]))
+        assert ("eta_max" in run.labels) == (run.final("coupling") > 0)
+    assert "Guards and attackers: 5v6." in (tmp_path / "out" / "fig4" / "table.md").read_text()
 
 
 def test_killed_then_failing_then_whole(marl: Command, whole: Path) -> None:

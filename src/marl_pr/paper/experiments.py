@@ -177,9 +177,10 @@ def _name(prefix: str, labels: Mapping[str, Label], settings: str, seed: int) ->
 
 
 def _training(scale: Scale, host: str, batch: int) -> dict[str, Any]:
+    lengths = scale.lengths[host]
     return {
         "episodes_per_update": batch,
-        "evaluate_every": max(1, scale.lengths[host].first // batch // scale.points),
+        "evaluate_every": max(1, lengths.first // batch // lengths.points),
         "threads": 1,  # the same result on any number of cores
         "tensorboard": False,
     }

@@ -20,11 +20,19 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Episodes of a host's first stage, of the stage that follows, and M_pr of it, in which eta rises."""
+    """How long a host is trained.
+
+    Attributes:
+        first: episodes of the first stage, M.
+        second: of the stage that follows.
+        ramp: M_pr, in which eta rises.
+        points: evaluations in the first stage.
+    """
 
     first: int
     second: int
     ramp: int
+    points: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,6 @@ class Scale:
         lengths: by host.
         battles: of ADCA.
         anneal_steps: environment steps in which QMIX's epsilon falls.
-        points: evaluations in the first stage.
         seeds: in place of what the items ask for; None leaves it to them.
         everything: whether the items vary N, eta_max ... over all their values, or over three of them.
     """
@@ -68,7 +75,6 @@ class Scale:
     lengths: Mapping[str, Lengths]
     battles: Battles
     anneal_steps: int
-    points: int
     seeds: Seeds | None = None
     everything: bool = True
 
@@ -84,31 +90,29 @@ class Scale:
 PAPER = Scale(
     "paper",
     lengths={
-        "ppo_ma": Lengths(262_144, 131_072, 50_000),
-        "qmix": Lengths(65_536, 65_536, 50_000),
-        "conc4hist": Lengths(83_200, 25_600, 6_400),
+        "ppo_ma": Lengths(262_144, 131_072, 50_000, 64),
+        "qmix": Lengths(65_536, 65_536, 50_000, 64),
+        "conc4hist": Lengths(83_200, 25_600, 6_400, 64),
     },
     battles=Battles(agents=50, max_steps=190, batch=64, parallel=64, passes=24, entropy=0.2, test=64),
     anneal_steps=200_000,
-    points=64,
 )
 #: For ADCA without a GPU: ten guards. FME is as in the paper.
 SMALL = replace(
     PAPER,
     name="small",
-    lengths={**PAPER.lengths, "conc4hist": Lengths(4_800, 2_400, 600)},
+    lengths={**PAPER.lengths, "conc4hist": Lengths(4_800, 2_400, 600, 16)},
     battles=Battles(agents=10, max_steps=120, batch=16, parallel=16, passes=24, entropy=0.05, test=192),
 )
 QUICK = Scale(
     "quick",
     lengths={
-        "ppo_ma": Lengths(16_384, 8_192, 4_096),
-        "qmix": Lengths(8_192, 8_192, 4_096),
-        "conc4hist": Lengths(64, 32, 16),
+        "ppo_ma": Lengths(16_384, 8_192, 4_096, 16),
+        "qmix": Lengths(8_192, 8_192, 4_096, 16),
+        "conc4hist": Lengths(64, 32, 16, 4),
     },
     battles=Battles(agents=10, max_steps=30, batch=8, parallel=8, passes=4, entropy=0.05, test=16),
     anneal_steps=20_000,
-    points=16,
     seeds=Seeds(2, 2, 2),
     everything=False,
 )
