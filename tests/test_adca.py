@@ -123,7 +123,7 @@ def test_all_orders_are_equally_likely() -> None:
     near = measure(battle, 40)
     entities = observe(battle, near, settings_).entities
     assert entities is not None
-    nearest = near.attackers_guards.topk(2, dim=1, largest=False).indices.mT + 40  # [E, N, 2]
+    nearest = near.attackers_guards.topk(2, dim=0, largest=False).indices.permute(2, 1, 0) + 40  # [E, N, 2]
     ranks = (entities[:, :, 6:, 6].unsqueeze(-1) == nearest.unsqueeze(2)).int().argmax(2)
     pairs = (6 * ranks[..., 0] + ranks[..., 1]).flatten()
     counts = torch.bincount(pairs, minlength=36).view(6, 6)

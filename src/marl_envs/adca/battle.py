@@ -42,36 +42,40 @@ class Battle(TensorBatch):
 
 #: Squared distance of the dead from everybody. Finite, because the observation packs an index behind it.
 FAR = 1e30
+_FAR_AWAY = FAR**0.5
+#: Times the least excess of a squared distance over another, in single precision, it is more than any index.
+_STEEP = 2.0**100
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Squared distances between the living, in single precision; ``FAR`` or more where one of the two is dead.
+    """Squared distances between the living, in single precision; about ``FAR`` or more where one of the two is dead.
 
-    Looked up by the observation and, in the next step, by weapons and by the script: nobody moves in between.
-    ``nearest_guard`` is that of each attacker, ``nearest`` how far it is.
+    Looked up by the observation and, in the next step, by weapons and by the script: nobody moves in between. Battles
+    come last, because operations on pairs are several times faster along long unbroken rows. ``nearest_guard`` is that
+    of each attacker, the lowest of equals, and ``nearest`` how far it is.
     """
 
-    guards: Float[Tensor, "E N N"]
-    attackers_guards: Float[Tensor, "E H N"]
+    guards: Float[Tensor, "N N E"]
+    attackers_guards: Float[Tensor, "H N E"]
     nearest_guard: Int[Tensor, "E H"]
-    nearest: Float[Tensor, "E H"]
+    nearest: Float[Tensor, "H E"]
 
 
 def measure(battle: Battle, guards: int) -> Distances:
     """All squared distances among the first ``guards`` fighters, and from the others to them."""
-    x, y = battle.position.float().unbind(1)
-    gone = torch.zeros_like(x).masked_fill_(~battle.alive, FAR)
+    x, y = battle.position.permute(1, 2, 0).float().contiguous()
+    dead = ~battle.alive.T
+    # The dead stand far out, on one side as rows and on the other as columns, so that they are far from the dead too.
+    rows, columns = x.masked_fill(dead, _FAR_AWAY), x[:guards].masked_fill(dead[:guards], -_FAR_AWAY)
 
-    def squared(rows: slice, columns: slice) -> Tensor:
-        distance = (x[:, rows, None] - x[:, None, columns]).square_()
-        across = y[:, rows, None] - y[:, None, columns]
-        distance.addcmul_(across, across)
-        return distance.add_(gone[:, rows, None]).add_(gone[:, None, columns])
+    def squared(some: slice) -> Tensor:
+        across = y[some].unsqueeze(1) - y[:guards]
+        return (rows[some].unsqueeze(1) - columns).square_().addcmul_(across, across)
 
-    team, hostile = slice(0, guards), slice(guards, None)
-    attackers_guards = squared(hostile, team)
-    # The bits of positive numbers are ordered as the numbers are, and integers are compared faster.
-    nearest_guard = attackers_guards.view(torch.int32).argmin(2)
-    nearest = attackers_guards.gather(2, nearest_guard.unsqueeze(-1)).squeeze(-1)
-    return Distances(squared(team, team), attackers_guards, nearest_guard, nearest)
+    hostile = squared(slice(guards, None))
+    nearest = hostile.amin(1, keepdim=True)
+    # argmin takes several times as long: indices, with a barrier before all but the nearest.
+    index = torch.arange(guards, dtype=hostile.dtype, device=hostile.device).unsqueeze(-1)
+    nearest_guard = (hostile - nearest).mul_(_STEEP).add_(index).amin(1)
+    return Distances(squared(slice(0, guards)), hostile, nearest_guard.T.long(), nearest.squeeze(1))

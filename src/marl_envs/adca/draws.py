@@ -34,11 +34,11 @@ def uniforms(key: Int[Tensor, "E"], clock: Int[Tensor, "E"], purpose: Purpose, c
     word = _mix((word + (key >> 32)) & _WORD)
     word = _mix((word + clock) & _WORD)
     place = torch.arange(count, device=key.device) * _STRIDE
-    return (_mix(_mix((word.unsqueeze(-1) + place) & _WORD)) >> 8).float() * 2.0**-24
+    return (_mix(_mix((word.unsqueeze(-1) + place).bitwise_and_(_WORD))) >> 8).float().mul_(2.0**-24)
 
 
 def _mix(word: Tensor) -> Tensor:
     """A bijection of 32-bit words that spreads every bit over all others (shift, xor, multiply)."""
-    word = (((word >> 16) ^ word) * _MULTIPLIER) & _WORD
-    word = (((word >> 16) ^ word) * _MULTIPLIER) & _WORD
-    return (word >> 16) ^ word
+    word = (word >> 16).bitwise_xor_(word).mul_(_MULTIPLIER).bitwise_and_(_WORD)
+    word = (word >> 16).bitwise_xor_(word).mul_(_MULTIPLIER).bitwise_and_(_WORD)
+    return (word >> 16).bitwise_xor_(word)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -50,9 +51,13 @@ def action_forces(
     actions: Int[Tensor, "E N"], dtype: torch.dtype
 ) -> tuple[Float[Tensor, "E 2 N"], Float[Tensor, "E N"]]:
     """The acceleration and the turn that each action asks for: 0 rest, 1 to 4 +x -x +y -y, 5 and 6 turn left, right."""
-    table = torch.tensor(_ACTIONS, dtype=dtype, device=actions.device)
-    asked = table.index_select(0, actions.flatten()).view(*actions.shape, 3)
+    asked = _action_table(dtype, actions.device).index_select(0, actions.flatten()).view(*actions.shape, 3)
     return asked[..., :2].mT, asked[..., 2]
+
+
+@cache
+def _action_table(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "actions 3"]:
+    return torch.tensor(_ACTIONS, dtype=dtype, device=device)
 
 
 def wall_force(position: Float[Tensor, "E 2 P"]) -> Float[Tensor, "E 2 P"]:
@@ -70,8 +75,9 @@ def move(
     new = KEPT_VELOCITY * velocity + TIME_STEP * (force + wall_force(position))
     speed = torch.hypot(new[:, 0], new[:, 1]).unsqueeze(1)
     new = new / (speed / MAX_SPEED).clamp(min=1)
-    moves = moving.unsqueeze(1)
-    return torch.where(moves, position + TIME_STEP * new, position), torch.where(moves, new, velocity)
+    # Between 0 and 1, lerp is an exact choice; who lives is random, and so costs a branch in ``where`` dearly.
+    moves = moving.unsqueeze(1).to(new.dtype)
+    return torch.lerp(position, position + TIME_STEP * new, moves), torch.lerp(velocity, new, moves)
 
 
 def wrap(angle: Tensor) -> Tensor:

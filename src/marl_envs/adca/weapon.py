@@ -36,9 +36,9 @@ def fire(battle: Battle, distances: Distances) -> Fire:
         distances: of this battle.
     """
     games, fighters = battle.alive.shape
-    guards = distances.attackers_guards.shape[2]
-    game, attacker = (distances.nearest <= _REACHABLE).nonzero(as_tuple=True)
-    row, guard = (distances.attackers_guards[game, attacker] <= _REACHABLE).nonzero(as_tuple=True)
+    guards = distances.attackers_guards.shape[1]
+    attacker, game = (distances.nearest <= _REACHABLE).nonzero(as_tuple=True)
+    row, guard = (distances.attackers_guards[attacker, :, game] <= _REACHABLE).nonzero(as_tuple=True)
     game, attacker = game[row], attacker[row]
     first, second = game * fighters + guard, game * fighters + guards + attacker
     between = battle.position[game, :, guards + attacker] - battle.position[game, :, guard]

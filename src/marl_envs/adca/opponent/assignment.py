@@ -68,8 +68,10 @@ def tournament(ranks: int, device: torch.device) -> Int[Tensor, "rounds ranks"]:
 def partners(groups: Groups, by_rank: Int[Tensor, "rounds ranks"]) -> Int[Tensor, "rounds E M"]:
     """The members with the ranks that each one meets, or oneself where the group has no such rank."""
     games, members = groups.rank.shape
-    rank = by_rank.index_select(1, groups.rank.flatten()).view(-1, games, members)
-    return groups.start + torch.where((rank >= 0) & (rank < groups.size), rank, groups.rank)
+    met = torch.where(by_rank < 0, members, by_rank)
+    rank = met.index_select(1, groups.rank.flatten()).view(-1, games, members)
+    exists = torch.lt(rank, groups.size, out=torch.empty_like(rank))  # as numbers: ``where`` would branch
+    return torch.addcmul(groups.start + groups.rank, rank - groups.rank, exists)
 
 
 def exchange(
@@ -83,16 +85,16 @@ def exchange(
         rounds: in each, with whom a member may exchange; symmetric, oneself for nobody.
         times: how often the rounds are gone through.
     """
-    (x, y), (goal_x, goal_y) = members.unbind(1), places.unbind(1)
-    own = torch.hypot(x - goal_x, y - goal_y)
-    for partner in rounds.unbind(0) * times:
-        their_x, their_y = goal_x.gather(1, partner), goal_y.gather(1, partner)
-        other = torch.hypot(x - their_x, y - their_y)
+    own = torch.hypot(*(members - places).unbind(1))
+    both = rounds.unsqueeze(2).expand(-1, -1, 2, -1)
+    for partner, partner_of_both in zip(rounds.unbind(0) * times, both.unbind(0) * times, strict=True):
+        theirs = places.gather(2, partner_of_both)
+        other = torch.hypot(*(members - theirs).unbind(1))
         gain = own - other
-        gains = gain + gain.gather(1, partner) > _LEAST_GAIN
-        goal_x, goal_y = torch.where(gains, their_x, goal_x), torch.where(gains, their_y, goal_y)
-        own = torch.where(gains, other, own)
-    return torch.stack([goal_x, goal_y], dim=1)
+        # In numbers, 1 where both together gain: between 0 and 1, lerp is an exact choice without a branch.
+        gains = (gain + gain.gather(1, partner)).gt_(_LEAST_GAIN)
+        places, own = torch.lerp(places, theirs, gains.unsqueeze(1)), torch.lerp(own, other, gains)
+    return places
 
 
 def inverse(order: Int[Tensor, "E M"]) -> Int[Tensor, "E M"]:

@@ -8,29 +8,26 @@ from torch import Tensor
 
 #: Guards no further apart than this belong together.
 TOGETHER_WITHIN = 0.5
-#: More than any index; times the least excess of a squared distance over the limit in single precision, it still is.
-_BARRIER = 2**20
-_STEEP = 2.0**44
 
 
-def components(squared: Float[Tensor, "E N N"]) -> Int[Tensor, "E N"]:
+def components(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
     """The connected component of each guard, named by its lowest index. The dead are alone.
 
     With two points to a cluster, DBSCAN has no border points: its clusters are the components of more than one.
     Everybody takes the lowest name among those near and hands it to whom its own name stands for, and names are looked
     up in turn, until nothing changes: a handful of rounds, each of which asks the device once.
     """
-    games, guards = squared.shape[:2]
-    # 0 for those near; beyond that no name can pass. Arithmetic is faster than comparing, and integers than floats.
-    barrier = (squared - TOGETHER_WITHIN**2).mul_(_STEEP).clamp_(0, _BARRIER).int()
-    name = torch.arange(guards, dtype=torch.int32, device=squared.device).expand(games, -1)
+    guards, _, games = squared.shape
+    # Names are bytes. All bits are set for those too far, 255, so that no name passes; none for those near.
+    far = torch.gt(squared, TOGETHER_WITHIN**2, out=torch.empty_like(squared)).to(torch.int8).neg_().view(torch.uint8)
+    name = torch.arange(guards, dtype=torch.uint8, device=squared.device).unsqueeze(-1).expand(-1, games)
     while True:
-        lower = torch.minimum(name, (barrier + name.unsqueeze(-1)).amin(1))
-        lower = lower.scatter_reduce(1, name.long(), lower, "amin")
-        lower = lower.gather(1, lower.long())
-        lower = lower.gather(1, lower.long())
+        lower = torch.minimum(name, (far | name.unsqueeze(1)).amin(0))
+        lower = lower.scatter_reduce(0, name.long(), lower, "amin")
+        lower = lower.gather(0, lower.long())
+        lower = lower.gather(0, lower.long())
         if torch.equal(lower, name):
-            return name.long()
+            return name.T.long()
         name = lower
 
 
@@ -53,6 +50,8 @@ def target_points(
     order = place.topk(min(count, guards), largest=False).indices
     found = leads.sum(1, keepdim=True)
     chosen = order.gather(1, torch.arange(count, device=order.device).minimum((found - 1).clamp(min=0)))
-    named = torch.where(alive, component, guards).gather(1, chosen)
-    member = (named.unsqueeze(1) == torch.where(alive, component, -1).unsqueeze(-1)).to(position.dtype)
+    name = torch.where(alive, component, -1).to(position.dtype)
+    named = torch.where(alive, component, guards).to(position.dtype).gather(1, chosen)
+    member = position.new_empty(*name.shape, count)
+    torch.eq(named.unsqueeze(1), name.unsqueeze(-1), out=member)  # numbers at once: booleans take longer
     return position @ member / member.sum(1, keepdim=True).clamp(min=1)

@@ -45,7 +45,7 @@ class Orders:
 
 def give_orders(battle: Battle, distances: Distances) -> Orders:
     """The orders of all attackers, from the state before anybody fires or moves."""
-    guards = distances.guards.shape[1]
+    guards = len(distances.guards)
     alive, position, attackers = battle.alive[:, :guards], battle.position[..., :guards], battle.position[..., guards:]
     count = squads(attackers.shape[2])
     targets = target_points(components(distances.guards), alive, position, count)
