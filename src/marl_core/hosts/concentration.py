@@ -162,7 +162,7 @@ class ConcentrationNetwork(nn.Module):
             found = block.attend(me, features, mask, self.encoder, choose_from=start if policy else None)
             if value:
                 motives.append(block.motivate(me, found.mean, mask, self.encoder.second))
-            if found.chosen is not None:
+            if policy:
                 concentrated.append(block.concentrate(me, found.chosen, self.encoder.second))
         return (
             torch.cat(concentrated, -1).unflatten(0, leading) if policy else None,
