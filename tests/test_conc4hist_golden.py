@@ -55,7 +55,7 @@ def test_attention_and_selection(name: str) -> None:
         (network.now, around.now[:, 1:], around.now_mask[:, 1:], "f"),
         (network.past, around.past, around.past_mask, "h"),
     ):
-        _, weights = block.attend(me, first(rows), mask, second)
+        weights = block.attend(me, rows, mask, network.encoder).weights
         expected = golden[f"score_{kind}"].flatten(0, 1)
         tolerance = 1e-5 if name != "conc4hist_forward.npz" else 2e-3
         torch.testing.assert_close(weights, expected, rtol=tolerance, atol=tolerance)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any, final
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.hosts.attention import attend, most_attended
+from marl_core.hosts import attention
+from marl_core.hosts.attention import Readout, attend, most_attended
 from marl_core.hosts.concentration import ConcentrationBlock, ConcentrationNetwork, Surroundings
 from marl_core.hosts.running_norm import RunningNorm
 from marl_core.hosts.sightings import remember
@@ -108,14 +110,82 @@ def test_the_policy_does_not_train_the_attention() -> None:
     assert {id(p) for ps in parts.values() for p in ps} == {id(p) for p in network.parameters()}
 
 
-@given(seed=seeds(), entities=st.integers(1, 5), share=st.sampled_from([0.0, 0.5, 1.0]))
-@settings(max_examples=8)
-def test_attention_has_the_right_gradient(seed: int, entities: int, share: float) -> None:
+def slow_attend(query: Tensor, rows: Tensor, mask: Tensor, weight: Tensor, bias: Tensor, readout: Readout) -> Any:
+    """Mean, attention and what the chosen give, by plain autograd on all of ``h``."""
+    hidden = (rows @ weight + bias).relu()
+    scores = (hidden * query.unsqueeze(1)).sum(-1).masked_fill(~mask, -math.inf)
+    attention = torch.where(mask.any(-1, keepdim=True), scores.softmax(-1), 0.0).masked_fill(~mask, 0.0)
+    order = torch.sort(attention[:, readout.first :], dim=-1, descending=True, stable=True).indices
+    row = torch.arange(len(rows)).unsqueeze(-1)
+    best = order[:, : readout.count] + readout.first
+    chosen = hidden[row, best].flatten(1) @ readout.by_hidden + rows[row, best].flatten(1) @ readout.by_features
+    return (attention.unsqueeze(-1) * hidden).sum(1), attention, chosen
+
+
+def attended(seed: int, entities: int, share: float, count: int, first: int) -> tuple[list[Tensor], Tensor, Tensor]:
+    """What ``attend`` takes, in double precision: what learns, features, mask. 5 samples."""
     random = torch.Generator().manual_seed(seed)
-    query = torch.randn(3, 2, generator=random, dtype=torch.float64).requires_grad_()
-    hidden = torch.randn(3, entities, 2, generator=random, dtype=torch.float64).requires_grad_()
-    mask = torch.rand(3, entities, generator=random) < share
-    assert torch.autograd.gradcheck(lambda q, h: attend(q, h, mask)[0], (query, hidden))
+    shapes = [(5, WIDTH), (FEATURES, WIDTH), (WIDTH,), (count * WIDTH, 2), (count * FEATURES, 2)]
+    learning = [torch.randn(shape, generator=random, dtype=torch.float64).requires_grad_() for shape in shapes]
+    mask = torch.rand(5, entities, generator=random) < share
+    mask[:, :first] = False
+    rows = torch.randn(5, entities, FEATURES, generator=random, dtype=torch.float64)
+    return learning, rows, mask
+
+
+def run_attend(learning: list[Tensor], rows: Tensor, mask: Tensor, first: int, function: Any = attend) -> Any:
+    query, weight, bias, by_hidden, by_features = learning
+    readout = Readout(len(by_hidden) // WIDTH, first, by_hidden, by_features)
+    return tuple(function(query, rows, mask, weight, bias, readout))
+
+
+@given(
+    seed=seeds(),
+    entities=st.integers(3, 5),
+    share=st.sampled_from([0.0, 0.5, 1.0]),
+    count=st.integers(1, 2),
+    first=st.integers(0, 1),
+    tile=st.integers(1, 6),
+    frozen=st.sets(st.integers(0, 4), max_size=4),
+)
+@settings(max_examples=25)
+def test_attention_is_that_of_plain_autograd(
+    seed: int, entities: int, share: float, count: int, first: int, tile: int, frozen: set[int]
+) -> None:
+    """Values and gradients, with tiles of any size and whatever learns."""
+    learning, rows, mask = attended(seed, entities, share, count, first)
+    for place in frozen:
+        learning[place].requires_grad_(False)
+    learns = [parameter for parameter in learning if parameter.requires_grad]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "TILE", tile)
+        found, slow = (run_attend(learning, rows, mask, first, f) for f in (attend, slow_attend))
+        gradients = [
+            torch.autograd.grad(mean.square().sum() + chosen.square().sum() + mean.sum(), learns, allow_unused=True)
+            for mean, _, chosen in (found, slow)
+        ]
+    torch.testing.assert_close(found, slow)
+    assert not found[1].requires_grad
+    for gradient, slowly in zip(*gradients, strict=True):
+        torch.testing.assert_close(gradient, torch.zeros_like(gradient) if slowly is None else slowly)
+
+
+@given(seed=seeds(), share=st.sampled_from([0.0, 0.5, 1.0]))
+@settings(max_examples=4)
+def test_attention_has_the_right_gradient(seed: int, share: float) -> None:
+    learning, rows, mask = attended(seed, 4, share, 2, 1)
+    assert torch.autograd.gradcheck(lambda *x: run_attend(list(x), rows, mask, 1)[::2], learning)
+
+
+def test_under_mixed_precision_attention_keeps_the_numbers_of_the_parameters() -> None:
+    learning, rows, mask = attended(0, 5, 0.7, 2, 0)
+    single = [parameter.detach().float().requires_grad_() for parameter in learning]
+    results = []
+    for mixed in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            found = run_attend([single[0].bfloat16().float(), *single[1:]], rows.float(), mask, 0)
+            results.append((found, torch.autograd.grad(found[0].sum() + found[2].sum(), single)))
+    torch.testing.assert_close(*results, rtol=0, atol=0)
 
 
 @given(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import ClassVar, final
 
@@ -51,6 +51,7 @@ class _Samples(TensorBatch):
     advantage: Float[Tensor, "R N"]
     value_target: Float[Tensor, "R N"]
     old_log_policy: Float[Tensor, "R N"]
+    legal: Bool[Tensor, "R N A"] | None
     trunk: Float[Tensor, "R N W"] | None  # the policy head's input where what gives it is frozen
 
 
@@ -141,56 +142,65 @@ class Conc4Hist(HostAlgorithm):
     def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
         """``passes`` steps over the samples of living agents, fewer where too many have left the clip range."""
         places = ActingSamples.of(rollout.acting, by_agent=self._own_heads)
-        self._update_statistics(rollout, places, ranks)
-        samples = self._prepare(rollout, places, exploration, ranks)
+        around = self._seen(rollout, places, ranks)
+        samples = self._prepare(rollout, places, around, exploration, ranks)
+        portions = places.portions(self.config.chunk)
         parameters = [p for group in self.parameter_groups() for p in group.parameters if p.requires_grad]
         for _ in range(self.config.passes):
-            loss = sum_of_losses(self._parts(rollout, places, samples, exploration), parameters)
+            loss = sum_of_losses(self._parts(portions, around, samples, exploration, rollout.progress), parameters)
             inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
             if inside < self.config.least_inside:
                 return
 
     @torch.no_grad()
-    def _update_statistics(self, rollout: Rollout, places: ActingSamples, ranks: Ranks) -> None:
-        """Let the normalisation see every entity that the network is about to see."""
+    def _seen(self, rollout: Rollout, places: ActingSamples, ranks: Ranks) -> Surroundings:
+        """What the samples' agents saw and remembered, normalised by statistics that are brought up to date by it.
+
+        Gathered once for all passes: as large as in the rollout, and otherwise a tenth of each pass.
+        """
+        assert rollout.memory is not None
+        around = _surroundings(rollout.observations, rollout.memory).map(places.take)
+        dtype = self.network.now.query.dtype
+        around = replace(around, now=around.now.to(dtype), past=around.past.to(dtype))
+        portions = [around.map(itemgetter(rows)) for rows in places.portions(self.config.chunk)]
         moments: Tensor | int = 0
-        for _, part, around in self._portions(rollout, places):
-            for rows, mask in ((around.now, around.now_mask), (around.past, around.past_mask)):
-                moments = moments + self.norm.moments(rows, mask & part.real.unsqueeze(-1))
+        for rows, part in zip(places.portions(self.config.chunk), portions, strict=True):
+            real = places.real[rows].unsqueeze(-1)
+            moments = moments + self.norm.moments(part.now, part.now_mask & real)
+            moments = moments + self.norm.moments(part.past, part.past_mask & real)
         assert isinstance(moments, Tensor)
         self.norm.update(moments, ranks)
-
-    def _portions(self, rollout: Rollout, places: ActingSamples) -> Iterator[tuple[slice, ActingSamples, Surroundings]]:
-        """The samples, ``chunk`` at a time, and what the agents saw and remembered."""
-        assert rollout.memory is not None
-        whole = _surroundings(rollout.observations, rollout.memory)
-        for rows in places.portions(self.config.chunk):
-            part = ActingSamples(places.index[rows], places.real[rows])
-            yield rows, part, whole.map(part.take)
+        for part in portions:  # views
+            part.now.copy_(self.norm(part.now, part.now_mask))
+            part.past.copy_(self.norm(part.past, part.past_mask))
+        return around
 
     def _parts(
-        self, rollout: Rollout, places: ActingSamples, samples: _Samples, exploration: ExplorationStrategy
+        self,
+        portions: Sequence[slice],
+        around: Surroundings,
+        samples: _Samples,
+        exploration: ExplorationStrategy,
+        progress: Progress,
     ) -> Iterator[Loss]:
-        coefficient = exploration.entropy_coefficient(rollout.progress)
-        for rows, part, around in self._portions(rollout, places):
-            own = samples.map(itemgetter(rows))
-            legal = _legal_actions(rollout.observations, part)
-            yield Loss(*self._objective(around, own, legal, coefficient, exploration, rollout.progress))
+        coefficient = exploration.entropy_coefficient(progress)
+        for rows in portions:
+            own = itemgetter(rows)
+            yield Loss(*self._objective(around.map(own), samples.map(own), coefficient, exploration, progress))
 
     def _objective(
         self,
         around: Surroundings,
         samples: _Samples,
-        legal: Bool[Tensor, "R N A"] | None,
         coefficient: float,
         exploration: ExplorationStrategy,
         progress: Progress,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """A portion's part of a pass's loss."""
-        concentrated, motive = self.network(self._normalised(around), policy=samples.trunk is None)
+        concentrated, motive = self.network(around, policy=samples.trunk is None)
         trunk = self.trunk(concentrated) if samples.trunk is None else samples.trunk
-        log_policy = actions_first(exploration.log_policy(self.head(trunk), legal, progress))
+        log_policy = actions_first(exploration.log_policy(self.head(trunk), samples.legal, progress))
         weight = samples.weight.flatten()
         cells = SurrogateCells.of_samples(
             samples.advantage.flatten(),
@@ -210,9 +220,16 @@ class Conc4Hist(HostAlgorithm):
 
     @torch.no_grad()
     def _prepare(
-        self, rollout: Rollout, places: ActingSamples, exploration: ExplorationStrategy, ranks: Ranks
+        self,
+        rollout: Rollout,
+        places: ActingSamples,
+        around: Surroundings,
+        exploration: ExplorationStrategy,
+        ranks: Ranks,
     ) -> _Samples:
-        before = self._before(rollout, places, exploration)
+        legal, action = _legal_actions(rollout.observations, places), places.take(rollout.actions)
+        portions = places.portions(self.config.chunk)
+        before = self._before(portions, around, action, legal, exploration, rollout.progress)
         # The dead are worth 0: their game has ended for them.
         values = places.put(before.value, rollout.actions.shape)
         acting = rollout.acting
@@ -228,25 +245,33 @@ class Conc4Hist(HostAlgorithm):
         )
         standard = standard_of(advantages, acting.to(advantages.dtype), ranks)
         return _Samples(
-            action=places.take(rollout.actions),
+            action=action,
             weight=places.real.to(values.dtype) / standard.count,
             advantage=standard.of(places.take(advantages)),
             value_target=places.take(advantages + values),
             old_log_policy=before.log_policy,
+            legal=legal,
             trunk=before.trunk,
         )
 
-    def _before(self, rollout: Rollout, places: ActingSamples, exploration: ExplorationStrategy) -> _Before:
+    def _before(
+        self,
+        portions: Sequence[slice],
+        around: Surroundings,
+        action: Int[Tensor, "R N"],
+        legal: Bool[Tensor, "R N A"] | None,
+        exploration: ExplorationStrategy,
+        progress: Progress,
+    ) -> _Before:
         """Values, and the logarithm of the probability of what was done."""
         frozen = not next(self.trunk.parameters()).requires_grad
         values, log_policies, trunks = [], [], []
-        for _, part, around in self._portions(rollout, places):
-            concentrated, motive = self.network(self._normalised(around))
+        for rows in portions:
+            concentrated, motive = self.network(around.map(itemgetter(rows)))
             trunk = self.trunk(concentrated)
-            legal = _legal_actions(rollout.observations, part)
-            log_policy = exploration.log_policy(self.head(trunk), legal, rollout.progress)
+            log_policy = exploration.log_policy(self.head(trunk), None if legal is None else legal[rows], progress)
             values.append(self.critic(motive).squeeze(-1))
-            log_policies.append(log_policy.gather(-1, part.take(rollout.actions).unsqueeze(-1)).squeeze(-1))
+            log_policies.append(log_policy.gather(-1, action[rows].unsqueeze(-1)).squeeze(-1))
             if frozen:  # what it gives, no pass has to run again
                 trunks.append(trunk)
         return _Before(torch.cat(values), torch.cat(log_policies), torch.cat(trunks) if frozen else None)

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from marl_core.hosts.attention import attend, most_attended
+from marl_core.hosts.attention import Attended, Readout, attend
 from marl_core.hosts.networks import Dense
 from marl_core.types import TensorBatch
 
@@ -72,35 +72,52 @@ class ConcentrationBlock(nn.Module):
         return [self.query, self.key, self.value, *self.motive.parameters()]
 
     def attend(
-        self, me: Oneself, hidden: Float[Tensor, "B J W"], mask: Bool[Tensor, "B J"], second: Dense
-    ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"]]:
-        """Mean of the entities and the attention on each, given what the encoder's first layer says of them."""
-        folded = self.query @ self.key.T @ second.weight.T / math.sqrt(self.query.shape[0])
-        mean, weights = attend(me.encoded @ folded, hidden, mask)
-        # Without an entity 0, not the encoder's bias.
-        return second(mean) * mask.any(-1, keepdim=True), weights
-
-    def motivate(self, me: Oneself, mean: Float[Tensor, "B W"]) -> Float[Tensor, "B W"]:
-        """M, what the value is computed from."""
-        return self.motive(torch.cat([me.encoded, mean @ self.value], -1))
-
-    def concentrate(
         self,
         me: Oneself,
-        weights: Float[Tensor, "B J"],
         features: Float[Tensor, "B J F"],
-        hidden: Float[Tensor, "B J W"],
-        second: Dense,
+        mask: Bool[Tensor, "B J"],
+        encoder: EntityEncoder,
         *,
-        first: int,
+        choose_from: int | None = None,
+    ) -> Attended:
+        """Attention over the entities, its mean in the encoder's hidden layer, and what the chosen add to ``focus``.
+
+        Entities before ``choose_from`` are not for choice. None: nothing is chosen.
+        """
+        first, second = encoder.first, encoder.second
+        folded = self.query @ self.key.T @ second.weight.T / math.sqrt(self.query.shape[0])
+        readout = None if choose_from is None else self._readout(choose_from, second)
+        return attend(me.encoded @ folded, features, mask, first.weight, first.bias, readout)
+
+    def _readout(self, choose_from: int, second: Dense) -> Readout:
+        """The chosen entities' rows of the layer ``focus``, the encoder's second layer folded in."""
+        _, by_hidden, _, by_features = self._focus_rows()
+        folded = second.weight @ by_hidden.unflatten(0, (self.count, -1))
+        return Readout(self.count, choose_from, folded.flatten(0, 1), by_features)
+
+    def _focus_rows(self) -> tuple[Tensor, ...]:
+        """The rows of ``focus`` for: oneself encoded, the chosen encoded, own features, features of the chosen."""
+        width = self.query.shape[0]
+        features = self.focus.weight.shape[0] // (self.count + 1) - width
+        return self.focus.weight.split([width, self.count * width, features, self.count * features])
+
+    def motivate(
+        self, me: Oneself, mean: Float[Tensor, "B W"], mask: Bool[Tensor, "B J"], second: Dense
     ) -> Float[Tensor, "B W"]:
-        """C, what the policy is computed from. Entities before ``first`` are not for choice."""
-        size = weights.shape[0]
-        chosen = most_attended(weights[:, first:], self.count) + first
-        row = (chosen + weights.shape[1] * torch.arange(size, device=chosen.device).unsqueeze(-1)).flatten()
-        encoded = second(hidden.flatten(0, 1).index_select(0, row)).view(size, -1)
-        own = features.flatten(0, 1).index_select(0, row).view(size, -1)
-        return self.focus(torch.cat([me.encoded, encoded, me.features, own], -1))
+        """M, what the value is computed from."""
+        by_me, by_mean = self.motive.weight.chunk(2)
+        by_value = self.value @ by_mean
+        outputs = torch.addmm(self.motive.bias, me.encoded, by_me).addmm(mean, second.weight @ by_value)
+        # Without an entity the mean is 0, not the encoder's bias.
+        there = mask.any(-1, keepdim=True).to(mean.dtype)
+        return outputs.addmm(there, (second.bias @ by_value).unsqueeze(0)).relu()
+
+    def concentrate(self, me: Oneself, chosen: Float[Tensor, "B W"], second: Dense) -> Float[Tensor, "B W"]:
+        """C, what the policy is computed from, given what the chosen add."""
+        by_me, by_hidden, by_features, _ = self._focus_rows()
+        # The encoder's bias, once for each of the chosen.
+        bias = self.focus.bias + second.bias @ by_hidden.unflatten(0, (self.count, -1)).sum(0)
+        return torch.addmm(bias, me.encoded, by_me).addmm(me.features, by_features).add(chosen).relu()
 
 
 def _square(width: int, generator: torch.Generator) -> nn.Parameter:
@@ -135,21 +152,18 @@ class ConcentrationNetwork(nn.Module):
         leading = around.now_mask.shape[:-1]
         now, past = around.now.flatten(0, -3), around.past.flatten(0, -3)
         now_mask, past_mask = around.now_mask.flatten(0, -2), around.past_mask.flatten(0, -2)
-        first, second = self.encoder.first, self.encoder.second
-        # The own row by itself, a second time: less work than to cut it out of the gradient of all.
-        me = Oneself(second(first(now[:, 0])), now[:, 0])
+        me = Oneself(self.encoder.second(self.encoder.first(now[:, 0])), now[:, 0])
         others = torch.arange(now.shape[1], device=now.device) > 0
         motives, concentrated = [], []
         for block, features, mask, start in (
             (self.now, now, now_mask & others, 1),
             (self.past, past, past_mask, 0),
         ):
-            hidden = first(features)
-            mean, weights = block.attend(me, hidden, mask, second)
+            found = block.attend(me, features, mask, self.encoder, choose_from=start if policy else None)
             if value:
-                motives.append(block.motivate(me, mean))
+                motives.append(block.motivate(me, found.mean, mask, self.encoder.second))
             if policy:
-                concentrated.append(block.concentrate(me, weights, features, hidden, second, first=start))
+                concentrated.append(block.concentrate(me, found.chosen, self.encoder.second))
         return (
             torch.cat(concentrated, -1).unflatten(0, leading) if policy else None,
             torch.cat(motives, -1).unflatten(0, leading) if value else None,
