@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -38,6 +39,17 @@ class ActingSamples:
         real = torch.arange(len(samples) + rest, device=acting.device) < len(samples)
         return cls(nn.functional.pad(samples, (0, rest)).view(-1, agents), real.view(-1, agents))
 
+    def dealt(self, hands: int) -> tuple[ActingSamples, list[slice]]:
+        """The rows dealt out in turn to so many hands, one hand after the other; and the rows of each.
+
+        Hands are equally large, and of one row at least: on several ranks all have as many.
+        """
+        size = max(1, -(-len(self.index) // hands))
+        padding = (0, 0, 0, hands * size - len(self.index))
+        index, real = nn.functional.pad(self.index, padding), nn.functional.pad(self.real, padding)
+        order = torch.arange(hands * size, device=index.device).view(size, hands).T.flatten()
+        return ActingSamples(index[order], real[order]), [slice(i * size, (i + 1) * size) for i in range(hands)]
+
     def take(self, values: Tensor) -> Tensor:
         """The samples' entries of ``[T, E, N, ...]`` as ``[R, N, ...]``."""
         return values.flatten(0, 2).index_select(0, self.index.flatten()).unflatten(0, self.index.shape)
@@ -48,11 +60,12 @@ class ActingSamples:
         spread.view(-1)[self.index[self.real]] = values[self.real]
         return spread
 
-    def portions(self, samples: int) -> list[slice]:
-        """Rows in portions of nearly equal size, each of no more than ``samples`` samples, or else of one row."""
-        rows, agents = self.index.shape
-        count = -(-rows // max(1, samples // agents))
-        return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
+    def portions(self, samples: int, of: slice | None = None) -> list[slice]:
+        """All rows, or a slice, in portions of nearly equal size: of at most ``samples`` samples, or of one row."""
+        whole = range(len(self.index))[of or slice(None)]
+        count = max(1, -(-len(whole) // max(1, samples // self.index.shape[1])))
+        ends = [whole.start + len(whole) * i // count for i in range(count + 1)]
+        return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def sum_of_losses(parts: Iterable[Loss], parameters: Sequence[nn.Parameter]) -> Loss:

@@ -37,6 +37,9 @@ class Conc4HistConfig(PPOConfig):
     reward_forwarding: float = Field(
         default=0.95, ge=0, le=1, description="What the dead earn goes to their last step alive, by this for each step."
     )
+    minibatches: int = Field(
+        default=1, gt=0, description="Parts of the batch; each makes a step in every pass. Table 3 has whole batches."
+    )
     chunk: int = Field(
         default=8192, gt=0, description="Samples that are in memory at a time in learning; changes no result."
     )
@@ -140,13 +143,17 @@ class Conc4Hist(HostAlgorithm):
         self._own_heads = True
 
     def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
-        """``passes`` steps over the samples of living agents, fewer where too many have left the clip range."""
-        places = ActingSamples.of(rollout.acting, by_agent=self._own_heads)
+        """``passes`` over the samples of living agents, fewer where too many have left the clip range.
+
+        With ``minibatches``, each pass makes as many steps: every one of them on its own share of the samples, of all
+        games and times, and as long as if these were all there are.
+        """
+        places, hands = ActingSamples.of(rollout.acting, by_agent=self._own_heads).dealt(self.config.minibatches)
         around = self._seen(rollout, places, ranks)
         samples = self._prepare(rollout, places, around, exploration, ranks)
-        portions = places.portions(self.config.chunk)
+        minibatches = [places.portions(self.config.chunk, hand) for hand in hands]
         parameters = [p for group in self.parameter_groups() for p in group.parameters if p.requires_grad]
-        for _ in range(self.config.passes):
+        for portions in minibatches * self.config.passes:
             loss = sum_of_losses(self._parts(portions, around, samples, exploration, rollout.progress), parameters)
             inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
@@ -246,7 +253,7 @@ class Conc4Hist(HostAlgorithm):
         standard = standard_of(advantages, acting.to(advantages.dtype), ranks)
         return _Samples(
             action=action,
-            weight=places.real.to(values.dtype) / standard.count,
+            weight=places.real.to(values.dtype) * (self.config.minibatches / standard.count),
             advantage=standard.of(places.take(advantages)),
             value_target=places.take(advantages + values),
             old_log_policy=before.log_policy,

@@ -73,7 +73,7 @@ def conc4hist_settings(scale: Scale) -> dict[str, Any]:
         "accelerator": "auto",
     }
     return {
-        "host": {"name": "conc4hist", "passes": battles.passes},
+        "host": {"name": "conc4hist", "passes": battles.passes, "minibatches": battles.minibatches},
         "exploration": {"name": "entropy_sampling", "coefficient": battles.entropy},
         "training": training,
     }

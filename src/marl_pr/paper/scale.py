@@ -45,6 +45,7 @@ class Battles:
         batch: episodes before an update.
         parallel: how many of them at a time.
         passes: in an update.
+        minibatches: in a pass.
         entropy: coefficient of the bonus.
         test: battles of an evaluation.
     """
@@ -54,6 +55,7 @@ class Battles:
     batch: int
     parallel: int
     passes: int
+    minibatches: int
     entropy: float
     test: int
 
@@ -94,15 +96,15 @@ PAPER = Scale(
         "qmix": Lengths(65_536, 65_536, 50_000, 64),
         "conc4hist": Lengths(83_200, 25_600, 6_400, 64),
     },
-    battles=Battles(agents=50, max_steps=190, batch=64, parallel=64, passes=24, entropy=0.2, test=64),
+    battles=Battles(agents=50, max_steps=190, batch=64, parallel=64, passes=24, minibatches=1, entropy=0.2, test=64),
     anneal_steps=200_000,
 )
 #: For ADCA without a GPU: ten guards. FME is as in the paper.
 SMALL = replace(
     PAPER,
     name="small",
-    lengths={**PAPER.lengths, "conc4hist": Lengths(4_800, 2_400, 600, 16)},
-    battles=Battles(agents=10, max_steps=120, batch=16, parallel=16, passes=24, entropy=0.05, test=192),
+    lengths={**PAPER.lengths, "conc4hist": Lengths(6_400, 2_560, 640, 10)},
+    battles=Battles(agents=10, max_steps=120, batch=32, parallel=32, passes=4, minibatches=8, entropy=0.01, test=192),
 )
 QUICK = Scale(
     "quick",
@@ -111,7 +113,7 @@ QUICK = Scale(
         "qmix": Lengths(8_192, 8_192, 4_096, 16),
         "conc4hist": Lengths(64, 32, 16, 4),
     },
-    battles=Battles(agents=10, max_steps=30, batch=8, parallel=8, passes=4, entropy=0.05, test=16),
+    battles=Battles(agents=10, max_steps=60, batch=8, parallel=8, passes=4, minibatches=2, entropy=0.01, test=16),
     anneal_steps=20_000,
     seeds=Seeds(2, 2, 2),
     everything=False,
