@@ -38,7 +38,7 @@ class Conc4HistConfig(PPOConfig):
         default=0.95, ge=0, le=1, description="What the dead earn goes to their last step alive, by this for each step."
     )
     chunk: int = Field(
-        default=8192, gt=0, description="Samples that are in memory at a time in learning; changes no result."
+        default=16384, gt=0, description="Samples that are in memory at a time in learning; changes no result."
     )
 
 
