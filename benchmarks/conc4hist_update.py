@@ -1,28 +1,36 @@
 """How long an update of Conc4Hist takes, and where the time goes.
 
-    python benchmarks/conc4hist_update.py [--games 8] [--steps 50] [--agents 20] [--chunk 8192] [--own-heads]
+    python benchmarks/conc4hist_update.py [--games 8] [--steps 50] [--agents 20] [--chunk 16384] [--own-heads]
 
 Made-up observations of 12 entities of 16 features and as many remembered; a quarter of the entities is not there. On a
 CPU it runs one thread and counts CPU seconds, on other devices seconds. GFLOP/s are of the matrix products that a pass
 cannot do without, forward and backward; beside them stand those of a plain product of 1024 x 1024 in the same run.
 
-What was learnt (one thread, 8 games x 50 steps x 20 agents = 7,075 living samples, on a machine busy with other work):
+What was learnt (one thread of a busy machine; before: the entities' hidden layer stored, as plain autograd has it):
 
-- A pass takes 0.16 s (portions of 8,192 samples), 0.18 s (2,048) or 0.22 s (512): 22 GFLOP/s where a plain product has
-  170. What precedes the passes (statistics, values, old probabilities) takes 0.1 s.
-  With 13,950 samples, 0.33 s and a peak memory of 0.6 GB in all. With a frozen body (``--own-heads``) 0.09 s a pass.
-- It is bound by memory, not by arithmetic: rows are 16 and 48 wide, 24 to a sample. Of the time (``--profile``),
-  products of rows with weights are 25 %, attention's tiny products 15 %, relu and its gradient 14 %, adding, copying,
-  joining and filling 22 %.
-- Algebra comes first. Keys, values and the encoder's second layer are linear and need not run on every entity (see
-  ``hosts/concentration.py``): about 90,000 multiplications a sample forward in place of 230,000, and the activations
-  of 24 entities once in place of four times.
-- Gradients of portions are added up as they come, so no forward pass runs twice, as with checkpoints; the largest
-  tensors live as long as their portion.
-- Attention's own backward (``hosts/attention.py``) and rows that are read by index saved a tenth of a pass. Choosing by
-  ``index_select`` on flat rows is a few times as fast as by ``gather`` or one-hot products, backward too.
-- The own row runs through the encoder's first layer once more by itself: cutting it out of the others' gradient would
-  cost a pass over the largest tensor.
+| | samples | pass before | pass now | peak memory before | now |
+|---|---|---|---|---|---|
+| 16 games x 50 steps x 10 agents | 7,075 | 0.160 s | 0.082 s | 0.59 GB | 0.44 GB |
+| 64 x 50 x 20 | 56,150 | 1.19 s | 0.65 s | 0.82 GB | 0.68 GB |
+| 64 x 190 x 50, the paper's size | 531,335 | 10.3 s | 5.9 s | 1.8 GB | 2.6 GB |
+| 16 x 50 x 10, body frozen (``--own-heads``) | 7,075 | 0.097 s | 0.048 s | | |
+
+- An iteration at the paper's size, 24 passes and what precedes them, takes 24 x 5.9 + 6 = 149 s of one
+  thread (254 s before). Playing is not in it.
+- A pass needs 0.5 MFLOP a sample, counted as if every product were computed as written. That is 43 to 45 GFLOP/s where
+  a plain product has 165 to 185 (25 before); of the time in the entities' part, products are a half.
+- It was bound by memory, not by arithmetic: rows are 16 and 48 wide, 24 to a sample. The same operations take a fifth
+  of the time on 256 samples that the cache holds. So the hidden layer of all entities is made tile by tile, read at
+  once, and made again in going back (``hosts/attention.py``): it is never stored, nor are gradients by it added, filled
+  or scattered. Tiles of 512 samples were the fastest; of 256 the starting of operations costs as much as the cache
+  gains, of 1,024 they no longer fit.
+- What is seen is gathered and normalised once an update (a tenth of each pass), at the price of a second copy.
+- Algebra comes first. Keys, values and the encoder's second layer are linear and need not run on every entity; folded
+  into the layers that read them they need not run at all (``hosts/concentration.py``).
+- A softmax over the last of 12 columns takes seven times as long as over the first of 12 rows; argmax is the other way.
+- No help: ``torch.compile`` of the objective; small portions in place of tiles (512 samples: as slow as before, for
+  each portion starts 400 operations, 4 ms); other settings of malloc, huge pages.
+- Portions of 16,384 samples are 4 % faster than of 8,192 and 10 % faster than of 4,096.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Conc4HistConfig(PPOConfig):
         default=1, gt=0, description="Parts of the batch; each makes a step in every pass. Table 3 has whole batches."
     )
     chunk: int = Field(
-        default=8192, gt=0, description="Samples that are in memory at a time in learning; changes no result."
+        default=16384, gt=0, description="Samples that are in memory at a time in learning; changes no result."
     )
 
 

@@ -7,8 +7,8 @@ trained by the value.
 
 The encoder's last layer is linear, ``v = h W2 + b2``; so are keys and values. Hence, exactly: scores are ``h_j . q``
 with ``q = v_0 Wq Wk' W2' / sqrt(W)``, up to a constant that the softmax does not see; the mean of the ``v_j`` is that
-of the ``h_j``, encoded. Only the encoder's first layer runs on every entity; W2 runs on what was read, keys are never
-computed.
+of the ``h_j``, encoded. Only the encoder's first layer runs on every entity. W2 and b2 are folded into the layers that
+read mean and chosen entities; keys are never computed.
 """
 
 from __future__ import annotations
