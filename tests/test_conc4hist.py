@@ -132,6 +132,33 @@ def test_all_passes_are_the_same_whatever_the_portions() -> None:
     torch.testing.assert_close(results[0], results[1], rtol=1e-6, atol=1e-9)
 
 
+@given(seed=seeds(), own_heads=st.booleans(), minibatches=st.sampled_from([2, 5, 1000]))
+@settings(max_examples=6)
+def test_minibatches_are_parts_of_the_batch(seed: int, own_heads: bool, minibatches: int) -> None:
+    """Where no step is taken between them, their gradients' mean is that of the batch; 1000 are more than its rows."""
+    batch, rollout = played(seed, own_heads=own_heads, passes=1)
+    host, _ = played(seed, own_heads=own_heads, passes=1, minibatches=minibatches, least_inside=0.0)
+    expected = gradients(batch, next(batch.losses(rollout, EXPLORATION, SingleRank())).total)
+    found = [gradients(host, loss.total) for loss in host.losses(rollout, EXPLORATION, SingleRank())]
+    assert len(found) == minibatches
+    mean = {name: torch.stack([one[name] for one in found]).mean(0) for name in expected}
+    torch.testing.assert_close(mean, expected, rtol=1e-5, atol=1e-8)
+    assert any((found[0][name] - expected[name]).abs().max() > 1e-6 for name in expected)
+
+
+def test_passes_over_minibatches_end_early() -> None:
+    """Once too few samples are inside of the clip range: here few are, after a first step far away."""
+    host, rollout = played(1, minibatches=3, passes=4, least_inside=0.7)
+    steps = 0
+    for loss in host.losses(rollout, EXPLORATION, SingleRank()):
+        steps += 1
+        # The share is of a third of all samples, and a minibatch may have one more or less than that.
+        assert steps > 1 or float(loss.metrics["inside_clip"]) == pytest.approx(1.0, abs=0.05)
+        with torch.no_grad():
+            host.head.layers[-1].bias.add_(torch.tensor([3.0, -3.0, 1.0, 0.0], dtype=torch.float64))
+    assert steps == 2
+
+
 def test_the_dead_and_the_padding_teach_nothing() -> None:
     """Other actions of the dead; other actions, rewards and observations behind the ends of games."""
     host, rollout = played(2, games=20)
@@ -169,6 +196,16 @@ def test_every_sample_has_one_place(seed: int, share: float, samples: int, by_ag
     assert sorted(places.index[places.real].tolist()) == acting.flatten().nonzero().flatten().tolist()
     if by_agent:
         assert (places.index % 3 == torch.arange(3)).all()
+    dealt, hands = places.dealt(samples)
+    assert len(hands) == samples
+    assert [row for hand in hands for row in range(hand.start, hand.stop)] == list(range(len(dealt.index)))
+    assert len({hand.stop - hand.start for hand in hands}) == 1
+    assert sorted(dealt.index[dealt.real].tolist()) == sorted(places.index[places.real].tolist())
+    if by_agent:
+        assert (dealt.index % 3 == torch.arange(3))[dealt.real].all()
+    for hand in hands[:3]:
+        parts = dealt.portions(4, hand)
+        assert [row for part in parts for row in range(part.start, part.stop)] == list(range(hand.start, hand.stop))
     portions = places.portions(samples)
     assert [row for part in portions for row in range(part.start, part.stop)] == list(range(len(places.index)))
     assert all((part.stop - part.start) * 3 <= max(samples, 3) for part in portions)
