@@ -361,11 +361,6 @@ def test_rendering_leaves_the_run_alone(tmp_path: Path, fme_run: Path) -> None:
     assert files() == before
 
 
-@pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(tmp_path, monkeypatch, capsys)
-
-
 def test_mistakes(marl: Command, fme_run: Path) -> None:
     (marl.folder / "folder.html").mkdir()
     run, count = str(fme_run), len(list((fme_run / "policies").glob("*.npy")))

@@ -31,9 +31,9 @@ SEEDS = 2
 
 
 @pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def marl(marl: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setitem(SCALES, "quick", TINY)
-    return Command(tmp_path, monkeypatch, capsys)
+    return marl
 
 
 @pytest.fixture(scope="module")

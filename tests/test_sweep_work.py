@@ -26,11 +26,6 @@ from tests.sweeps import config, mortal_config
 from tests.test_resume import crash_at
 
 
-@pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(tmp_path, monkeypatch, capsys)
-
-
 @pytest.fixture(autouse=True)
 def modules_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
