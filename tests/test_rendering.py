@@ -25,7 +25,16 @@ from marl_core.training.stages import prepare
 from marl_core.types import Progress
 from marl_envs.adca import ADCA
 from marl_envs.adca.physics import ground
-from marl_envs.adca.viewer import HALF, SHADES, BattleViewer, battles, shading, shots
+from marl_envs.adca.viewer import (
+    HALF,
+    SHADES,
+    SHOTS_SEEN_FOR,
+    BattleViewer,
+    battles,
+    recent_shots,
+    shading,
+    shots,
+)
 from marl_envs.fme import FME
 from marl_envs.fme.viewer import MOST_PICTURES, LevelViewer, rewarded
 from tests.command import Command, refused
@@ -228,6 +237,16 @@ def test_shots_explain_every_death_and_every_reward(seed: int, terrain: bool) ->
     assert episode.won is not None
     expected = hit[:, :6] - 0.5 * was_hit[:, :6] + 3 * episode.won.unsqueeze(-1)
     torch.testing.assert_close(episode.reward, expected)
+
+
+def test_a_picture_shows_the_shots_of_the_last_steps() -> None:
+    _, episode = battle()
+    states = battles(episode)
+    everything = shots(states, 6)
+    assert everything
+    for frame in range(episode.steps + 1):
+        age = {shot: frame - 1 - shot.step for shot in everything}
+        assert recent_shots(states, 6, frame) == [shot for shot in everything if 0 <= age[shot] < SHOTS_SEEN_FOR]
 
 
 def test_shading_is_the_ground() -> None:
