@@ -56,7 +56,7 @@ class RunFolder:
         write_whole(self.config_file, dump_run(config).encode())  # last: a folder with a config is a run
 
     def load_config(self) -> RunConfig:
-        """The run's config."""
+        """The run's config. Modules that it names are from here on looked for where they were when the run began."""
         if not self.config_file.is_file():
             raise UserError(f"{self.path}: no run here: there is no config.yaml")
         try:
