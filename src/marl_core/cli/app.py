@@ -84,7 +84,7 @@ def train(
         check(run)
     folder = RunFolder(_run_path(config, run.seed, run_dir))
     if rank() == 0:
-        folder.create(run, modules=config.parent)
+        folder.create(run, modules=[config.parent])
     _train(folder)
 
 
