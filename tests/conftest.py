@@ -1,13 +1,19 @@
-"""Shapes and types of everything are checked in all tests; Hypothesis draws the same examples every time."""
+"""In all tests shapes and types are checked and Hypothesis draws the same examples; ``marl`` is at hand for any."""
 
 from __future__ import annotations
 
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 from tests import typechecker
+
+if TYPE_CHECKING:
+    from tests.command import Command
 
 # Only what is imported after this line is checked.
 install_import_hook(["marl_core", "marl_envs", "marl_pr"], f"{typechecker.__name__}.check_types")
@@ -21,3 +27,11 @@ settings.load_profile("marl")
 # that; those are to hear it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Calls ``marl`` in a folder of its own."""
+    from tests.command import Command  # not before the hook
+
+    return Command(tmp_path, monkeypatch, capsys)

@@ -24,11 +24,6 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "fme_pr.yaml"
 SHORT = ("--set", "environment.agents=3", "--set", "stages.0.episodes=1024", "--set", "stages.1.episodes=1024")
 
 
-@pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(tmp_path, monkeypatch, capsys)
-
-
 def assert_is_score(score: Any, lowest: float, highest: float) -> None:
     assert score.keys() == {"exact", "greedy", "sampled"}
     assert lowest <= score["exact"] <= highest
@@ -217,3 +212,28 @@ def test_modules_beside_the_config_can_be_named(marl: Command) -> None:
     shown = marl("config", "show", "--config", "sub/run.yaml")
     assert YAML(typ="safe").load(shown.out)["exploration"]["extra"] == 2.0
     assert marl("config", "check", "--config", "sub/run.yaml").status == 0
+
+
+USAGE = {
+    "no config": ("train",),
+    "no such command": ("trian", "--config", "run.yaml"),
+    "no such option": ("train", "--conf", "run.yaml"),
+    "option without its value": ("train", "--config"),
+    "no run": ("evaluate",),
+    "too few episodes": ("evaluate", "run", "--episodes", "1"),
+    "episodes no number": ("evaluate", "run", "--episodes", "many"),
+    "one argument too many": ("resume", "run", "run"),
+    "no such subcommand": ("config", "shwo"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mistake", USAGE)
+def test_mistakes_of_usage(marl: Command, mistake: str) -> None:
+    before = marl.files()
+    outcome = marl(*USAGE[mistake])
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert "Error" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert marl.files() == before

@@ -161,8 +161,8 @@ def test_passes_over_minibatches_end_early() -> None:
 
 def test_the_dead_and_the_padding_teach_nothing() -> None:
     """Other actions of the dead; other actions, rewards and observations behind the ends of games."""
-    host, rollout = played(2, games=20)
-    other, _ = played(2, games=20)
+    host, rollout = played(3, games=20)
+    other, _ = played(3, games=20)
     idle, padding = ~rollout.acting, ~rollout.valid
     assert (idle & rollout.valid.unsqueeze(-1)).sum() > 5
     assert padding.sum() > 5

@@ -86,7 +86,7 @@ def test_a_run_finds_its_modules_again(tmp_path: Path, monkeypatch: pytest.Monke
         shutil.copy(EXAMPLES / name, tmp_path)
     config = load_run(tmp_path / "custom_environment.yaml")
     folder = RunFolder(tmp_path / "run")
-    folder.create(config, modules=tmp_path)
+    folder.create(config, modules=[tmp_path])
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
     monkeypatch.delitem(sys.modules, "custom_environment", raising=False)
     monkeypatch.chdir("/")

@@ -25,7 +25,16 @@ from marl_core.training.stages import prepare
 from marl_core.types import Progress
 from marl_envs.adca import ADCA
 from marl_envs.adca.physics import ground
-from marl_envs.adca.viewer import HALF, SHADES, BattleViewer, battles, shading, shots
+from marl_envs.adca.viewer import (
+    HALF,
+    SHADES,
+    SHOTS_SEEN_FOR,
+    BattleViewer,
+    battles,
+    recent_shots,
+    shading,
+    shots,
+)
 from marl_envs.fme import FME
 from marl_envs.fme.viewer import MOST_PICTURES, LevelViewer, rewarded
 from tests.command import Command, refused
@@ -230,6 +239,16 @@ def test_shots_explain_every_death_and_every_reward(seed: int, terrain: bool) ->
     torch.testing.assert_close(episode.reward, expected)
 
 
+def test_a_picture_shows_the_shots_of_the_last_steps() -> None:
+    _, episode = battle()
+    states = battles(episode)
+    everything = shots(states, 6)
+    assert everything
+    for frame in range(episode.steps + 1):
+        age = {shot: frame - 1 - shot.step for shot in everything}
+        assert recent_shots(states, 6, frame) == [shot for shot in everything if 0 <= age[shot] < SHOTS_SEEN_FOR]
+
+
 def test_shading_is_the_ground() -> None:
     theta = torch.tensor(0.7)
     shade = shading(theta, terrain=True)
@@ -359,11 +378,6 @@ def test_rendering_leaves_the_run_alone(tmp_path: Path, fme_run: Path) -> None:
     for mode in MODES:
         render_run(fme_run, tmp_path / f"{mode}.html", mode)
     assert files() == before
-
-
-@pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(tmp_path, monkeypatch, capsys)
 
 
 def test_mistakes(marl: Command, fme_run: Path) -> None:

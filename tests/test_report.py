@@ -30,11 +30,6 @@ AT = (0, 80, 112, 208)
 
 
 @pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
 def made(tmp_path: Path) -> Callable[..., Path]:
     """Makes a run folder with made-up metrics: `made(name, seed=.., change=.., reward=..)`."""
 

@@ -31,9 +31,9 @@ SEEDS = 2
 
 
 @pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def marl(marl: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setitem(SCALES, "quick", TINY)
-    return Command(tmp_path, monkeypatch, capsys)
+    return marl
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +94,8 @@ def test_killed_then_failing_then_whole(marl: Command, whole: Path) -> None:
     folder.checkpoint.write_bytes(b"no checkpoint")
     outcome = marl(*FIG9)
     assert outcome.status == 1
-    *_, head, failure = outcome.err.splitlines()
-    assert head == "1 failed:"
-    assert failure.startswith(f"{broken.name}: ")
+    (failure,) = [line for line in outcome.err.splitlines() if line.startswith(f"{broken.name}: ")]
+    assert outcome.err.splitlines()[-1] == "1 failed: why is said above and in table.md"
     assert "this is no checkpoint of a run" in failure
     page = (made / "table.md").read_text()
     assert "Runs: 5 of 6." in page
@@ -109,6 +108,20 @@ def test_killed_then_failing_then_whole(marl: Command, whole: Path) -> None:
     assert (again.status, again.out) == (0, "reproduced/fig9/table.md\n")
     assert content(made) == content(whole)
     assert {path: path.stat().st_mtime_ns for path in done} == done
+
+
+def test_a_run_that_cannot_be_read_is_told_too(marl: Command, whole: Path) -> None:
+    runs = marl.folder / "runs" / "reproduce"
+    shutil.copytree(whole.parent.parent / "runs", runs)
+    lost = next(runs.glob("quick/*-seed1"))
+    (lost / "metrics.csv").unlink()
+    outcome = marl(*FIG9)
+    assert outcome.status == 1
+    told, last = outcome.err.splitlines()
+    assert told.startswith(f"{lost.name}: ")
+    assert "there is no metrics.csv" in told
+    assert last == "1 failed: why is said above and in table.md"
+    assert f"\n- {told}\n" in (marl.folder / "reproduced" / "fig9" / "table.md").read_text()
 
 
 def kill_after(runs: int, folder: Path) -> None:
@@ -160,4 +173,4 @@ def test_all_is_every_item(marl: Command, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Reproduction, "make", make)
     outcome = marl("reproduce", "all", "--seeds", "3")
     assert made == [f"{name} 3" for name in ITEMS]
-    assert (outcome.status, outcome.err) == (1, "1 failed:\na: it failed\n")
+    assert (outcome.status, outcome.err) == (1, "1 failed: why is said above and in table.md\n")

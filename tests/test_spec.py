@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import torch
 
 from marl_core.config.components import EnvironmentConfig, ExplorationConfig, HostConfig, Kind
 from marl_core.protocols import ExplorationStrategy, HostNeeds
@@ -19,6 +20,7 @@ from marl_core.testing import (
     HostCase,
 )
 from marl_core.testing.explorations import Exempt
+from marl_core.testing.play import play
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_pr.resonance import clamp_acts
 from marl_pr.strategy import PolicyResonance
@@ -65,6 +67,21 @@ ENVIRONMENTS.append(EnvironmentCase(partial(Practice, PracticeConfig())))
 @pytest.mark.parametrize("check", ENVIRONMENT_CHECKS)
 def test_environment(check: str, case: EnvironmentCase) -> None:
     ENVIRONMENT_CHECKS[check](case)
+
+
+def test_who_practises_is_the_first_entity_in_its_own_sight() -> None:
+    case = EnvironmentCase(partial(Practice, PracticeConfig(agents=4)))
+    environment = case.build(8, 0)
+    for step in play(environment, environment.reset(), case.generator(0)):
+        seen = step.before
+        assert seen.features is not None
+        assert seen.entities is not None
+        assert seen.entity_mask is not None
+        assert seen.alive is not None
+        assert torch.equal(seen.entity_mask[..., 0], seen.alive)
+        assert torch.equal(seen.entities[..., 0, :][seen.alive], seen.features[..., :3][seen.alive])
+        in_sight = seen.entities.masked_fill(~seen.entity_mask.unsqueeze(-1), 0).sum(-2)
+        assert torch.equal(in_sight, in_sight[:, :1].expand_as(in_sight))  # all of them see everybody who lives
 
 
 @pytest.mark.parametrize("config", _configs("exploration"), ids=_label)

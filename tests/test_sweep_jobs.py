@@ -93,12 +93,17 @@ def test_done_sweeps_start_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert run_sweep(jobs, tmp_path) == {}
 
 
-@pytest.mark.parametrize("other", [config(seed=4), config(stages=2), config(updates=4)])
-def test_another_experiment_in_the_folder_is_refused(other: RunConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "key"),
+    [(config(seed=4), "seed"), (config(stages=2), "stages"), (config(updates=4), "stages.0.episodes")],
+)
+def test_another_experiment_in_the_folder_is_refused(other: RunConfig, key: str, tmp_path: Path) -> None:
     made(tmp_path / "a", other, other.episodes)
     with pytest.raises(UserError, match="another experiment's run is here") as refused:
         run_sweep([Job("b", config()), Job("a", config())], tmp_path)
     assert "\n" not in str(refused.value)
+    assert f"its {key} is not what this sweep asks for" in str(refused.value)
+    assert "checkpoint" not in str(refused.value)
     assert not (tmp_path / "b").exists()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from marl_core.errors import UserError
 from marl_core.sweep import Job, run_sweep
+from marl_core.sweep.ray_tasks import _knock
 from marl_core.training.run_folder import RunFolder
 from tests.runs import differences, go_on, outcome
 from tests.sweeps import chain, config, mortal_config
@@ -59,9 +62,32 @@ def test_without_ray(tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_without_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def nobody_listens() -> str:
+    """An address of this machine."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("form", ["nowhere", "{}", "ray://{}"])
+def test_without_a_cluster(form: str, nobody_listens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_ADDRESS", "nowhere")  # to a well-formed address Ray tries to connect for minutes
-    with pytest.raises(UserError, match=r"Ray \(nowhere\) cannot be reached") as refused:
+    address = form.format(nobody_listens)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    begun = time.monotonic()
+    with pytest.raises(UserError, match=rf"Ray \({address}\) cannot be reached") as refused:
         run_sweep([Job("a", config())], tmp_path, backend="ray")
     assert "\n" not in str(refused.value)
+    assert time.monotonic() - begun < 30  # left alone, Ray would try for minutes
+
+
+def test_who_is_asked_whether_there_is_a_cluster(nobody_listens: str) -> None:
+    for address in (nobody_listens, f"ray://{nobody_listens}"):
+        with pytest.raises(OSError, match=r"\[Errno"):
+            _knock(address)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        for prefix in ("", "ray://"):
+            _knock(f"{prefix}127.0.0.1:{head.getsockname()[1]}")
+    for left_to_ray in ("", "auto", "local", "nowhere", f"other://{nobody_listens}"):
+        _knock(left_to_ray)

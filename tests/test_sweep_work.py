@@ -15,6 +15,7 @@ import pytest
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
+from marl_core.registry import look_for_modules_in
 from marl_core.sweep import work
 from marl_core.sweep.work import Task, perform
 from marl_core.training.learner import Learner
@@ -26,17 +27,13 @@ from tests.sweeps import config, mortal_config
 from tests.test_resume import crash_at
 
 
-@pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(tmp_path, monkeypatch, capsys)
-
-
 @pytest.fixture(autouse=True)
 def modules_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "path", [*sys.path])
         yield
-    sys.modules.pop("mortal", None)
+    for name in ("mortal", "mine"):
+        sys.modules.pop(name, None)
 
 
 def task(folder: Path, run: RunConfig, continues: Path | None = None) -> Task:
@@ -117,10 +114,35 @@ def test_modules_beside_a_config_are_found_again(tmp_path: Path) -> None:
     """The folder remembers them: ``marl evaluate`` is another process, which knows nothing of the sweep."""
     (tmp_path / "healed").touch()
     assert perform(task(tmp_path / "run", mortal_config(tmp_path, "raise"))) is None
+    assert_can_be_evaluated(tmp_path / "run")
+    versions = tmp_path / "run" / "versions.json"
+    versions.write_text(json.dumps({"modules": str(tmp_path)}))  # older versions wrote the one folder that they knew
+    assert_can_be_evaluated(tmp_path / "run")
+    versions.write_text(json.dumps({"modules": []}))
+    with pytest.raises(subprocess.CalledProcessError):
+        assert_can_be_evaluated(tmp_path / "run")
+
+
+def assert_can_be_evaluated(run: Path) -> None:
     code = "from marl_core.cli import main; main()"
-    command = [sys.executable, "-c", code, "evaluate", str(tmp_path / "run"), "--episodes", "4", "--json"]
+    command = [sys.executable, "-c", code, "evaluate", str(run), "--episodes", "4", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
     assert json.loads(done.stdout)
+
+
+def test_modules_of_several_folders_are_found_again(tmp_path: Path) -> None:
+    explorers = tmp_path / "explorers"
+    explorers.mkdir()
+    (explorers / "mine.py").write_text(
+        "from marl_core.exploration.entropy_sampling import EntropySampling\n\n\n"
+        "class Mine(EntropySampling):\n    Config = EntropySampling.Config\n"
+    )
+    look_for_modules_in(str(explorers))
+    (tmp_path / "healed").touch()
+    mortal = mortal_config(tmp_path, "raise").model_dump(mode="json")
+    run = RunConfig.model_validate({**mortal, "exploration": {"name": "mine:Mine"}})
+    assert perform(task(tmp_path / "run", run)) is None
+    assert_can_be_evaluated(tmp_path / "run")
 
 
 def test_a_run_is_resumed_by_the_config_it_is_given(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether host, exploration and environment of a config fit each other."""
+"""Whether host, exploration and environment of a config fit each other, and a config the run that it continues."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from marl_core.config.run import RunConfig
-from marl_core.errors import Location, UserError
+from marl_core.errors import Location, UserError, dotted
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds
 from marl_core.registry import build, find
 from marl_core.types import EnvironmentSpec
 
-#: What of ``training`` makes no difference to what is learnt, and so may be changed before a run is resumed.
+#: What of ``training`` makes no difference to what is learnt, and so may be changed before a run goes on.
 _FREE = {
     "evaluate_every",
     "evaluation_episodes",
@@ -32,20 +32,30 @@ def check_unchanged(config: RunConfig, saved: Mapping[str, Any], path: Path) -> 
         saved: the checkpoint's ``config`` and ``progress``.
         path: the config's file, for the message.
     """
-    now, before = config.model_dump(mode="json"), dict(saved["config"])
-    begun = saved["progress"]["stage"] + 1
-    for parts in (now, before):
-        parts["stages"] = parts["stages"][:begun]
-        parts["training"] = {key: value for key, value in parts["training"].items() if key not in _FREE}
-    changed = _first_difference(now, before)
+    changed = first_change(config, saved["config"], saved["progress"]["stage"] + 1)
     if changed is not None:
-        where = ".".join(map(str, changed))
         raise UserError(
-            f"{path}: {where} is not what it was when the checkpoint was written; a run goes on as it began"
+            f"{path}: {changed} is not what it was when the checkpoint was written; a run goes on as it began"
         )
 
 
-def _first_difference(now: Any, before: Any) -> tuple[str | int, ...] | None:
+def first_change(config: RunConfig, before: Mapping[str, Any], stages: int | None = None) -> str | None:
+    """The first key, dotted, in which a run by ``config`` would learn something else than one by ``before``, or None.
+
+    Args:
+        config: a run's.
+        before: another run's, as JSON.
+        stages: how many of the stages count, from the first; None: all.
+    """
+    now, then = config.model_dump(mode="json"), dict(before)
+    for parts in (now, then):
+        parts["stages"] = parts["stages"][:stages]
+        parts["training"] = {key: value for key, value in parts["training"].items() if key not in _FREE}
+    changed = _first_difference(now, then)
+    return None if changed is None else dotted(changed)
+
+
+def _first_difference(now: Any, before: Any) -> Location | None:
     """Where two configs first differ; None where they are equal."""
     if isinstance(now, dict) and isinstance(before, dict):
         keys: list[Any] = [*now, *(key for key in before if key not in now)]

@@ -120,8 +120,9 @@ class Play:
 
 def games_of(observation: Observation) -> int:
     """How many games an observation is of."""
-    present = (observation.situation, observation.features, observation.entities)
-    return next(int(value.shape[0]) for value in present if value is not None)
+    present = [value for value in vars(observation).values() if value is not None]
+    assert present, "the observation is empty"
+    return int(present[0].shape[0])
 
 
 def _device_of(observation: Observation) -> torch.device:

@@ -264,7 +264,7 @@ class Rollout:
 class Loss:
     """One optimisation step that a host asks for: a scalar to descend and what to log about it.
 
-    ``gradients``: a vector for each parameter group, where they came with the loss; otherwise backward finds them.
+    ``gradients``: a vector for each parameter group, where they came with the loss; otherwise the optimiser finds them.
     """
 
     total: Float[Tensor, ""]

@@ -8,13 +8,18 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from marl_core.errors import UserError
+
+if TYPE_CHECKING:
+    from marl_core.evaluation.evaluate import Evaluation
+    from marl_core.evaluation.statistics import Interval
+    from marl_core.training.run_folder import RunFolder
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's YAML file.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over what the file says.")]
@@ -79,7 +84,7 @@ def train(
         check(run)
     folder = RunFolder(_run_path(config, run.seed, run_dir))
     if rank() == 0:
-        folder.create(run, modules=config.parent)
+        folder.create(run, modules=[config.parent])
     _train(folder)
 
 
@@ -90,7 +95,7 @@ def resume(run: RunArgument) -> None:
     _train(RunFolder(run))
 
 
-def _train(folder: Any) -> None:
+def _train(folder: RunFolder) -> None:
     from marl_core.training.ranks import rank
     from marl_core.training.run_lock import run_lock
     from marl_core.training.stages import train
@@ -102,7 +107,7 @@ def _train(folder: Any) -> None:
     except KeyboardInterrupt:
         typer.echo(f"marl: interrupted; `marl resume {folder.path}` goes on from the newest checkpoint", err=True)
         raise
-    if rank() == 0:
+    if result is not None:
         _print_evaluation(result)
         typer.echo(f"run folder: {folder.path}")
 
@@ -125,14 +130,9 @@ def evaluate_run(
     """Evaluate a run's newest policy: greedy and sampled, beside the exact value, without resonance."""
     from marl_core.evaluation.evaluate import evaluate
     from marl_core.training.run_folder import RunFolder
-    from marl_core.training.stages import prepare
+    from marl_core.training.stages import newest_policy
 
-    folder = RunFolder(run)
-    config = folder.load_config()
-    saved = folder.load_checkpoint()
-    if saved is None:
-        raise UserError(f"{folder.checkpoint}: no checkpoint yet; `marl resume {run}` trains the run")
-    host, exploration, progress = prepare(config, saved)
+    config, host, exploration, progress = newest_policy(RunFolder(run))
     result = evaluate(config, host, exploration, progress, episodes)
     if as_json:
         typer.echo(json.dumps(result.as_json()))
@@ -140,12 +140,12 @@ def evaluate_run(
         _print_evaluation(result)
 
 
-def _print_evaluation(result: Any) -> None:
+def _print_evaluation(result: Evaluation) -> None:
     table = Table(title=f"{result.episodes} test episodes, without resonance (95 % intervals)")
     for column in ("", "exact (greedy)", "greedy", "sampled"):
         table.add_column(column, justify="right")
 
-    def interval(value: Any) -> str:
+    def interval(value: Interval) -> str:
         return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
     for name, score in result.scores().items():

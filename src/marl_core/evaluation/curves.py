@@ -22,8 +22,8 @@ from marl_core.training.run_folder import write_whole
 Series = tuple[np.ndarray, np.ndarray]  # episodes, values
 Band = Callable[[Float[np.ndarray, "runs points"]], Float[np.ndarray, "2 points"]]
 
-#: Wall-clock times that matplotlib would write into files of these formats.
-_NO_DATES: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+#: Times and versions that matplotlib would write into files of these formats: equal figures are to make equal files.
+_LEFT_OUT: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
 _LINES = ("-", "--", "-.", ":")
 
 
@@ -91,7 +91,7 @@ def figure_file(figure: Figure, out: Path) -> bytes:
     content = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "marl"}):
         try:
-            figure.savefig(content, dpi=150, format=kind, metadata=_NO_DATES.get(kind))
+            figure.savefig(content, dpi=150, format=kind, metadata=_LEFT_OUT.get(kind))
         except ValueError as error:
             raise UserError(f"{out}: cannot write the figure: {' '.join(str(error).split())}") from error
     return content.getvalue()

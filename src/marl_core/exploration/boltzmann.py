@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from marl_core.exploration.schedule import AnnealedConfig
-from marl_core.exploration.softmax import ILLEGAL, log_softmax_policy
+from marl_core.exploration.softmax import ILLEGAL, at_least_single, log_softmax_policy
 from marl_core.protocols import ExplorationStrategy, Scores
 from marl_core.types import Progress
 
@@ -40,7 +40,7 @@ class Boltzmann(ExplorationStrategy):
         self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
     ) -> Float[Tensor, "*B N A"]:
         """Softmax of the values over the temperature, among the legal actions."""
-        scores = scores.float() if scores.dtype.itemsize < 4 else scores
+        scores = at_least_single(scores)
         # Relative to the best legal action: at a low temperature no legal one may fall below the illegal ones' score.
         best = (scores if legal is None else scores.masked_fill(~legal, -torch.inf)).amax(-1, keepdim=True)
         relative = (scores - best.detach()) / self.config.at(progress)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from marl_core.exploration.schedule import AnnealedConfig
-from marl_core.exploration.softmax import ILLEGAL
+from marl_core.exploration.softmax import ILLEGAL, at_least_single
 from marl_core.protocols import ExplorationStrategy, Scores
 from marl_core.types import Progress
 
@@ -45,7 +45,7 @@ class EpsilonGreedy(ExplorationStrategy):
     ) -> Float[Tensor, "*B N A"]:
         """Piecewise constant in the scores: its gradient is 0. In at least single precision."""
         epsilon = self.config.at(progress)
-        scores = scores.float() if scores.dtype.itemsize < 4 else scores
+        scores = at_least_single(scores)
         ordered = scores if legal is None else scores.masked_fill(~legal, -torch.inf)
         best = torch.zeros_like(ordered, dtype=torch.bool).scatter_(-1, ordered.argmax(-1, keepdim=True), True)
         count = scores.shape[-1] if legal is None else legal.sum(-1, keepdim=True)

@@ -9,11 +9,16 @@ from torch import Tensor
 ILLEGAL = -1e9
 
 
+def at_least_single(scores: Float[Tensor, "*B N A"]) -> Float[Tensor, "*B N A"]:
+    """The scores in single precision, if theirs is lower: a policy's probabilities are to sum to 1."""
+    return scores.float() if scores.dtype.itemsize < 4 else scores
+
+
 def log_softmax_policy(
     scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, temperature: float = 1.0
 ) -> Float[Tensor, "*B N A"]:
     """log pi_i(u) = log softmax(scores / temperature) over the legal actions, in at least single precision."""
-    scaled = scores.float() if scores.dtype.itemsize < 4 else scores
+    scaled = at_least_single(scores)
     if temperature != 1.0:
         scaled = scaled / temperature
     if legal is not None:

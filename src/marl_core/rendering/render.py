@@ -11,7 +11,7 @@ from marl_core.errors import UserError
 from marl_core.rendering.episode import Episode, History, Mode, record
 from marl_core.rendering.viewer import HasViewer, Viewer
 from marl_core.training.run_folder import RunFolder, write_whole
-from marl_core.training.stages import prepare
+from marl_core.training.stages import newest_policy
 from marl_core.types import Progress
 
 if TYPE_CHECKING:
@@ -44,11 +44,7 @@ def render_run(
     """
     kind = _check_out(out, step, fps)
     folder = RunFolder(run)
-    config = folder.load_config()
-    saved = folder.load_checkpoint()
-    if saved is None:
-        raise UserError(f"{folder.checkpoint}: no checkpoint yet; `marl resume {run}` trains the run")
-    host, exploration, progress = prepare(config, saved)
+    config, host, exploration, progress = newest_policy(folder)
     name = folder.path.resolve().name
     environment, episode = record(
         config, host, exploration, progress, mode, seed, name=name, history=_history(folder, progress)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from marl_core.compatibility import check_unchanged
+from marl_core.compatibility import first_change
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError, suggestion
 from marl_core.training.run_folder import RunFolder
@@ -77,13 +77,10 @@ def is_begun(config: RunConfig, folder: RunFolder) -> bool:
     """Whether this very run is in the folder. Raises ``UserError`` where another one is."""
     if not folder.config_file.exists():
         return False
-    found = folder.load_config()
-    last = max(len(found.stages), len(config.stages)) - 1
-    saved = {"config": found.model_dump(mode="json"), "progress": {"stage": last}}
-    try:
-        check_unchanged(config, saved, folder.config_file)
-    except UserError as error:
-        raise UserError(f"{folder.path}: another experiment's run is here: {error}") from error
+    changed = first_change(config, folder.load_config().model_dump(mode="json"))
+    if changed is not None:
+        message = f"another experiment's run is here: its {changed} is not what this sweep asks for"
+        raise UserError(f"{folder.path}: {message}; move it away, or sweep in another folder")
     return True
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 from contextlib import suppress
 from typing import Any, final
+from urllib.parse import urlsplit
 
 from marl_core.errors import UserError
 from marl_core.sweep.pool import Pool
 from marl_core.sweep.work import Task, perform
+
+#: How long a head node may take to answer. Ray itself would try for minutes, and say then what it is that failed.
+_ANSWER_SECONDS = 10.0
 
 
 @final
@@ -29,10 +34,12 @@ class RayPool(Pool):
             raise UserError("the ray backend needs Ray: pip install 'policy-resonance[ray]'") from error
         self._connected = not self._ray.is_initialized()
         if self._connected:
+            address = os.environ.get("RAY_ADDRESS", "")
             try:
+                _knock(address)
                 self._ray.init(log_to_driver=False, logging_level="warning")
-            except (ConnectionError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
-                where = os.environ.get("RAY_ADDRESS", "on this machine")
+            except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+                where = address or "on this machine"
                 raise UserError(f"Ray ({where}) cannot be reached: {' '.join(str(error).split())}") from error
         # A worker that dies fails its job, as it does without Ray; a task tried again may take others down with it.
         self._perform = self._ray.remote(num_cpus=1, max_retries=0)(perform)
@@ -68,3 +75,15 @@ class RayPool(Pool):
         self._jobs.clear()
         if self._connected:
             self._ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens at ``host:port`` or ``ray://host:port``; any other address is Ray's to judge.
+
+    Raises:
+        OSError: nobody does.
+        ValueError: the port is none.
+    """
+    there = urlsplit(address if "://" in address else f"//{address}")
+    if there.scheme in ("", "ray") and there.hostname and there.port:
+        socket.create_connection((there.hostname, there.port), _ANSWER_SECONDS).close()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -83,7 +84,7 @@ def _prepare(folder: RunFolder, config: RunConfig, continues: str | None) -> Non
         if folder.load_config() != config:  # it differs in nothing that matters to what is learnt
             write_whole(folder.config_file, dump_run(config).encode())
     elif continues is None:
-        folder.create(config, _modules_folder(config))
+        folder.create(config, _modules_folders(config))
     else:
         _take_over(RunFolder(Path(continues)), folder, config)
 
@@ -101,14 +102,16 @@ def _copy_whole(source: str, target: str) -> None:
     write_whole(Path(target), Path(source).read_bytes())
 
 
-def _modules_folder(config: RunConfig) -> Path | None:
-    """The folder of the first module that the config names as ``module:Class``; None where it names none."""
-    for name in _names(config.model_dump(mode="json")):
-        root = sys.modules.get(name.partition(":")[0].partition(".")[0])
-        if ":" in name and root is not None:
-            package = getattr(root, "__path__", None)
-            return Path(next(iter(package))).parent if package else Path(str(root.__file__)).parent
-    return None
+def _modules_folders(config: RunConfig) -> list[Path]:
+    """The folders of the modules that the config names as ``module:Class``, each once."""
+    tops = {name.partition(":")[0].partition(".")[0] for name in _names(config.model_dump(mode="json")) if ":" in name}
+    folders = [_folder_of(sys.modules[top]) for top in sorted(tops) if top in sys.modules]
+    return list(dict.fromkeys(folders))
+
+
+def _folder_of(module: ModuleType) -> Path:
+    package = getattr(module, "__path__", None)
+    return Path(next(iter(package))).parent if package else Path(str(module.__file__)).parent
 
 
 def _names(part: Any) -> Iterator[str]:

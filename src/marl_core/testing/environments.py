@@ -8,12 +8,13 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from marl_core.episodes import games_of
 from marl_core.protocols import Environment
 from marl_core.testing.checking import SIGMAS, by_name, for_all, no_global_randomness, run_checks, same
 from marl_core.testing.courses import check_same_course, check_same_observation
 from marl_core.testing.exact_rewards import expected_rewards_agree_with_play
 from marl_core.testing.layout import check_finite, check_observation, check_outcome, expected_shapes
-from marl_core.testing.play import EnvironmentCase, games_of, play, tensors_in, tensors_of, write_out
+from marl_core.testing.play import EnvironmentCase, play, tensors_in, tensors_of, write_out
 from marl_core.testing.strategies import seeds
 from marl_core.types import Observation
 

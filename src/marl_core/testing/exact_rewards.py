@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from marl_core.episodes import games_of
 from marl_core.joint_policy import JointPolicy, draw_components
 from marl_core.protocols import Environment, HasExactReward
 from marl_core.testing.checking import SIGMAS
-from marl_core.testing.play import EnvironmentCase, games_of
+from marl_core.testing.play import EnvironmentCase
 
 #: Episodes played for each joint policy.
 GAMES = 4000

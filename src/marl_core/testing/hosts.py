@@ -10,6 +10,7 @@ from operator import itemgetter
 import torch
 from hypothesis import strategies as st
 
+from marl_core.episodes import games_of
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.testing.checking import by_name, close, for_all, no_global_randomness, run_checks, same
 from marl_core.testing.learning import (
@@ -25,7 +26,7 @@ from marl_core.testing.learning import (
     score_all,
     trainable,
 )
-from marl_core.testing.play import EnvironmentCase, games_of, play
+from marl_core.testing.play import EnvironmentCase, play
 from marl_core.testing.strategies import seeds
 from marl_core.training.ranks import SingleRank
 from marl_core.types import EnvironmentSpec, Observation

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from marl_core.episodes import games_of
 from marl_core.protocols import Environment
 from marl_core.types import NO_OP, Observation, StepResult
 
@@ -53,13 +54,6 @@ def write_out(environment: Environment, seen: Observation) -> Observation:
     """The observation with its table's rows written out, if there is a table."""
     table = environment.distinct_observations
     return seen if table is None else seen.look_up(table)
-
-
-def games_of(seen: Observation) -> int:
-    """How many games an observation is of."""
-    present = [value for value in vars(seen).values() if isinstance(value, Tensor)]
-    assert present, "the observation is empty"
-    return int(present[0].shape[0])
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Practice(Environment):
     To work earns 1/N, to risk something 2/N; but who risks is ill with probability 0.5 and has no legal action in the
     next step, and who is unlucky twice is dead. Once half of the time has passed agents may leave; the game
     terminates where more than half of the living leave at once or nobody lives, and is truncated at ``max_steps``. Who
-    leaves and lives has won.
+    leaves and lives has won. Entity 0 of an agent is the agent itself, as hosts may ask for; the dead are masked.
     """
 
     Config = PracticeConfig
@@ -100,15 +100,16 @@ class Practice(Environment):
         time = (self._step / self._config.max_steps).unsqueeze(-1)
         body = torch.stack([time.expand(games, agents), self._health / 2, self._ill.float()], -1)
         identity = torch.eye(agents, device=time.device).expand(games, agents, agents)
-        others = body.unsqueeze(1).expand(games, agents, agents, 3)
+        index = torch.arange(agents, device=time.device)
+        in_sight = (index.unsqueeze(-1) + index) % agents  # of agent i: itself, i + 1, i + 2, ...
         action_mask = torch.ones(games, agents, 4, dtype=torch.bool, device=time.device)
         action_mask[..., LEAVE] = (2 * self._step >= self._config.max_steps).unsqueeze(-1)
         action_mask &= ~self._ill.unsqueeze(-1)
         action_mask[..., NO_OP] |= ~alive
         return Observation(
             features=torch.cat([body, identity], -1),
-            entities=others * alive.view(games, 1, agents, 1),
-            entity_mask=alive.unsqueeze(1).expand(games, agents, agents),
+            entities=(body * alive.unsqueeze(-1))[:, in_sight],
+            entity_mask=alive[:, in_sight],
             state=torch.cat([time, self._health / 2], -1),
             action_mask=action_mask,
             alive=alive,

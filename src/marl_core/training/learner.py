@@ -56,14 +56,10 @@ class Learner(LightningModule):
         self._replay: Replay | None = None
 
     @property
-    def stage_episodes(self) -> int:
-        """How many episodes the stage lasts."""
-        return self.run.stages[self.progress.stage].episodes
-
-    @property
     def remaining_updates(self) -> int:
         """Updates left in the stage."""
-        return (self.stage_episodes - self.progress.stage_episodes) // self.run.training.episodes_per_update
+        left = self.run.stages[self.progress.stage].episodes - self.progress.stage_episodes
+        return left // self.run.training.episodes_per_update
 
     def configure_optimizers(self) -> FlatAdam:
         """Adam: anew in each stage, with the moments of the checkpoint where a stage goes on."""
@@ -172,7 +168,7 @@ class Learner(LightningModule):
     def evaluation_is_due(self) -> bool:
         """Whether the update just made is one to evaluate after."""
         due = self.progress.updates % self.run.training.evaluate_every == 0
-        return due or self.progress.stage_episodes == self.stage_episodes
+        return due or self.remaining_updates == 0
 
     def _counts(self) -> dict[str, float]:
         return {"episodes": self.progress.episodes, "stage": self.progress.stage}

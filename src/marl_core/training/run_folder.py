@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,12 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.policies_folder = path / "policies"
 
-    def create(self, config: RunConfig, modules: Path | None = None) -> None:
+    def create(self, config: RunConfig, modules: Sequence[Path] = ()) -> None:
         """Start a new run here. Raises ``UserError`` where there is one already.
 
         Args:
             config: the run's.
-            modules: the folder of the modules that the config names; remembered, so that the run finds them again.
+            modules: folders of the modules that the config names; remembered, so that the run finds them again.
         """
         if self.config_file.exists():
             raise UserError(f"{self.path}: there is a run here already; `marl resume {self.path}` continues it")
@@ -56,15 +56,17 @@ class RunFolder:
         write_whole(self.config_file, dump_run(config).encode())  # last: a folder with a config is a run
 
     def load_config(self) -> RunConfig:
-        """The run's config."""
+        """The run's config. Modules that it names are from here on looked for where they were when the run began."""
         if not self.config_file.is_file():
             raise UserError(f"{self.path}: no run here: there is no config.yaml")
         try:
             modules = json.loads((self.path / "versions.json").read_bytes())["modules"]
         except (OSError, ValueError, LookupError, TypeError):
             modules = None  # provenance is lost, the run need not be
-        if isinstance(modules, str):
-            look_for_modules_in(modules)
+        if isinstance(modules, str):  # as older versions wrote it
+            modules = [modules]
+        if isinstance(modules, list):
+            look_for_modules_in(*map(str, modules))
         return load_run(self.config_file)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
@@ -130,7 +132,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
         write_whole(Path(path), content.getvalue())
 
 
-def _versions(modules: Path | None) -> dict[str, Any]:
+def _versions(modules: Sequence[Path]) -> dict[str, Any]:
     packages = ("policy-resonance", "torch", "lightning", "numpy", "pydantic")
     return {
         "python": platform.python_version(),
@@ -139,7 +141,7 @@ def _versions(modules: Path | None) -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(_git("status", "--porcelain")),
         "command": sys.argv,
-        "modules": None if modules is None else str(modules.resolve()),
+        "modules": [str(folder.resolve()) for folder in modules],
     }
 
 

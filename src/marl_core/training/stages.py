@@ -103,6 +103,18 @@ def prepare(
     return host, exploration, progress
 
 
+def newest_policy(folder: RunFolder) -> tuple[RunConfig, HostAlgorithm, ExplorationStrategy, Progress]:
+    """A run's config, and its host and exploration as they are at its newest checkpoint.
+
+    Raises:
+        UserError: there is no run, or it has no checkpoint yet.
+    """
+    config, saved = folder.load_config(), folder.load_checkpoint()
+    if saved is None:
+        raise UserError(f"{folder.checkpoint}: no checkpoint yet; `marl resume {folder.path}` trains the run")
+    return config, *prepare(config, saved)
+
+
 def check(config: RunConfig) -> None:
     """Raise ``UserError`` where the config cannot be run: build everything once, play nothing."""
     _quieten()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, final
 
@@ -29,8 +29,8 @@ HALF = 5.25
 SHADES = 140
 #: Where an entity's row holds its index.
 _INDEX = 6
-#: For how many steps a shot is seen.
-_SEEN_FOR = 4
+#: For how many pictures a shot is seen.
+SHOTS_SEEN_FOR = 4
 #: Guards and attackers: blue and vermilion, told apart by every kind of colour vision (Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00")
 
@@ -66,6 +66,13 @@ def shots(states: Battle, guards: int) -> list[Shot]:
             if bool(in_fan(way.unsqueeze(0), heading[step, shooter].view(1), terrain.view(1))):
                 found.append(Shot(step, shooter, other))
     return found
+
+
+def recent_shots(states: Battle, guards: int, frame: int) -> list[Shot]:
+    """Those that are still seen in a picture. Of no other step are they looked for: a film has hundreds of pictures."""
+    first = max(0, frame - SHOTS_SEEN_FOR)
+    found = shots(states.map(lambda x: x[first : frame + 1]), guards)
+    return [replace(shot, step=first + shot.step) for shot in found]
 
 
 def _near(states: Battle, guards: int) -> list[tuple[int, int, int]]:
@@ -179,11 +186,10 @@ class BattleViewer(Viewer):
             )
             axis.scatter(x[fallen], y[fallen], s=14, color=colour, marker="x", alpha=0.35, linewidth=1)
         lines, strength = [], []
-        for shot in shots(states, guards):
-            if 0 <= frame - 1 - shot.step < _SEEN_FOR:
-                where = states.position[shot.step]
-                lines.append([where[:, shot.shooter].tolist(), where[:, shot.target].tolist()])
-                strength.append(1 - (frame - 1 - shot.step) / _SEEN_FOR)
+        for shot in recent_shots(states, guards, frame):
+            where = states.position[shot.step]
+            lines.append([where[:, shot.shooter].tolist(), where[:, shot.target].tolist()])
+            strength.append(1 - (frame - 1 - shot.step) / SHOTS_SEEN_FOR)
         axis.add_collection(LineCollection(lines, color="black", linewidth=1.6, alpha=strength or None, zorder=4))
         axis.set(xlim=(-HALF, HALF), ylim=(-HALF, HALF), xticks=[], yticks=[], aspect="equal")
         if self._config.terrain:

@@ -1,1 +1,1 @@
-"""The FME results of the paper, each by one command: ``marl reproduce ITEM``."""
+"""The results of the paper, each by one command: ``marl reproduce ITEM``."""

@@ -36,9 +36,7 @@ def reproduce(
         failures |= reproduction.make(one)
         typer.echo(str(out / one.name / "table.md"))
     if failures:
-        typer.echo(f"{len(failures)} failed:", err=True)
-        for name, line in failures.items():
-            typer.echo(f"{name}: {line}", err=True)
+        typer.echo(f"{len(failures)} failed: why is said above and in table.md", err=True)
         raise typer.Exit(1)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from marl_core.evaluation.curves import figure_file, write_figure
 from marl_core.evaluation.results import Label, RunResult
 from marl_pr.paper.experiments import OPTIMUM
-from marl_pr.paper.scores import Reading, mean_of, select, values_of
+from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
 
 
 def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[Figure, Axes]:
@@ -37,6 +37,14 @@ def interval_bars(
     ends = np.array([[one.mean - one.low, one.high - one.mean] for one in known.values()]).T
     ends = np.where(np.isfinite(ends), ends.clip(min=0), 0)  # of a single run nothing is known
     axis.errorbar(list(known), middle, yerr=ends, label=label, color=f"C{colour}", capsize=3, marker=".")
+
+
+def bars_of_each(
+    axis: Axes, results: Sequence[RunResult], algorithms: Sequence[str], across: str, reading: Reading
+) -> None:
+    """``interval_bars`` over the values of a label, for each algorithm in a colour of its own."""
+    for place, algorithm in enumerate(algorithms):
+        interval_bars(axis, by_label(select(results, algorithm=algorithm), across), reading, algorithm, place)
 
 
 def add_legend(axis: Axes, *others: Axes) -> None:
@@ -117,6 +125,5 @@ def heat_map(
 
 def save_figure(figure: Figure, folder: Path) -> None:
     """Write ``figure.png`` and ``figure.svg``: equal figures make equal files."""
-    with mpl.rc_context({"svg.hashsalt": "marl"}):
-        figure.savefig(folder / "figure.svg", metadata={"Date": None})
-        figure.savefig(folder / "figure.png", dpi=150, metadata={"Software": None})
+    for name in ("figure.svg", "figure.png"):
+        write_figure(figure_file(figure, folder / name), folder / name)

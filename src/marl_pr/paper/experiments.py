@@ -15,7 +15,7 @@ from marl_pr.paper.scale import Scale
 Variant = Literal["pr", "pr_fast"]
 Coin = Literal["episode", "step"]
 
-#: The task of Table 1 and of all figures but Fig. 8.
+#: The task of Table 1 and of all figures about FME but Fig. 8.
 TAG = "1A4B2C"
 #: Every task of Table 2 has seven levels, each with an optimal expected reward of 1.
 OPTIMUM = 7.0

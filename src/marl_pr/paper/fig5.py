@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis, team_size_scale
+from marl_pr.paper.drawing import add_legend, bars_of_each, mark_optimum, one_axis, team_size_scale
 from marl_pr.paper.experiments import (
     LARGE_TEAM,
     PPO_MA,
@@ -23,7 +23,7 @@ from marl_pr.paper.experiments import (
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import by_label, final_return, mean_of, select, values_of
+from marl_pr.paper.scores import final_return, mean_of, select, values_of
 
 
 @final
@@ -59,9 +59,7 @@ class Fig5(Item):
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """A line for each algorithm."""
         figure, axis = one_axis("N, agents in the team", "final return")
-        for place, algorithm in enumerate(self.algorithms):
-            groups = by_label(select(results, algorithm=algorithm), "agents")
-            interval_bars(axis, groups, final_return, algorithm, place)
+        bars_of_each(axis, results, self.algorithms, "agents", final_return)
         mark_optimum(axis)
         team_size_scale(axis, values_of(results, "agents"))
         add_legend(axis)

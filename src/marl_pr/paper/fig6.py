@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
 from marl_pr.paper.battles import ALGORITHMS, HOW_TO_READ, READINGS, greedy_win_rate, sizes, two_stage_jobs
-from marl_pr.paper.drawing import add_legend, interval_bars, one_axis
+from marl_pr.paper.drawing import add_legend, bars_of_each, one_axis
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
+from marl_pr.paper.scores import Reading, mean_of, select, values_of
 
 
 @final
@@ -41,9 +41,7 @@ class Fig6(Item):
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """A line for each algorithm."""
         figure, axis = one_axis("enemies, % of the team", "battles won by the greedy team")
-        for place, algorithm in enumerate(ALGORITHMS):
-            groups = by_label(select(results, algorithm=algorithm), "enemies")
-            interval_bars(axis, groups, greedy_win_rate, algorithm, place)
+        bars_of_each(axis, results, ALGORITHMS, "enemies", greedy_win_rate)
         axis.set_xticks(values_of(results, "enemies"))
         add_legend(axis)
         return figure

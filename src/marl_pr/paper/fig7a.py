@@ -8,12 +8,12 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis
+from marl_pr.paper.drawing import add_legend, bars_of_each, mark_optimum, one_axis
 from marl_pr.paper.experiments import LARGE_TEAM, P_MIN, PPO_MA_PR_FAST, ppo_ma, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import by_label, final_return, mean_of, select, values_of
+from marl_pr.paper.scores import final_return, mean_of, select, values_of
 
 
 @final
@@ -48,9 +48,7 @@ class Fig7a(Item):
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """The mean and its interval over eta_max."""
         figure, axis = one_axis("greatest resonance probability, eta_max", "final return")
-        for place, algorithm in enumerate(self.algorithms):
-            groups = by_label(select(results, algorithm=algorithm), "eta_max")
-            interval_bars(axis, groups, final_return, algorithm, place)
+        bars_of_each(axis, results, self.algorithms, "eta_max", final_return)
         mark_optimum(axis)
         add_legend(axis)
         return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Reproduction:
         out: ``OUT/ITEM`` gets the results.
         backend: of the sweep.
         workers: of the sweep.
-        show_progress: on standard error.
+        show_progress: on standard error; failures, too, as they come.
     """
 
     scale: Scale
@@ -60,6 +61,9 @@ class Reproduction:
             show_progress=self.show_progress,
         )
         results, unread = _read(item, jobs, folder, failures)
+        if self.show_progress:  # of the others the sweep has told
+            for name, line in unread.items():
+                print(f"{name}: {line}", file=sys.stderr)
         failures = {**failures, **unread}
         page = self._page(item, jobs, results, failures)
         write_tidy(results, out / "results.csv")

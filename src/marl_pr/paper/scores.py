@@ -57,11 +57,7 @@ def numbers(results: Sequence[RunResult], reading: Reading) -> Float[np.ndarray,
 
 def mean_of(results: Sequence[RunResult], reading: Reading) -> Interval | None:
     """The mean over runs with its 95 % bootstrap interval; None without runs."""
-    if not results:
-        return None
-    return bootstrap_interval(
-        numbers(results, reading),
-    )
+    return bootstrap_interval(numbers(results, reading)) if results else None
 
 
 def middle_of(results: Sequence[RunResult], reading: Reading) -> float | None:

@@ -9,13 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.results import RunResult
-from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, team_size_scale
+from marl_pr.paper.drawing import add_legend, bars_of_each, mark_optimum, team_size_scale
 from marl_pr.paper.experiments import QMIX, QMIX_LONGER, QMIX_PR, longer, qmix, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import (
-    by_label,
     chance_of_improvement,
     final_responsibility,
     final_return,
@@ -64,8 +63,7 @@ class ValueResonance(Item):
         axes: list[Axes] = list(figure.subplots(1, 2))
         readings = {"final Lv-C reward": final_responsibility, "final return": final_return}
         for axis, (label, reading) in zip(axes, readings.items(), strict=True):
-            for place, name in enumerate(self.algorithms):
-                interval_bars(axis, by_label(select(results, algorithm=name), "agents"), reading, name, place)
+            bars_of_each(axis, results, self.algorithms, "agents", reading)
             team_size_scale(axis, values_of(results, "agents"))
             axis.set_xlabel("N, agents in the team")
             axis.set_ylabel(label)
