@@ -155,7 +155,7 @@ def test_passes_over_minibatches_end_early() -> None:
         # The share is of a third of all samples, and a minibatch may have one more or less than that.
         assert steps > 1 or float(loss.metrics["inside_clip"]) == pytest.approx(1.0, abs=0.05)
         with torch.no_grad():
-            host.head.layers[-1].bias.add_(torch.tensor([3.0, -3.0, 1.0, 0.0], dtype=torch.float64))
+            host.get_parameter("head.layers.1.bias").add_(torch.tensor([3.0, -3.0, 1.0, 0.0], dtype=torch.float64))
     assert steps == 2
 
 
