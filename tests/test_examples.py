@@ -31,7 +31,10 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_example_trains(path: Path, tmp_path: Path) -> None:
     small = ["training.episodes_per_update=32", "training.evaluation_episodes=8", "training.threads=1"]
-    lengths = [f"stages.{index}.episodes=64" for index in range(len(load_run(path).stages))]
+    whole = load_run(path)
+    lengths = [f"stages.{index}.episodes=64" for index in range(len(whole.stages))]
+    if "max_steps" in whole.environment.model_dump():
+        lengths.append("environment.max_steps=6")
     run = load_run(path, [*small, *lengths, "environment.agents=4"])
     folder = RunFolder(tmp_path / "run")
     folder.create(run)
@@ -42,7 +45,7 @@ def test_every_example_trains(path: Path, tmp_path: Path) -> None:
 
 
 def test_there_is_an_example_of_each_host() -> None:
-    assert {"ppo_ma", "qmix"} <= {load_run(path).host.name for path in CONFIGS}
+    assert {"ppo_ma", "qmix", "conc4hist"} <= {load_run(path).host.name for path in CONFIGS}
     assert EXAMPLES / "fme_qmix.yaml" in CONFIGS
 
 
