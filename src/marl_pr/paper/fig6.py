@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import final
 
 from matplotlib.figure import Figure
 
@@ -27,11 +27,10 @@ class Fig6(Item):
         " its figure, for 50 guards: at 120 % enemies 50 % before resonance, above 80 % with PR, above 95 % with"
         " PR-Fast; at 150 % some 10 % more with PR-Fast. Our figure has greedy teams."
     )
-    enemies: ClassVar[tuple[int, ...]] = (120, 130, 140, 150)
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
         """A first stage against each number of enemies, and three that go on from it."""
-        return two_stage_jobs(scale, seeds, scale.of(self.enemies))
+        return two_stage_jobs(scale, seeds, scale.battles.enemies)
 
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each number of enemies, a column for each algorithm; greedy teams, then sampling ones."""

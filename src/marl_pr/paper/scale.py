@@ -41,6 +41,7 @@ class Battles:
 
     Attributes:
         agents: N, the guards.
+        enemies: attackers for every hundred guards, where their number is varied.
         max_steps: the clock.
         batch: episodes before an update.
         parallel: how many of them at a time.
@@ -51,6 +52,7 @@ class Battles:
     """
 
     agents: int
+    enemies: tuple[int, ...]
     max_steps: int
     batch: int
     parallel: int
@@ -96,7 +98,17 @@ PAPER = Scale(
         "qmix": Lengths(65_536, 65_536, 50_000, 64),
         "conc4hist": Lengths(83_200, 25_600, 6_400, 64),
     },
-    battles=Battles(agents=50, max_steps=190, batch=64, parallel=64, passes=24, minibatches=1, entropy=0.2, test=64),
+    battles=Battles(
+        agents=50,
+        enemies=(120, 130, 140, 150),
+        max_steps=190,
+        batch=64,
+        parallel=64,
+        passes=24,
+        minibatches=1,
+        entropy=0.2,
+        test=64,
+    ),
     anneal_steps=200_000,
 )
 #: For ADCA without a GPU: ten guards. FME is as in the paper.
@@ -104,7 +116,17 @@ SMALL = replace(
     PAPER,
     name="small",
     lengths={**PAPER.lengths, "conc4hist": Lengths(6_400, 2_560, 640, 10)},
-    battles=Battles(agents=10, max_steps=120, batch=32, parallel=32, passes=4, minibatches=8, entropy=0.01, test=192),
+    battles=Battles(
+        agents=10,
+        enemies=(120, 150),
+        max_steps=120,
+        batch=32,
+        parallel=32,
+        passes=4,
+        minibatches=8,
+        entropy=0.01,
+        test=192,
+    ),
 )
 QUICK = Scale(
     "quick",
@@ -113,7 +135,7 @@ QUICK = Scale(
         "qmix": Lengths(8_192, 8_192, 4_096, 16),
         "conc4hist": Lengths(64, 32, 16, 4),
     },
-    battles=Battles(agents=10, max_steps=60, batch=8, parallel=8, passes=4, minibatches=2, entropy=0.01, test=16),
+    battles=replace(SMALL.battles, max_steps=60, batch=8, parallel=8, minibatches=2, test=16),
     anneal_steps=20_000,
     seeds=Seeds(2, 2, 2),
     everything=False,
