@@ -8,6 +8,8 @@ are sliced into views, integers of two widths do not mix. No type checker can fo
 each function; Warp itself checks them.
 """
 
+# ruff: noqa: UP018, RUF046 - for the same reason: int(0) and 0 are not the same here.
+
 from __future__ import annotations
 
 import math
@@ -20,8 +22,9 @@ from marl_envs.adca.opponent.assignment import _APART, _LEAST_GAIN
 from marl_envs.adca.opponent.clusters import TOGETHER_WITHIN
 from marl_envs.adca.opponent.command import _RING_DISTANCES, _RING_TIMES, _TARGET_TIMES, LLOYD_STEPS, RING
 
-# No gradients: nobody learns through the script, and compiling takes a third of the time.
-wp.set_module_options({"enable_backward": False})
+# Nobody learns through the script, and without gradients there is less to compile. Without fused multiply-adds, two
+# expressions of the same numbers are the same number on any device: ties stay ties.
+wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
 #: Rows of the scratch space of a battle, a number for each fighter or squad. Those of one stage serve the next ones.
 ROWS = 14

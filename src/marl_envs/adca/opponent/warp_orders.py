@@ -30,7 +30,7 @@ class WarpOrders:
 
     def __init__(self, device: torch.device | str) -> None:
         self._kernels, self._warp = _load(torch.device(device))
-        self._scratch: tuple[Float[Tensor, "E rows M"], Int[Tensor, "E rows M"]] | None = None
+        self._scratch: tuple[Float[Tensor, "E rows M"], Int[Tensor, "E whole_rows M"]] | None = None
 
     def __call__(self, battle: Battle, distances: Distances) -> Orders:
         """The orders of all attackers, from the state before anybody fires or moves."""
@@ -55,6 +55,13 @@ class WarpOrders:
         dtype = battle.position.dtype
         return Orders(acceleration.to(dtype), heading.to(dtype))
 
+    @property
+    def scratch(self) -> tuple[Float[Tensor, "E rows M"], Int[Tensor, "E whole_rows M"]]:
+        """The last step's intermediate results, in rows that ``warp_kernels`` names."""
+        if self._scratch is None:
+            raise RuntimeError("no orders have been given yet")
+        return self._scratch
+
     def _view(self, tensor: Tensor) -> object:
         return self._warp.from_torch(tensor.detach(), return_ctype=True)
 
@@ -69,14 +76,14 @@ class WarpOrders:
 
 
 def _load(device: torch.device) -> tuple[ModuleType, ModuleType]:
-    """The compiled kernels, and Warp. Warp announces itself and what it compiles; a run's output is no place for that."""
+    """The compiled kernels, and Warp, which would announce itself and what it compiles amid a run's output."""
     try:
         import warp
     except ImportError as error:
         message = "the warp kernels need NVIDIA Warp: pip install 'policy-resonance[warp]', or choose torch"
         raise UserError(message, "environment", "kernels") from error
     before = warp.config.log_level
-    warp.config.log_level = max(before, warp.LOG_ERROR)  # a machine without a GPU is none to warn of
+    warp.config.log_level = max(before, warp.LOG_WARNING)
     try:
         from marl_envs.adca.opponent import warp_kernels
 
