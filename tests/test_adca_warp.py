@@ -19,6 +19,7 @@ from marl_envs.adca.opponent.assignment import pick
 from marl_envs.adca.opponent.clusters import components, target_points
 from marl_envs.adca.opponent.command import LLOYD_STEPS, RING, ring_places, squad_targets
 from marl_envs.adca.opponent.grouping import lloyd, squads, start_centres
+from marl_envs.adca.opponent.warp_orders import WarpOrders
 from tests.adca_battles import environment, scattered, seeds
 
 #: Between the orders of attackers who have the same place.
@@ -49,11 +50,14 @@ class Stages:
     heading: Tensor
 
 
-def _stages(battle: Battle, guards: int) -> Stages:
-    from marl_envs.adca.opponent import warp_kernels as rows
-    from marl_envs.adca.opponent.warp_orders import WarpOrders
+@pytest.fixture(scope="module")
+def script() -> WarpOrders:
+    return WarpOrders("cpu")
 
-    script = WarpOrders("cpu")
+
+def _stages(script: WarpOrders, battle: Battle, guards: int) -> Stages:
+    from marl_envs.adca.opponent import warp_kernels as rows
+
     orders = script(battle, measure(battle, guards))
     reals, whole = script.scratch
     attackers = battle.alive.shape[1] - guards
@@ -131,18 +135,22 @@ def _check_rings(battle: Battle, found: Stages, guards: int) -> int:
         grain = 4 * 256 * (squad + 1) * 2.0**-23
         ways = (here - centre).squeeze(-1)
         members = attackers[game][:, inside] - here
-        assert min(_closest_keys(members, ways), _closest_keys(ring, ways)) < grain
-        taken = places[game][:, inside & living[game]].mT
+        here_places, there_places = (some[game][:, inside & living[game]] for some in (places, wanted))
+        own = attackers[game][:, inside & living[game]].double()
+        lengths = [float((own - some).norm(dim=0).sum()) for some in (here_places, there_places)]
+        even = abs(lengths[0] - lengths[1]) < 1e-5
+        assert even or min(_closest_keys(members, ways), _closest_keys(ring, ways)) < grain
+        taken = here_places.mT
         among = torch.cdist((here + ring).mT, taken).amin(0)
         assert float(among.amax()) < ROUNDING
         assert len(torch.unique((taken * 1e3).round(), dim=0)) == len(taken)
     return len(tied)
 
 
-def _check(battle: Battle, guards: int) -> tuple[int, int]:
+def _check(script: WarpOrders, battle: Battle, guards: int) -> tuple[int, int]:
     """Every stage is torch's, given the kernel's own stage before; how many battles and how many squads had ties."""
     near = measure(battle, guards)
-    found, wanted = _stages(battle, guards), give_orders(battle, near)
+    found, wanted = _stages(script, battle, guards), give_orders(battle, near)
     alive, attackers = battle.alive[:, :guards], battle.position[..., guards:]
     component = components(near.guards)
     assert torch.equal(found.component, component)
@@ -173,22 +181,24 @@ def _check(battle: Battle, guards: int) -> tuple[int, int]:
     fallen=st.sampled_from(["some", "guards", "attackers", "all"]),
 )
 @settings(max_examples=60)
-def test_orders_are_those_of_torch(seed: int, sizes: tuple[int, int], extent: float, fallen: str) -> None:
+def test_orders_are_those_of_torch(
+    script: WarpOrders, seed: int, sizes: tuple[int, int], extent: float, fallen: str
+) -> None:
     battle, guards = _single(scattered(seed, sum(sizes), extent, games=4)), sizes[0]
     if fallen in ("guards", "all"):
         battle.alive[:, :guards] = False
     if fallen in ("attackers", "all"):
         battle.alive[:, guards:] = False
-    _check(battle, guards)
+    _check(script, battle, guards)
 
 
 @given(seed=seeds(), sizes=st.tuples(st.integers(1, 20), st.integers(1, 40)), places=st.integers(1, 8))
 @settings(max_examples=40)
-def test_fighters_may_stand_in_one_place(seed: int, sizes: tuple[int, int], places: int) -> None:
+def test_fighters_may_stand_in_one_place(script: WarpOrders, seed: int, sizes: tuple[int, int], places: int) -> None:
     """All on a few points of a grid, so that nearly everything is a tie: the stages before the squads' are torch's."""
     battle, guards = _single(scattered(seed, sum(sizes), 1.0, games=4)), sizes[0]
     battle.position.mul_(places).round_().mul_(0.25)
-    near, found = measure(battle, guards), _stages(battle, guards)
+    near, found = measure(battle, guards), _stages(script, battle, guards)
     component = components(near.guards)
     assert torch.equal(found.component, component)
     targets = target_points(component, battle.alive[:, :guards], battle.position[..., :guards], found.targets.shape[2])
@@ -205,24 +215,24 @@ def test_fighters_may_stand_in_one_place(seed: int, sizes: tuple[int, int], plac
     torch.testing.assert_close(lengths[living], torch.full_like(lengths[living], RING), rtol=0, atol=ROUNDING)
 
 
-def test_a_whole_battle() -> None:
+def test_a_whole_battle(script: WarpOrders) -> None:
     """Torch plays, and the kernel is asked in every step."""
-    arena = environment(4, 3, agents=50, attackers=60)
+    arena = environment(3, 3, agents=50, attackers=60)
     arena.reset()
     source, ties, rings = torch.Generator().manual_seed(0), 0, 0
     for _ in range(190):
-        found = _check(Battle(**arena.state_dict()), 50)
+        found = _check(script, Battle(**arena.state_dict()), 50)
         ties, rings = ties + found[0], rings + found[1]
-        arena.step(torch.randint(7, (4, 50), generator=source))
-    assert ties < 4 * 190 * 0.01
-    assert rings < 4 * 190 * 12 * 0.005
+        arena.step(torch.randint(7, (3, 50), generator=source))
+    assert ties < 3 * 190 * 0.01
+    assert rings < 3 * 190 * 12 * 0.005
 
 
-def test_a_battle_goes_the_same_way_alone_and_among_others() -> None:
+def test_a_battle_goes_the_same_way_alone_and_among_others(script: WarpOrders) -> None:
     battle = _single(scattered(5, 50, 3.0, games=5))
-    together = _stages(battle, 20)
+    together = _stages(script, battle, 20)
     for game in range(5):
-        alone = _stages(battle.map(lambda value, at=game: value[at : at + 1]), 20)  # type: ignore[misc]
+        alone = _stages(script, battle.map(lambda value, at=game: value[at : at + 1]), 20)  # type: ignore[misc]
         for name, value in vars(alone).items():
             assert torch.equal(value, vars(together)[name][game : game + 1])
 
