@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.errors import UserError
 from marl_envs.adca.battle import Battle, measure
 from marl_envs.adca.draws import Purpose, uniforms
 from marl_envs.adca.opponent import give_orders
@@ -26,15 +24,7 @@ from tests.adca_battles import environment, scattered, seeds
 ROUNDING = 2e-5
 
 
-def test_without_warp_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "warp", None)
-    with pytest.raises(UserError, match=r"needs? NVIDIA Warp: pip install 'policy-resonance\[warp\]'") as caught:
-        environment(kernels="warp")
-    assert caught.value.location == ("environment", "kernels")
-    environment(kernels="torch")
-
-
-warp = pytest.importorskip("warp")
+pytest.importorskip("warp")
 
 
 @dataclass(frozen=True)
