@@ -1,6 +1,7 @@
 """How many guard-agent-steps a second ADCA plays, with random guards and the scripted opponent.
 
     python benchmarks/adca_steps.py [--battles 64] [--agents 50] [--attackers 60] [--threads 1 2] [--processes 2]
+        [--kernels torch warp]
 
 A run plays whole battles from their start, for ``--steps`` steps, and counts every guard in every step, as the
 authors' program was counted: 3,739 a second on one core, one battle at a time (50 against 60, everything included).
@@ -36,11 +37,17 @@ from marl_envs.adca import ADCA, ADCAConfig
 AUTHORS = 3739
 
 
-def measure(arguments: argparse.Namespace, threads: int) -> tuple[float, float, float]:
+def settings(arguments: argparse.Namespace, kernels: str) -> ADCAConfig:
+    """The environment that is measured."""
+    fields = {"name": "adca", "agents": arguments.agents, "attackers": arguments.attackers, "kernels": kernels}
+    return ADCAConfig.model_validate(fields)
+
+
+def measure(arguments: argparse.Namespace, kernels: str, threads: int) -> tuple[float, float, float]:
     """Guard-agent-steps a second: by the wall clock, of the faster half of the steps, and by CPU time."""
     torch.set_num_threads(threads)
     generator = torch.Generator(arguments.device).manual_seed(0)
-    config = ADCAConfig(name="adca", agents=arguments.agents, attackers=arguments.attackers)
+    config = settings(arguments, kernels)
     arena = ADCA(config, games=arguments.battles, device=arguments.device, generator=generator)
     shape = (arguments.battles, arguments.agents)
 
@@ -63,14 +70,15 @@ def measure(arguments: argparse.Namespace, threads: int) -> tuple[float, float, 
     return agents / float(taken.mean()), agents / float(taken.median()), agents * arguments.steps / processor
 
 
-def play(rank: int, arguments: argparse.Namespace, barrier: Barrier, seconds: SynchronizedArray[float]) -> None:
+def play(
+    rank: int, arguments: argparse.Namespace, kernels: str, barrier: Barrier, seconds: SynchronizedArray[float]
+) -> None:
     """One of several processes: play its share of the battles on one thread, from when all are ready."""
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     generator = torch.Generator().manual_seed(rank)
     games = arguments.battles // arguments.processes
-    config = ADCAConfig(name="adca", agents=arguments.agents, attackers=arguments.attackers)
-    arena = ADCA(config, games=games, device="cpu", generator=generator)
+    arena = ADCA(settings(arguments, kernels), games=games, device="cpu", generator=generator)
     actions = [
         torch.randint(arena.spec.actions, (games, arguments.agents), generator=generator)
         for _ in range(arguments.steps)
@@ -86,13 +94,14 @@ def play(rank: int, arguments: argparse.Namespace, barrier: Barrier, seconds: Sy
     seconds[rank] = time.perf_counter() - started
 
 
-def measure_processes(arguments: argparse.Namespace) -> float:
+def measure_processes(arguments: argparse.Namespace, kernels: str) -> float:
     """Guard-agent-steps a second of several processes together, by the wall clock of the slowest."""
     context = multiprocessing.get_context("spawn")
     seconds = context.Array("d", arguments.processes)
     barrier = context.Barrier(arguments.processes)
     workers = [
-        context.Process(target=play, args=(rank, arguments, barrier, seconds)) for rank in range(arguments.processes)
+        context.Process(target=play, args=(rank, arguments, kernels, barrier, seconds))
+        for rank in range(arguments.processes)
     ]
     for worker in workers:
         worker.start()
@@ -114,16 +123,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=190)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--processes", type=int, default=2, help="of one thread each, on a CPU; 0 for none")
+    parser.add_argument("--kernels", choices=["torch", "warp"], nargs="+", default=["torch"])
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    table = Table("cores", "mean", "median", "of CPU time", "times the authors' program (median, or mean)")
-    for threads in arguments.threads:
-        mean, median, processor = measure(arguments, threads)
-        rates = (f"{rate:,.0f}" for rate in (mean, median, processor))
-        table.add_row(f"{threads} threads", *rates, f"{median / AUTHORS:.0f}")
-    if arguments.processes and arguments.device == "cpu":
-        rate = measure_processes(arguments)
-        table.add_row(f"{arguments.processes} processes", f"{rate:,.0f}", "", "", f"{rate / AUTHORS:.0f}")
+    table = Table("kernels", "cores", "mean", "median", "of CPU time", "times the authors' program (median, or mean)")
+    for kernels in arguments.kernels:
+        for threads in arguments.threads:
+            mean, median, processor = measure(arguments, kernels, threads)
+            rates = (f"{rate:,.0f}" for rate in (mean, median, processor))
+            table.add_row(kernels, f"{threads} threads", *rates, f"{median / AUTHORS:.0f}")
+        if arguments.processes and arguments.device == "cpu":
+            rate = measure_processes(arguments, kernels)
+            table.add_row(kernels, f"{arguments.processes} processes", f"{rate:,.0f}", "", "", f"{rate / AUTHORS:.0f}")
     Console().print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from pydantic import ValidationError
 
+from marl_core.errors import UserError
 from marl_core.registry import build
 from marl_core.testing import ENVIRONMENT_CHECKS, EnvironmentCase
 from marl_core.testing.checking import SIGMAS, counts_agree
@@ -62,6 +64,14 @@ def test_it_is_found_by_its_name() -> None:
 def test_bad_settings_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         config(**fields)
+
+
+def test_without_warp_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "warp", None)
+    with pytest.raises(UserError, match=r"needs? NVIDIA Warp: pip install 'policy-resonance\[warp\]'") as caught:
+        environment(kernels="warp")
+    assert caught.value.location == ("environment", "kernels")
+    environment(kernels="torch")
 
 
 # What guards see

@@ -90,12 +90,14 @@ def test_observations_are_the_recorded_ones(recording: Recording) -> None:
     assert torch.equal(seen.alive, battle.alive[:, :GUARDS])
 
 
-def test_the_environment_plays_the_rules(recording: Recording) -> None:
+@pytest.mark.parametrize("kernels", ["torch", "warp"])
+def test_the_environment_plays_the_rules(recording: Recording, kernels: str) -> None:
     """A step of the environment is the rules with its own script's orders; the guards move as recorded."""
+    if kernels == "warp":
+        pytest.importorskip("warp")
+    config = recording.config.model_copy(update={"kernels": kernels})
     battle = recording.battle(dtype=torch.float32)
-    environment = ADCA(
-        recording.config, games=len(battle.theta), device="cpu", generator=torch.Generator().manual_seed(0)
-    )
+    environment = ADCA(config, games=len(battle.theta), device="cpu", generator=torch.Generator().manual_seed(0))
     environment.load_state_dict(vars(battle))
     result = environment.step(recording.tensor("action").long())
     state, then = environment.state_dict(), recording.battle("after", torch.float32)

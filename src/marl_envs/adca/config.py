@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,9 @@ class ADCAConfig(EnvironmentConfig):
     )
     half_death_reward: bool = Field(default=True, description="Whether dying costs 0.5, in place of 1.")
     win_bonus: float = Field(default=3.0, description="What every guard gets when the team wins.")
+    kernels: Literal["torch", "warp"] = Field(
+        default="torch", description="What computes the script's orders: torch, or fused kernels of NVIDIA Warp."
+    )
 
     @model_validator(mode="after")
     def _indices_fit(self) -> Self:

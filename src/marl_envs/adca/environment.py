@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import final
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from marl_core.protocols import Environment
 from marl_core.rendering.viewer import Viewer
 from marl_core.types import EnvironmentSpec, Observation, StepResult
-from marl_envs.adca.battle import Battle, measure
+from marl_envs.adca.battle import Battle, Distances, measure
 from marl_envs.adca.config import ADCAConfig
 from marl_envs.adca.draws import KEYS
 from marl_envs.adca.observation import ENTITIES, FEATURES, observe
-from marl_envs.adca.opponent import give_orders
+from marl_envs.adca.opponent import Orders, give_orders
 from marl_envs.adca.physics import ACTIONS
 from marl_envs.adca.reset import deploy
 from marl_envs.adca.rules import advance, verdict
@@ -37,6 +37,7 @@ class ADCA(Environment):
         self, config: ADCAConfig, *, games: int, device: torch.device | str, generator: torch.Generator
     ) -> None:
         self._config, self._generator = config, generator
+        self._give_orders = _script(config, device)
         self._spec = EnvironmentSpec(
             agents=config.agents,
             actions=ACTIONS,
@@ -66,7 +67,7 @@ class ADCA(Environment):
     def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
         """One tenth of a unit of time: the script commands, everybody fires, the survivors move."""
         config, before = self._config, self._battle
-        orders = give_orders(before, self._distances)
+        orders = self._give_orders(before, self._distances)
         after, fire = advance(before, actions, orders, self._distances, terrain=config.terrain)
         end = verdict(after, fire, config)
         self._battle = replace(after, clock=after.clock + 1)
@@ -101,3 +102,12 @@ class ADCA(Environment):
 
     def _observe(self) -> Observation:
         return observe(self._battle, self._distances, self._config)
+
+
+def _script(config: ADCAConfig, device: torch.device | str) -> Callable[[Battle, Distances], Orders]:
+    """What gives the attackers' orders."""
+    if config.kernels == "torch":
+        return give_orders
+    from marl_envs.adca.opponent.warp_orders import WarpOrders  # Warp is imported only where it is asked for
+
+    return WarpOrders(device)
