@@ -277,4 +277,5 @@ def test_defaults_are_the_recorded_task() -> None:
         "shuffle_neighbours": True,
         "half_death_reward": True,
         "win_bonus": 3.0,
+        "kernels": "torch",
     }
