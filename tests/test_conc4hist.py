@@ -17,7 +17,8 @@ from marl_core.errors import UserError
 from marl_core.exploration.entropy_sampling import EntropySampling, EntropySamplingConfig
 from marl_core.hosts.advantages import rewards_of_the_living
 from marl_core.hosts.chunks import ActingSamples
-from marl_core.hosts.conc4hist import Conc4Hist, Conc4HistConfig, _surroundings
+from marl_core.hosts.conc4hist import Conc4Hist, Conc4HistConfig
+from marl_core.hosts.concentration import Surroundings
 from marl_core.returns import generalised_advantages
 from marl_core.rollout import Collector
 from marl_core.testing import HOST_CHECKS, HostCase
@@ -85,9 +86,9 @@ def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
         seen = rollout.observations.map(itemgetter(t))
         memory = {name: x[t] for name, x in rollout.memory.items()}
         log_policies.append(EXPLORATION.log_policy(host.scores(seen, memory)[0], seen.legal_actions(), Progress()))
-        values.append(host.critic(host.network(host._normalised(_surroundings(seen, memory)))[1]).squeeze(-1))
+        values.append(host.critic(host.network(host._normalised(Surroundings.of(seen, memory)))[1]).squeeze(-1))
     last = rollout.last_observation
-    last_values = host.critic(host.network(host._normalised(_surroundings(last, rollout.last_memory)))[1]).squeeze(-1)
+    last_values = host.critic(host.network(host._normalised(Surroundings.of(last, rollout.last_memory)))[1]).squeeze(-1)
     assert last.alive is not None
     value, acting = torch.stack(values), rollout.acting
     advantages = generalised_advantages(

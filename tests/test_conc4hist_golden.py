@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from marl_core.hosts.attention import most_attended
-from marl_core.hosts.conc4hist import _surroundings
-from marl_core.hosts.concentration import Oneself
+from marl_core.hosts.concentration import Oneself, Surroundings
 from marl_core.hosts.running_norm import RunningNorm
 from marl_core.hosts.sightings import remember
 from marl_core.training.ranks import SingleRank
@@ -29,7 +28,7 @@ def test_logits_and_values(name: str) -> None:
     host, (observation, memory) = golden.host(), golden.seen()
     with torch.no_grad():
         logits, _ = host.scores(observation, memory)
-        concentrated, motive = host.network(host._normalised(_surroundings(observation, memory)))
+        concentrated, motive = host.network(host._normalised(Surroundings.of(observation, memory)))
         value = host.critic(motive)
     # The trained network's attention scores reach 4,000: there single precision leaves some 1e-3 of a weight.
     trained = name == "conc4hist_forward.npz"
@@ -47,7 +46,7 @@ def test_logits_and_values(name: str) -> None:
 def test_attention_and_selection(name: str) -> None:
     golden = recorded(name)
     host, (observation, memory) = golden.host(), golden.seen()
-    around = host._normalised(_surroundings(observation, memory)).map(lambda x: x.flatten(0, 1))
+    around = host._normalised(Surroundings.of(observation, memory)).map(lambda x: x.flatten(0, 1))
     network = host.network
     first, second = network.encoder.first, network.encoder.second
     me = Oneself(second(first(around.now[:, 0])), around.now[:, 0])

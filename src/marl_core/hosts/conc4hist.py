@@ -105,7 +105,7 @@ class Conc4Hist(HostAlgorithm):
 
     def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
         """Logits; and the memory with what is seen now."""
-        around = _surroundings(observation, memory)
+        around = Surroundings.of(observation, memory)
         concentrated, _ = self.network(self._normalised(around), value=False)
         others, others_mask = around.now[..., 1:, :], around.now_mask[..., 1:]
         past, past_mask = remember(memory["past"], memory["past_mask"], others, others_mask)
@@ -167,7 +167,7 @@ class Conc4Hist(HostAlgorithm):
         Gathered once for all passes: as large as in the rollout, and otherwise a tenth of each pass.
         """
         assert rollout.memory is not None
-        around = _surroundings(rollout.observations, rollout.memory).map(places.take)
+        around = Surroundings.of(rollout.observations, rollout.memory).map(places.take)
         dtype = self.network.now.query.dtype
         around = replace(around, now=around.now.to(dtype), past=around.past.to(dtype))
         portions = [around.map(itemgetter(rows)) for rows in places.portions(self.config.chunk)]
@@ -286,24 +286,11 @@ class Conc4Hist(HostAlgorithm):
     def _last_values(self, rollout: Rollout) -> Float[Tensor, "E N"]:
         """Values of what is seen after each game's last step."""
         assert rollout.last_memory is not None
-        around = _surroundings(rollout.last_observation, rollout.last_memory)
+        around = Surroundings.of(rollout.last_observation, rollout.last_memory)
         _, motive = self.network(self._normalised(around), policy=False)
         alive = rollout.last_observation.alive
         values = self.critic(motive).squeeze(-1)
         return values if alive is None else torch.where(alive, values, 0.0)
-
-
-def _surroundings(observation: Observation, memory: Memory) -> Surroundings:
-    """What everybody sees and remembers; the dead neither see nor remember."""
-    now = observation.entities
-    assert now is not None
-    past, past_mask, mask = memory["past"], memory["past_mask"], observation.entity_mask
-    if mask is None:
-        mask = torch.ones(now.shape[:-1], dtype=torch.bool, device=now.device)
-    if observation.alive is None:
-        return Surroundings(now, mask, past, past_mask)
-    alive = observation.alive.unsqueeze(-1)
-    return Surroundings(now, mask & alive, past, past_mask & alive)
 
 
 def _legal_actions(observation: Observation, places: ActingSamples) -> Bool[Tensor, "R N A"] | None:

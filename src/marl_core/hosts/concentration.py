@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from marl_core.hosts.attention import Attended, Readout, attend
 from marl_core.hosts.networks import Dense
-from marl_core.types import TensorBatch
+from marl_core.types import Memory, Observation, TensorBatch
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,19 @@ class Surroundings(TensorBatch):
     now_mask: Bool[Tensor, "*B K"]
     past: Float[Tensor, "*B K F"]
     past_mask: Bool[Tensor, "*B K"]
+
+    @classmethod
+    def of(cls, observation: Observation, memory: Memory) -> Surroundings:
+        """What everybody sees, and remembers by a memory of ``past`` and ``past_mask``; the dead do neither."""
+        now = observation.entities
+        assert now is not None
+        past, past_mask, mask = memory["past"], memory["past_mask"], observation.entity_mask
+        if mask is None:
+            mask = torch.ones(now.shape[:-1], dtype=torch.bool, device=now.device)
+        if observation.alive is None:
+            return cls(now, mask, past, past_mask)
+        alive = observation.alive.unsqueeze(-1)
+        return cls(now, mask & alive, past, past_mask & alive)
 
 
 class Oneself(NamedTuple):
