@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from marl_core.compatibility import check_compatible
+from marl_core.compatibility import check_compatible, first_change
+from marl_core.config.components import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.hosts.ppo_ma import PPOMA
@@ -50,3 +51,15 @@ def test_replays_that_give_no_batch(host: dict[str, int], devices: int, message:
     data["stages"] = [{"episodes": 16}]
     with pytest.raises(UserError, match=message):
         check(RunConfig.model_validate(data))
+
+
+def test_settings_that_came_later_have_been_their_defaults() -> None:
+    """A run that an earlier version began, which knew fewer settings, goes on; what it was not is a change."""
+    config = validate_strictly(RunConfig, run_data())
+    before = config.model_dump(mode="json")
+    del before["host"]["gamma"], before["exploration"]["temperature"], before["training"]["compile"]
+    assert first_change(config, before) is None
+    changed = config.model_copy(update={"host": config.host.model_copy(update={"gamma": 0.5})})
+    assert first_change(changed, before) == "host.gamma"
+    del before["environment"]["agents"]  # has no default: nothing is known of it
+    assert first_change(config, before) is not None

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from marl_core.config.components import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError, dotted
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds
@@ -42,17 +45,27 @@ def check_unchanged(config: RunConfig, saved: Mapping[str, Any], path: Path) -> 
 def first_change(config: RunConfig, before: Mapping[str, Any], stages: int | None = None) -> str | None:
     """The first key, dotted, in which a run by ``config`` would learn something else than one by ``before``, or None.
 
+    What ``before`` does not mention was its default: settings that came later keep, by default, what was before them.
+
     Args:
         config: a run's.
         before: another run's, as JSON.
         stages: how many of the stages count, from the first; None: all.
     """
-    now, then = config.model_dump(mode="json"), dict(before)
+    now, then = config.model_dump(mode="json"), _completed(before)
     for parts in (now, then):
         parts["stages"] = parts["stages"][:stages]
         parts["training"] = {key: value for key, value in parts["training"].items() if key not in _FREE}
     changed = _first_difference(now, then)
     return None if changed is None else dotted(changed)
+
+
+def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config as JSON with all that it leaves out; as it is where it is no config any more."""
+    try:
+        return validate_strictly(RunConfig, config).model_dump(mode="json")
+    except (ValidationError, UserError):
+        return dict(config)
 
 
 def _first_difference(now: Any, before: Any) -> Location | None:
