@@ -47,7 +47,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from marl_core.exploration.entropy_sampling import EntropySampling, EntropySamplingConfig
-from marl_core.hosts.conc4hist import Conc4Hist, Conc4HistConfig
+from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank
 from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout

@@ -32,11 +32,11 @@ from typing import Any
 import torch
 
 from marl_core.config.run import RunConfig
-from marl_core.hosts.ppo_ma import PPOMA
+from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.joint_policy import JointSampler
+from marl_core.runs.folder import RunFolder
 from marl_core.training import stages
 from marl_core.training.learner import Learner
-from marl_core.training.run_folder import RunFolder
 from marl_envs.fme import FME
 from plain_ppo import compare
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
 from marl_core.hosts.networks import Dense, Stack
-from marl_core.hosts.ppo_ma import PPOMA
+from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.registry import build
 from marl_core.rng import Generators
-from marl_core.rollout import Collector
 from marl_core.training import stages
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank

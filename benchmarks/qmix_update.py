@@ -28,16 +28,16 @@ from typing import Any
 
 import torch
 
+from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
-from marl_core.hosts.qmix import QMIX
+from marl_core.hosts.qmix.qmix import QMIX
 from marl_core.registry import build
 from marl_core.rng import Generators
-from marl_core.rollout import Collector
+from marl_core.runs.folder import RunFolder
 from marl_core.training import stages
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank
-from marl_core.training.run_folder import RunFolder
 from marl_core.types import Rollout
 from torchrl_qmix import TorchRLUpdate, timed
 

@@ -8,9 +8,9 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from marl_core.hosts.mixing import MonotonicMixer
 from marl_core.hosts.networks import Dense
-from marl_core.hosts.qmix import QMIX
+from marl_core.hosts.qmix.mixing import MonotonicMixer
+from marl_core.hosts.qmix.qmix import QMIX
 from marl_core.types import Rollout
 
 

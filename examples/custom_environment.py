@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.components import EnvironmentConfig
+from marl_core.config.named import EnvironmentConfig
 from marl_core.protocols import Environment
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 

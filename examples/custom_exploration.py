@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.components import ExplorationConfig
+from marl_core.config.named import ExplorationConfig
 from marl_core.exploration.softmax import log_softmax_policy
 from marl_core.joint_policy import JointPolicy
 from marl_core.protocols import ExplorationStrategy, Scores

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.components import HostConfig
+from marl_core.config.named import HostConfig
 from marl_core.hosts.networks import Stack
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from marl_core.config.components import ExplorationConfig
+from marl_core.config.named import ExplorationConfig
 from marl_core.exploration.softmax import log_softmax_policy
 from marl_core.joint_policy import JointPolicy, JointSampler
 from marl_core.protocols import ExplorationStrategy, Scores

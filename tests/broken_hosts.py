@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from marl_core.config.components import HostConfig
+from marl_core.config.named import HostConfig
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from marl_core.hosts.conc4hist import Conc4Hist, Conc4HistConfig
-from marl_core.hosts.concentration import ConcentrationBlock
+from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
+from marl_core.hosts.conc4hist.concentration import ConcentrationBlock
 from marl_core.hosts.networks import Dense
 from marl_core.types import EnvironmentSpec, Memory, Observation
 

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
 from marl_core.registry import build
 from marl_core.rng import generator
-from marl_core.rollout import Collector
+from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
-from marl_core.training.run_folder import RunFolder
 from marl_core.training.stages import prepare, train
 from marl_core.types import Observation, Rollout
 from tests.runs import run_data

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from marl_core.config.components import HostConfig
+from marl_core.config.named import HostConfig
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
 from marl_envs.adca.observation import NEIGHBOURS

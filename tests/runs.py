@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from marl_core.config.run import RunConfig
-from marl_core.training.run_folder import RunFolder
+from marl_core.runs.folder import RunFolder
 from marl_core.training.stages import train
 
 #: Who learns, and how the first stage explores. QMIX learns from its second update on; its replay is full after three.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from marl_core.collection.collector import Collector
 from marl_core.evaluation.evaluate import Mode, RawPolicy
 from marl_core.evaluation.statistics import Interval, share_interval
-from marl_core.rollout import Collector
 from marl_core.testing.learning import PLAIN
 from marl_core.types import Progress
 from marl_envs.adca import ADCA, ADCAConfig

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from marl_core.compatibility import check_compatible, first_change
-from marl_core.config.components import validate_strictly
+from marl_core.config.named import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
-from marl_core.hosts.ppo_ma import PPOMA
+from marl_core.hosts.ppo.ppo_ma import PPOMA
+from marl_core.runs.compatibility import check_compatible, first_change
 from marl_core.training.stages import check, environment_spec
 from tests.runs import run_data
 

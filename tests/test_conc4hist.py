@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from marl_core.collection.collector import Collector
 from marl_core.errors import UserError
 from marl_core.exploration.entropy_sampling import EntropySampling, EntropySamplingConfig
-from marl_core.hosts.advantages import rewards_of_the_living
-from marl_core.hosts.chunks import ActingSamples
-from marl_core.hosts.conc4hist import Conc4Hist, Conc4HistConfig
-from marl_core.hosts.concentration import Surroundings
+from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
+from marl_core.hosts.conc4hist.concentration import Surroundings
+from marl_core.hosts.conc4hist.microbatches import ActingSamples
+from marl_core.hosts.ppo.advantages import rewards_of_the_living
 from marl_core.returns import generalised_advantages
-from marl_core.rollout import Collector
 from marl_core.testing import HOST_CHECKS, HostCase
 from marl_core.testing.learning import PRACTICE
 from marl_core.testing.practice import Practice, PracticeConfig

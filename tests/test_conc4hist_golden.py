@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from marl_core.hosts.attention import most_attended
-from marl_core.hosts.concentration import Oneself, Surroundings
-from marl_core.hosts.running_norm import RunningNorm
-from marl_core.hosts.sightings import remember
+from marl_core.hosts.conc4hist.attention import most_attended
+from marl_core.hosts.conc4hist.concentration import Oneself, Surroundings
+from marl_core.hosts.conc4hist.history import remember
+from marl_core.hosts.conc4hist.running_norm import RunningNorm
 from marl_core.training.ranks import SingleRank
 from tests.conc4hist_golden import EXCERPT, Golden, golden_file
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.hosts import attention
-from marl_core.hosts.attention import Readout, attend, most_attended
-from marl_core.hosts.concentration import ConcentrationBlock, ConcentrationNetwork, Surroundings
-from marl_core.hosts.running_norm import RunningNorm
-from marl_core.hosts.sightings import remember
+from marl_core.hosts.conc4hist import attention
+from marl_core.hosts.conc4hist.attention import Readout, attend, most_attended
+from marl_core.hosts.conc4hist.concentration import ConcentrationBlock, ConcentrationNetwork, Surroundings
+from marl_core.hosts.conc4hist.history import remember
+from marl_core.hosts.conc4hist.running_norm import RunningNorm
 from marl_core.protocols import Ranks
 from marl_core.testing.strategies import seeds
 from marl_core.training.ranks import SingleRank

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
-from marl_core.config.components import COMPONENT, Kind, validate_strictly
+from marl_core.config.named import COMPONENT, Kind, validate_strictly
 from marl_core.config.run import Precision, RunConfig, run_schema
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.registry import find, names

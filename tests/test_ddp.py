@@ -15,8 +15,8 @@ import torch
 
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
+from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
-from marl_core.training.run_folder import RunFolder
 from marl_core.training.stages import prepare
 from tests import ddp_steps
 from tests.runs import differences, outcome, run_data

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import Evaluation, Mode, RawPolicy, evaluate
 from marl_core.evaluation.statistics import mean_interval, share_interval
@@ -16,7 +17,6 @@ from marl_core.joint_policy import JointPolicy
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import build
 from marl_core.rng import generator
-from marl_core.rollout import Collector
 from marl_core.training.stages import prepare
 from marl_core.types import Progress
 from marl_pr.strategy import PolicyResonance

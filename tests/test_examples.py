@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from marl_core.config.yaml_file import load_run
+from marl_core.runs.folder import RunFolder
 from marl_core.testing import check_environment, check_exploration, check_host
 from marl_core.training import stages
-from marl_core.training.run_folder import RunFolder
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CONFIGS = sorted(EXAMPLES.glob("*.yaml"))

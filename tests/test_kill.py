@@ -16,7 +16,7 @@ import torch
 
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
-from marl_core.training.run_folder import RunFolder
+from marl_core.runs.folder import RunFolder
 from tests.runs import differences, go_on, outcome, run_data, start
 
 MARL = [sys.executable, "-c", "from marl_core.cli import main; main()"]

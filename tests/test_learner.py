@@ -13,9 +13,9 @@ from lightning.pytorch.callbacks import Callback
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.registry import build
+from marl_core.runs.metrics_file import read_metrics
 from marl_core.training import stages
 from marl_core.training.learner import Learner
-from marl_core.training.loggers import read_metrics
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.stages import check, prepare, train
 from marl_core.types import Rollout

@@ -14,7 +14,7 @@ from tests.command import RUN, Command, refused
 MODULE = """\
 from typing import Any, ClassVar
 
-from marl_core.config.components import ExplorationConfig, HostConfig
+from marl_core.config.named import ExplorationConfig, HostConfig
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds
 
 

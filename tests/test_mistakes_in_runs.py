@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from marl_core.config.yaml_file import load_run
-from marl_core.training.run_folder import RunFolder
+from marl_core.runs.folder import RunFolder
 from marl_core.training.stages import train
 from tests.command import RUN, Command, refused
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
 from marl_core.exploration.entropy_sampling import EntropySampling, EntropySamplingConfig
-from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, clipped_objective
-from marl_core.hosts.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, clipped_objective
 from marl_core.registry import build
 from marl_core.rng import generator
-from marl_core.rollout import Collector
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank
 from marl_core.training.stages import enter_stage, prepare

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from marl_core.collection.collector import Collector
+from marl_core.collection.replay import Replay
 from marl_core.errors import UserError
 from marl_core.exploration.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
-from marl_core.hosts.mixing import _FEW_STATES, MixingWeights, MonotonicMixer, mix
-from marl_core.hosts.qmix import QMIX, QMIXConfig, _Networks
+from marl_core.hosts.qmix.mixing import _FEW_STATES, MixingWeights, MonotonicMixer, mix
+from marl_core.hosts.qmix.qmix import QMIX, QMIXConfig, _Networks
 from marl_core.joint_policy import JointPolicy, greedy_actions
 from marl_core.protocols import Environment
-from marl_core.replay import Replay
-from marl_core.rollout import Collector
 from marl_core.testing.learning import PLAIN
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.testing.strategies import seeds

@@ -20,7 +20,7 @@ from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import build
 from marl_core.rendering import Episode, HasViewer, Mode, Viewer, html_page, record
 from marl_core.rendering.render import render_run
-from marl_core.training.run_folder import RunFolder
+from marl_core.runs.folder import RunFolder
 from marl_core.training.stages import prepare
 from marl_core.types import Progress
 from marl_envs.adca import ADCA

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.replay import Replay
+from marl_core.collection.replay import Replay
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.play import tensors_in
 from marl_core.testing.strategies import seeds

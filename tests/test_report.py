@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from marl_core.errors import UserError
-from marl_core.evaluation.curves import draw_one, draw_several, figure_file
-from marl_core.evaluation.experiments import Experiment, chosen_metric, read_experiments, same_environment
-from marl_core.evaluation.results import read_tidy
 from marl_core.evaluation.statistics import bootstrap_band, bootstrap_interval, improvement_interval
-from marl_core.evaluation.tables import final_table, improvement_tables
-from marl_core.training.run_folder import RunFolder
+from marl_core.reports.curves import draw_one, draw_several, figure_file
+from marl_core.reports.experiments import Experiment, chosen_metric, read_experiments, same_environment
+from marl_core.reports.results import read_tidy
+from marl_core.reports.tables import final_table, improvement_tables
+from marl_core.runs.folder import RunFolder
 from tests.command import Command
 from tests.runs import go_on, run_data, start
 

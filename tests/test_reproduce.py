@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marl_core.evaluation.results import read_tidy
-from marl_core.training.run_folder import RunFolder
+from marl_core.reports.results import read_tidy
+from marl_core.runs.folder import RunFolder
 from marl_pr.paper.battles import ALGORITHMS
 from marl_pr.paper.fig4 import Fig4
 from marl_pr.paper.fig9 import Fig9

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from marl_core.config.run import RunConfig
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
+from marl_core.runs.folder import RunFolder
 from marl_core.sweep.jobs import checked
 from marl_core.training import stages
-from marl_core.training.run_folder import RunFolder
 from marl_pr.paper.battles import ALGORITHMS
 from marl_pr.paper.experiments import LARGE_TEAM, PPO_MA, PPO_MA_PR, PPO_MA_PR_FAST, QMIX, ppo_ma, resonant
 from marl_pr.paper.fig1 import Fig1, preference

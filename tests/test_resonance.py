@@ -16,12 +16,12 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.config.components import ExplorationConfig
+from marl_core.collection.collector import Collector
+from marl_core.config.named import ExplorationConfig
 from marl_core.errors import UserError
 from marl_core.exploration.entropy_sampling import EntropySamplingConfig
-from marl_core.hosts.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
 from marl_core.joint_policy import draw_components, greedy_actions
-from marl_core.rollout import Collector
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.strategies import ScoreBatch, policies, progresses, score_batches
 from marl_core.types import Progress, Rollout

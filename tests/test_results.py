@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_core.errors import UserError
-from marl_core.evaluation.results import Label, RunResult, as_label, read_run, read_tidy, write_marl_eval, write_tidy
-from marl_core.training.run_folder import RunFolder
+from marl_core.reports.results import Label, RunResult, as_label, read_run, read_tidy, write_marl_eval, write_tidy
+from marl_core.runs.folder import RunFolder
 from tests.runs import go_on, run_data, start
 
 TASK: dict[str, Label] = {"task": "1A4B2C", "algorithm": "PPO-MA"}

@@ -17,15 +17,16 @@ from tensorboard.summary.writer import event_file_writer  # type: ignore[import-
 from torch import Tensor
 
 from marl_core.cli import main
+from marl_core.collection.replay import Replay
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
-from marl_core.replay import Replay
-from marl_core.training import run_folder, stages
+from marl_core.runs import folder as run_folder
+from marl_core.runs.folder import RunFolder
+from marl_core.runs.metrics_file import MetricsFile, read_metrics
+from marl_core.training import stages
 from marl_core.training.learner import Learner
-from marl_core.training.loggers import MetricsFile, read_metrics
 from marl_core.training.optimizer import FlatAdam
-from marl_core.training.run_folder import RunFolder
 from tests.runs import SECOND_STAGES, differences, go_on, outcome, run_data, start
 
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.config.components import HostConfig
+from marl_core.collection.collector import Collector
+from marl_core.config.named import HostConfig
 from marl_core.exploration.entropy_sampling import EntropySampling
-from marl_core.hosts.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
-from marl_core.rollout import Collector
 from marl_core.testing.learning import PLAIN
 from marl_core.testing.play import tensors_in
 from marl_core.testing.strategies import seeds

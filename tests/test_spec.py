@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from marl_core.config.components import EnvironmentConfig, ExplorationConfig, HostConfig, Kind
+from marl_core.config.named import EnvironmentConfig, ExplorationConfig, HostConfig, Kind
 from marl_core.protocols import ExplorationStrategy, HostNeeds
 from marl_core.registry import build, find, names
 from marl_core.testing import (

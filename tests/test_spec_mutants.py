@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from hypothesis import Phase, settings
 
-from marl_core.config.components import HostConfig
+from marl_core.config.named import HostConfig
 from marl_core.testing import (
     ENVIRONMENT_CHECKS,
     EXPLORATION_CHECKS,

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
+from marl_core.runs.folder import RunFolder
 from marl_core.sweep import Job, run_sweep
 from marl_core.sweep import run as run_module
 from marl_core.sweep.jobs import checked, is_begun, is_done
 from marl_core.sweep.pool import Pool
 from marl_core.sweep.progress import SweepProgress
 from marl_core.sweep.work import Task
-from marl_core.training.run_folder import RunFolder
 from tests.runs import run_data
 from tests.sweeps import chain, config
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from marl_core.errors import UserError
+from marl_core.runs.folder import RunFolder
 from marl_core.sweep import Job, run_sweep
 from marl_core.sweep.jobs import is_done
-from marl_core.training.run_folder import RunFolder
 from tests.runs import differences, go_on, outcome
 from tests.sweep_command import sweep_jobs
 from tests.sweeps import chain, config, mortal_config

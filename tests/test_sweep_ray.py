@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from marl_core.errors import UserError
+from marl_core.runs.folder import RunFolder
 from marl_core.sweep import Job, run_sweep
 from marl_core.sweep.ray_tasks import _knock
-from marl_core.training.run_folder import RunFolder
 from tests.runs import differences, go_on, outcome
 from tests.sweeps import chain, config, mortal_config
 

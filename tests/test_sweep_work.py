@@ -16,11 +16,11 @@ import pytest
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.registry import look_for_modules_in
+from marl_core.runs.folder import RunFolder
+from marl_core.runs.lock import run_lock
 from marl_core.sweep import work
 from marl_core.sweep.work import Task, perform
 from marl_core.training.learner import Learner
-from marl_core.training.run_folder import RunFolder
-from marl_core.training.run_lock import run_lock
 from tests.command import Command, refused
 from tests.runs import differences, go_on, outcome
 from tests.sweeps import config, mortal_config
@@ -165,7 +165,7 @@ HOLD = """
 import sys
 from pathlib import Path
 
-from marl_core.training.run_lock import run_lock
+from marl_core.runs.lock import run_lock
 
 with run_lock(Path(sys.argv[1])):
     print("held", flush=True)

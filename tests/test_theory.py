@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from marl_core.evaluation.results import RunResult
 from marl_core.joint_policy import JointPolicy
+from marl_core.reports.results import RunResult
 from marl_core.testing.strategies import policies
 from marl_envs.fme import FMEConfig
 from marl_envs.fme.config import ResponsibilityLevel

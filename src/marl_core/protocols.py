@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from marl_core.config.components import EnvironmentConfig, ExplorationConfig, HostConfig
+from marl_core.config.named import EnvironmentConfig, ExplorationConfig, HostConfig
 from marl_core.joint_policy import JointPolicy
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout, StepResult
 
@@ -156,7 +156,7 @@ class HostAlgorithm(nn.Module):
     """A learner: observations to scores, rollouts to losses.
 
     It never samples an action and does not know how the team explores: ``exploration.log_policy`` says what its scores
-    mean, for acting and for learning alike. Abstract base; see ``marl_core.hosts.ppo_ma`` for a whole one.
+    mean, for acting and for learning alike. Abstract base; see ``marl_core.hosts.ppo.ppo_ma`` for a whole one.
     """
 
     Config: ClassVar[type[HostConfig]]

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast
 
-from marl_core.config.components import ComponentConfig, EnvironmentConfig, ExplorationConfig, HostConfig, Kind
+from marl_core.config.named import ComponentConfig, EnvironmentConfig, ExplorationConfig, HostConfig, Kind
 from marl_core.errors import UserError, suggestion
 
 _GROUPS = {"environment": "marl.environments", "host": "marl.hosts", "exploration": "marl.explorations"}

@@ -19,7 +19,7 @@ from marl_core.errors import UserError
 if TYPE_CHECKING:
     from marl_core.evaluation.evaluate import Evaluation
     from marl_core.evaluation.statistics import Interval
-    from marl_core.training.run_folder import RunFolder
+    from marl_core.runs.folder import RunFolder
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's YAML file.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over what the file says.")]
@@ -74,8 +74,8 @@ def train(
 ) -> None:
     """Train by a config, from the start."""
     from marl_core.config.yaml_file import RunFile
+    from marl_core.runs.folder import RunFolder
     from marl_core.training.ranks import rank
-    from marl_core.training.run_folder import RunFolder
     from marl_core.training.stages import check
 
     file = RunFile(config, overrides or [])
@@ -90,14 +90,14 @@ def train(
 
 def resume(run: RunArgument) -> None:
     """Go on with a run that was interrupted, exactly as if it had not been."""
-    from marl_core.training.run_folder import RunFolder
+    from marl_core.runs.folder import RunFolder
 
     _train(RunFolder(run))
 
 
 def _train(folder: RunFolder) -> None:
+    from marl_core.runs.lock import run_lock
     from marl_core.training.ranks import rank
-    from marl_core.training.run_lock import run_lock
     from marl_core.training.stages import train
 
     run = folder.load_config()
@@ -129,7 +129,7 @@ def evaluate_run(
 ) -> None:
     """Evaluate a run's newest policy: greedy and sampled, beside the exact value, without resonance."""
     from marl_core.evaluation.evaluate import evaluate
-    from marl_core.training.run_folder import RunFolder
+    from marl_core.runs.folder import RunFolder
     from marl_core.training.stages import newest_policy
 
     config, host, exploration, progress = newest_policy(RunFolder(run))
@@ -183,7 +183,7 @@ def report(
     marl_eval: Annotated[Path | None, typer.Option(help="Write a JSON file for marl-eval too.")] = None,
 ) -> None:
     """Draw learning curves and tell what runs came to: runs that differ in the seed alone are one experiment."""
-    from marl_core.evaluation.report import report_on
+    from marl_core.reports.report import report_on
 
     tables, written = report_on(runs, out, metric, tidy, marl_eval)
     for table in tables:
@@ -194,7 +194,7 @@ def report(
 
 def list_components() -> None:
     """List what can be named in a config."""
-    from marl_core.config.components import KINDS
+    from marl_core.config.named import KINDS
     from marl_core.registry import commands, names
 
     table = Table()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.components import (
+from marl_core.config.named import (
     COMPONENT,
     KINDS,
     EnvironmentConfig,

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from marl_core.config.components import ExplorationConfig
+from marl_core.collection.collector import Collector
+from marl_core.config.named import ExplorationConfig
 from marl_core.config.run import RunConfig
 from marl_core.evaluation.statistics import Interval, mean_interval, share_interval
 from marl_core.joint_policy import JointPolicy, greedy_actions
 from marl_core.protocols import Environment, ExplorationStrategy, HasExactReward, HostAlgorithm, Scores
 from marl_core.registry import build
 from marl_core.rng import generator
-from marl_core.rollout import Collector
 from marl_core.types import Level, Progress, Rollout
 
 Mode = Literal["greedy", "sampled"]

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.components import ExplorationConfig
+from marl_core.config.named import ExplorationConfig
 from marl_core.exploration.softmax import log_softmax_policy
 from marl_core.protocols import ExplorationStrategy, Scores
 from marl_core.types import Progress

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.components import ExplorationConfig, mistake
+from marl_core.config.named import ExplorationConfig, mistake
 from marl_core.types import Progress
 
 

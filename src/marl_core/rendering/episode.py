@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from marl_core.config.components import EnvironmentConfig, ExplorationConfig
+from marl_core.collection.collector import Collector
+from marl_core.config.named import EnvironmentConfig, ExplorationConfig
 from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import RawPolicy
 from marl_core.joint_policy import JointPolicy
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, Scores
 from marl_core.registry import build
 from marl_core.rng import generator
-from marl_core.rollout import Collector
 from marl_core.types import EnvironmentSpec, Observation, Progress, StepResult
 
 #: How the team acts: everybody greedily, everybody by an own draw, or as the stage of training has it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from marl_core.errors import UserError
 from marl_core.rendering.episode import Episode, History, Mode, record
 from marl_core.rendering.viewer import HasViewer, Viewer
-from marl_core.training.run_folder import RunFolder, write_whole
+from marl_core.runs.folder import RunFolder, write_whole
 from marl_core.training.stages import newest_policy
 from marl_core.types import Progress
 
@@ -100,7 +100,7 @@ def _history(folder: RunFolder, progress: Progress) -> History:
 def _picture(viewer: Viewer, episode: Episode, out: Path, step: int | None) -> bytes:
     from matplotlib.figure import Figure
 
-    from marl_core.evaluation.curves import figure_file
+    from marl_core.reports.curves import figure_file
 
     count = viewer.frames(episode)
     if step is not None and not 0 <= step < count:

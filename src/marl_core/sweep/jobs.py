@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from marl_core.compatibility import first_change
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError, suggestion
-from marl_core.training.run_folder import RunFolder
+from marl_core.runs.compatibility import first_change
+from marl_core.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

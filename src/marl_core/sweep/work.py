@@ -14,14 +14,14 @@ from typing import Any
 
 import torch
 
-from marl_core.config.components import validate_strictly
+from marl_core.config.named import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
 from marl_core.errors import UserError
 from marl_core.registry import look_for_modules_in
+from marl_core.runs.folder import RunFolder, write_whole
+from marl_core.runs.lock import run_lock
 from marl_core.sweep.jobs import is_begun, is_done
-from marl_core.training.run_folder import RunFolder, write_whole
-from marl_core.training.run_lock import run_lock
 from marl_core.training.stages import train
 
 #: Seconds that the workers of a sweep which was killed have to notice it.

@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.episodes import games_of
+from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment
 from marl_core.testing.checking import SIGMAS, by_name, for_all, no_global_randomness, run_checks, same
 from marl_core.testing.courses import check_same_course, check_same_observation

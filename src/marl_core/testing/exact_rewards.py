@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from marl_core.episodes import games_of
+from marl_core.collection.episodes import games_of
 from marl_core.joint_policy import JointPolicy, draw_components
 from marl_core.protocols import Environment, HasExactReward
 from marl_core.testing.checking import SIGMAS

@@ -10,7 +10,7 @@ from operator import itemgetter
 import torch
 from hypothesis import strategies as st
 
-from marl_core.episodes import games_of
+from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.testing.checking import by_name, close, for_all, no_global_randomness, run_checks, same
 from marl_core.testing.learning import (

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from marl_core.config.components import ExplorationConfig
+from marl_core.collection.collector import Collector
+from marl_core.config.named import ExplorationConfig
 from marl_core.exploration.softmax import log_softmax_policy
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, Scores
-from marl_core.rollout import Collector
 from marl_core.testing.play import EnvironmentCase, play, write_out
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.training.ranks import SingleRank

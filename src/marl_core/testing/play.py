@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from marl_core.episodes import games_of
+from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment
 from marl_core.types import NO_OP, Observation, StepResult
 

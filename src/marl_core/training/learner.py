@@ -11,13 +11,13 @@ from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
+from marl_core.collection.collector import Collector
+from marl_core.collection.replay import Replay
 from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import Evaluation, evaluate
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, Ranks
 from marl_core.registry import build
-from marl_core.replay import Replay
 from marl_core.rng import Generators, seed_for
-from marl_core.rollout import Collector
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank, StrategyRanks

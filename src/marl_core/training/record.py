@@ -7,8 +7,8 @@ from typing import Any, final
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
-from marl_core.training.run_folder import RunFolder
 
 
 @final

@@ -17,20 +17,20 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, IterableDataset
 
-from marl_core.compatibility import check_compatible, check_replay, check_unchanged
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Evaluation, evaluate
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import build
 from marl_core.rng import generator
+from marl_core.runs.compatibility import check_compatible, check_replay, check_unchanged
+from marl_core.runs.folder import RunFolder, WholeCheckpointIO
+from marl_core.runs.metrics_file import MetricsFile
 from marl_core.training.interrupts import interruption, interrupts_between_updates
 from marl_core.training.learner import Learner
-from marl_core.training.loggers import MetricsFile
 from marl_core.training.progress_bar import RunProgressBar
 from marl_core.training.ranks import rank
 from marl_core.training.record import RecordPolicies
-from marl_core.training.run_folder import RunFolder, WholeCheckpointIO
 from marl_core.types import EnvironmentSpec, Progress
 
 

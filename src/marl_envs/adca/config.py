@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.components import EnvironmentConfig, mistake
+from marl_core.config.named import EnvironmentConfig, mistake
 
 #: An observation shows a fighter's index in 8 bits.
 MOST_FIGHTERS = 256

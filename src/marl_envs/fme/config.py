@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.components import EnvironmentConfig, StrictModel, mistake
+from marl_core.config.named import EnvironmentConfig, StrictModel, mistake
 from marl_envs.fme.tags import levels_of_tag
 
 Action = Annotated[int, Field(ge=0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.experiments import (
     CONC4HIST,
     CONC4HIST_LONGER,

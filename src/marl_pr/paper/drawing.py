@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from marl_core.evaluation.curves import figure_file, write_figure
-from marl_core.evaluation.results import Label, RunResult
+from marl_core.reports.curves import figure_file, write_figure
+from marl_core.reports.results import Label, RunResult
 from marl_pr.paper.experiments import OPTIMUM
 from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
 

@@ -7,7 +7,7 @@ from typing import final
 
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.battles import ALGORITHMS, ENEMIES, HOW_TO_READ, READINGS, sizes, two_stage_jobs
 from marl_pr.paper.drawing import resonance_curves
 from marl_pr.paper.item import Item, LabelledJob

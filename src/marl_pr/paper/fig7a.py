@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import add_legend, bars_of_each, mark_optimum, one_axis
 from marl_pr.paper.experiments import LARGE_TEAM, P_MIN, PPO_MA_PR_FAST, ppo_ma, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob

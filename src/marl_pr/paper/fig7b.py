@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.battles import ENEMIES, READINGS, sizes
 from marl_pr.paper.drawing import add_legend, interval_bars, one_axis
 from marl_pr.paper.experiments import BATTLE_P_MIN, CONC4HIST_PR_FAST, conc4hist, resonant, unique

@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import return_curves
 from marl_pr.paper.experiments import LARGE_TEAM, Coin, ppo_ma, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob

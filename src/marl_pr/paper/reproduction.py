@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from marl_core.errors import UserError
-from marl_core.evaluation.results import RunResult, write_marl_eval, write_tidy
+from marl_core.reports.results import RunResult, write_marl_eval, write_tidy
+from marl_core.runs.folder import RunFolder, write_whole
 from marl_core.sweep import run_sweep
-from marl_core.training.run_folder import RunFolder, write_whole
 from marl_pr.paper.drawing import save_figure
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.scale import Scale, Seeds

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from marl_core.evaluation.results import Label, RunResult
 from marl_core.evaluation.statistics import Interval, bootstrap_interval, improvement_interval, interquartile_mean
+from marl_core.reports.results import Label, RunResult
 
 #: A run's number: what it is in the end, or over its training.
 Reading = Callable[[RunResult], float]

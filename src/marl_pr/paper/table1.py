@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import add_legend, interval_bars, one_axis, team_size_scale
 from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix
 from marl_pr.paper.item import Item, LabelledJob

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import interval_bars, team_size_scale
 from marl_pr.paper.experiments import PPO_MA, QMIX, TAG
 from marl_pr.paper.item import Item, LabelledJob

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.results import RunResult
+from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import add_legend, bars_of_each, mark_optimum, team_size_scale
 from marl_pr.paper.experiments import QMIX, QMIX_LONGER, QMIX_PR, longer, qmix, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from rich.table import Table
 from rich.text import Text
 
-from marl_core.evaluation.experiments import Experiment, chosen_metric, same_environment
 from marl_core.evaluation.statistics import (
     Interval,
     bootstrap_interval,
@@ -18,6 +17,7 @@ from marl_core.evaluation.statistics import (
     interquartile_mean,
     mean_statistic,
 )
+from marl_core.reports.experiments import Experiment, chosen_metric, same_environment
 
 
 def final_table(experiment: Experiment, metric: str | None = None) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from marl_core.config.components import validate_strictly
+from marl_core.config.named import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError, dotted
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds

@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_core.errors import UserError
-from marl_core.evaluation.experiments import Experiment
 from marl_core.evaluation.statistics import bootstrap_band
-from marl_core.training.run_folder import write_whole
+from marl_core.reports.experiments import Experiment
+from marl_core.runs.folder import write_whole
 
 Series = tuple[np.ndarray, np.ndarray]  # episodes, values
 Band = Callable[[Float[np.ndarray, "runs points"]], Float[np.ndarray, "2 points"]]

@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import Tensor
 
 from marl_core.errors import UserError
-from marl_core.hosts.advantages import Standard, standard_of
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, actions_first, clipped_objective
-from marl_core.hosts.ppo_config import PPOConfig
+from marl_core.hosts.ppo.advantages import Standard, standard_of
+from marl_core.hosts.ppo.config import PPOConfig
+from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, actions_first, clipped_objective
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.returns import generalised_advantages
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout

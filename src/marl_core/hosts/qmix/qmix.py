@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from marl_core.config.components import HostConfig
+from marl_core.config.named import HostConfig
 from marl_core.errors import UserError
-from marl_core.hosts.mixing import MixingWeights, MonotonicMixer, mix
 from marl_core.hosts.networks import Stack
+from marl_core.hosts.qmix.mixing import MixingWeights, MonotonicMixer, mix
 from marl_core.protocols import (
     ExplorationStrategy,
     HostAlgorithm,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from marl_core.episodes import Play, games_of
+from marl_core.collection.episodes import Play, games_of
 from marl_core.joint_policy import JointSampler, draw_components
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.types import NO_OP, Memory, Observation, Progress, Rollout

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from marl_core.config.components import EnvironmentConfig
+from marl_core.config.named import EnvironmentConfig
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError, suggestion
-from marl_core.evaluation.results import RESERVED, Label, RunResult, as_label, read_log, read_run
-from marl_core.training.run_folder import RunFolder
+from marl_core.reports.results import RESERVED, Label, RunResult, as_label, read_log, read_run
+from marl_core.runs.folder import RunFolder
 from marl_core.training.stages import environment_spec
 
 #: Settings by dotted name; ``host.name`` and its like say which component the rest of ``host`` belongs to.

@@ -14,14 +14,14 @@ from pydantic import Field
 from torch import Tensor
 
 from marl_core.errors import UserError
-from marl_core.hosts.advantages import rewards_of_the_living, standard_of
-from marl_core.hosts.chunks import ActingSamples, sum_of_losses
-from marl_core.hosts.concentration import ConcentrationNetwork, Surroundings
+from marl_core.hosts.conc4hist.concentration import ConcentrationNetwork, Surroundings
+from marl_core.hosts.conc4hist.history import remember
+from marl_core.hosts.conc4hist.microbatches import ActingSamples, sum_of_losses
+from marl_core.hosts.conc4hist.running_norm import RunningNorm
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.policy_loss import ClipRange, SurrogateCells, actions_first, clipped_objective
-from marl_core.hosts.ppo_config import PPOConfig
-from marl_core.hosts.running_norm import RunningNorm
-from marl_core.hosts.sightings import remember
+from marl_core.hosts.ppo.advantages import rewards_of_the_living, standard_of
+from marl_core.hosts.ppo.config import PPOConfig
+from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, actions_first, clipped_objective
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
 from marl_core.returns import generalised_advantages
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout, TensorBatch

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from marl_core.errors import UserError
-from marl_core.training.loggers import read_metrics
-from marl_core.training.run_folder import RunFolder, write_whole
+from marl_core.runs.folder import RunFolder, write_whole
+from marl_core.runs.metrics_file import read_metrics
 
 Label = str | int | float
 

@@ -9,10 +9,10 @@ import numpy as np
 from rich.table import Table
 
 from marl_core.errors import UserError
-from marl_core.evaluation.curves import draw_one, draw_several, figure_file, write_figure
-from marl_core.evaluation.experiments import chosen_metric, read_experiments
-from marl_core.evaluation.results import write_marl_eval, write_tidy
-from marl_core.evaluation.tables import final_table, improvement_tables
+from marl_core.reports.curves import draw_one, draw_several, figure_file, write_figure
+from marl_core.reports.experiments import chosen_metric, read_experiments
+from marl_core.reports.results import write_marl_eval, write_tidy
+from marl_core.reports.tables import final_table, improvement_tables
 
 
 def report_on(

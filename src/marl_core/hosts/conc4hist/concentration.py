@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from marl_core.hosts.attention import Attended, Readout, attend
+from marl_core.hosts.conc4hist.attention import Attended, Readout, attend
 from marl_core.hosts.networks import Dense
 from marl_core.types import Memory, Observation, TensorBatch
 

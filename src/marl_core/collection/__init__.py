@@ -1,0 +1,1 @@
+"""Playing episodes, and keeping them: the collector, bookkeeping of games, the replay."""

@@ -1,0 +1,1 @@
+"""Couplings that every algorithm uses: independent agents, and greedy ones."""

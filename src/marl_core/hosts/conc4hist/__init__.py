@@ -1,0 +1,1 @@
+"""Conc4Hist: attention over what agents see and remember."""

@@ -1,0 +1,1 @@
+"""PPO with parameters shared by all agents."""

@@ -1,0 +1,1 @@
+"""QMIX and VDN."""
