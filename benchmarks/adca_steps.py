@@ -42,20 +42,31 @@ AUTHORS = 3739
 
 def settings(arguments: argparse.Namespace, kernels: str) -> ADCAConfig:
     """The environment that is measured."""
-    fields = {"name": "adca", "agents": arguments.agents, "attackers": arguments.attackers, "kernels": kernels}
+    fields = {
+        "name": "adca",
+        "agents": arguments.agents,
+        "attackers": arguments.attackers,
+        "kernels": kernels,
+    }
     return ADCAConfig.model_validate(fields)
 
 
-def measure(arguments: argparse.Namespace, kernels: str, threads: int) -> tuple[float, float, float]:
+def measure(
+    arguments: argparse.Namespace, kernels: str, threads: int
+) -> tuple[float, float, float]:
     """Guard-agent-steps a second: by the wall clock, of the faster half of the steps, and by CPU time."""
     torch.set_num_threads(threads)
     generator = torch.Generator(arguments.device).manual_seed(0)
     config = settings(arguments, kernels)
-    arena = ADCA(config, games=arguments.battles, device=arguments.device, generator=generator)
+    arena = ADCA(
+        config, games=arguments.battles, device=arguments.device, generator=generator
+    )
     shape = (arguments.battles, arguments.agents)
 
     def step() -> float:
-        actions = torch.randint(arena.spec.actions, shape, generator=generator, device=arguments.device)
+        actions = torch.randint(
+            arena.spec.actions, shape, generator=generator, device=arguments.device
+        )
         started = time.perf_counter()
         arena.step(actions)
         if arguments.device != "cpu":
@@ -70,20 +81,32 @@ def measure(arguments: argparse.Namespace, kernels: str, threads: int) -> tuple[
     taken = torch.tensor([step() for _ in range(arguments.steps)])
     processor = time.process_time() - started
     agents = arguments.battles * arguments.agents
-    return agents / float(taken.mean()), agents / float(taken.median()), agents * arguments.steps / processor
+    return (
+        agents / float(taken.mean()),
+        agents / float(taken.median()),
+        agents * arguments.steps / processor,
+    )
 
 
 def play(
-    rank: int, arguments: argparse.Namespace, kernels: str, barrier: Barrier, seconds: SynchronizedArray[float]
+    rank: int,
+    arguments: argparse.Namespace,
+    kernels: str,
+    barrier: Barrier,
+    seconds: SynchronizedArray[float],
 ) -> None:
     """One of several processes: play its share of the battles on one thread, from when all are ready."""
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     generator = torch.Generator().manual_seed(rank)
     games = arguments.battles // arguments.processes
-    arena = ADCA(settings(arguments, kernels), games=games, device="cpu", generator=generator)
+    arena = ADCA(
+        settings(arguments, kernels), games=games, device="cpu", generator=generator
+    )
     actions = [
-        torch.randint(arena.spec.actions, (games, arguments.agents), generator=generator)
+        torch.randint(
+            arena.spec.actions, (games, arguments.agents), generator=generator
+        )
         for _ in range(arguments.steps)
     ]
     arena.reset()
@@ -119,25 +142,50 @@ def measure_processes(arguments: argparse.Namespace, kernels: str) -> float:
 @torch.no_grad()
 def main() -> None:
     """Measure each number of threads and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--battles", type=int, default=64)
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--attackers", type=int, default=60)
     parser.add_argument("--steps", type=int, default=190)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--processes", type=int, default=2, help="of one thread each, on a CPU; 0 for none")
-    parser.add_argument("--kernels", choices=["torch", "warp"], nargs="+", default=["torch"])
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=2,
+        help="of one thread each, on a CPU; 0 for none",
+    )
+    parser.add_argument(
+        "--kernels", choices=["torch", "warp"], nargs="+", default=["torch"]
+    )
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    table = Table("kernels", "cores", "mean", "median", "of CPU time", "times the authors' program (median, or mean)")
+    table = Table(
+        "kernels",
+        "cores",
+        "mean",
+        "median",
+        "of CPU time",
+        "times the authors' program (median, or mean)",
+    )
     for kernels in arguments.kernels:
         for threads in arguments.threads:
             mean, median, processor = measure(arguments, kernels, threads)
             rates = (f"{rate:,.0f}" for rate in (mean, median, processor))
-            table.add_row(kernels, f"{threads} threads", *rates, f"{median / AUTHORS:.0f}")
+            table.add_row(
+                kernels, f"{threads} threads", *rates, f"{median / AUTHORS:.0f}"
+            )
         if arguments.processes and arguments.device == "cpu":
             rate = measure_processes(arguments, kernels)
-            table.add_row(kernels, f"{arguments.processes} processes", f"{rate:,.0f}", "", "", f"{rate / AUTHORS:.0f}")
+            table.add_row(
+                kernels,
+                f"{arguments.processes} processes",
+                f"{rate:,.0f}",
+                "",
+                "",
+                f"{rate / AUTHORS:.0f}",
+            )
     Console().print(table)
 
 

@@ -16,7 +16,9 @@ from marl_core.training.stages import newest_policy
 from marl_envs.adca import ADCA, ADCAConfig
 
 
-def fight(host: HostAlgorithm, config: ADCAConfig, battles: int, seed: int, *, greedy: bool) -> str:
+def fight(
+    host: HostAlgorithm, config: ADCAConfig, battles: int, seed: int, *, greedy: bool
+) -> str:
     """A line on the battles of a team that acts greedily, or samples its actions independently."""
     generator = torch.Generator().manual_seed(seed)
     arena = ADCA(config, games=battles, device="cpu", generator=generator)
@@ -26,7 +28,12 @@ def fight(host: HostAlgorithm, config: ADCAConfig, battles: int, seed: int, *, g
     deaths, kills = torch.zeros(battles), torch.zeros(battles)
     for step in range(config.max_steps):
         logits, memory = host.scores(observation, memory)
-        drawn = logits.flatten(0, 1).softmax(-1).multinomial(1, generator=generator).view(logits.shape[:2])
+        drawn = (
+            logits.flatten(0, 1)
+            .softmax(-1)
+            .multinomial(1, generator=generator)
+            .view(logits.shape[:2])
+        )
         result = arena.step(logits.argmax(-1) if greedy else drawn)
         assert result.won is not None
         observation, ended = result.observation, on & result.terminated
@@ -37,13 +44,18 @@ def fight(host: HostAlgorithm, config: ADCAConfig, battles: int, seed: int, *, g
         late |= ended & (step == config.max_steps - 1)
         on &= ~result.terminated
     numbers = (float(x[won].float().mean()) for x in (late, kills, deaths))
-    return f"won {float(won.float().mean()):.3f}; of those by the clock %.2f, kills %.2f, deaths %.2f" % tuple(numbers)
+    return (
+        f"won {float(won.float().mean()):.3f}; of those by the clock %.2f, kills %.2f, deaths %.2f"
+        % tuple(numbers)
+    )
 
 
 @torch.no_grad()
 def main() -> None:
     """Print a line for the greedy team and one for the sampling one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--battles", type=int, default=192)
     parser.add_argument("--seed", type=int, default=7)
@@ -51,7 +63,9 @@ def main() -> None:
     run, host, _, _ = newest_policy(RunFolder(arguments.run))
     assert isinstance(run.environment, ADCAConfig), "a run on ADCA"
     for greedy in (True, False):
-        line = fight(host, run.environment, arguments.battles, arguments.seed, greedy=greedy)
+        line = fight(
+            host, run.environment, arguments.battles, arguments.seed, greedy=greedy
+        )
         print("greedy: " if greedy else "sampled:", line)
 
 

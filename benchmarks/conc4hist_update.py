@@ -46,16 +46,23 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from marl_core.exploration.entropy_sampling import EntropySampling, EntropySamplingConfig
+from marl_core.exploration.entropy_sampling import (
+    EntropySampling,
+    EntropySamplingConfig,
+)
 from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import SingleRank
 from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout
 
-EXPLORATION = EntropySampling(EntropySamplingConfig(name="entropy_sampling", coefficient=0.2))
+EXPLORATION = EntropySampling(
+    EntropySamplingConfig(name="entropy_sampling", coefficient=0.2)
+)
 
 
-def made_up_rollout(host: Conc4Hist, spec: EnvironmentSpec, games: int, steps: int, device: str) -> Rollout:
+def made_up_rollout(
+    host: Conc4Hist, spec: EnvironmentSpec, games: int, steps: int, device: str
+) -> Rollout:
     """A rollout of random observations; a quarter of all entities is not there, one agent in four dies half-way."""
     random = torch.Generator(device).manual_seed(0)
     assert spec.entities is not None
@@ -122,12 +129,19 @@ def matmul_rate(device: str, size: int = 1024) -> float:
     return max(rates)
 
 
-def operations(width: int, entities: int, features: int, focus: int, actions: int) -> float:
+def operations(
+    width: int, entities: int, features: int, focus: int, actions: int
+) -> float:
     """Multiplications and additions that a sample needs in a pass, forward and backward, in matrix products."""
     k = 2 * focus - 1  # entities chosen by both blocks
     first = 2 * entities * features * width
     products = (1 + k + 2) * width * width + 2 * width * width * 2 + 4 * width * width
-    heads = (k + 2) * (width + features) * width + 2 * width * width + width * width // 2 + width // 2 * actions
+    heads = (
+        (k + 2) * (width + features) * width
+        + 2 * width * width
+        + width * width // 2
+        + width // 2 * actions
+    )
     heads += 2 * width * width + width
     attention = 4 * entities * width
     # Backward is two products for each, but for the first layer, whose input needs no gradient.
@@ -135,7 +149,9 @@ def operations(width: int, entities: int, features: int, focus: int, actions: in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--games", type=int, default=8)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--agents", type=int, default=20)
@@ -147,14 +163,24 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     spec = EnvironmentSpec(
-        agents=arguments.agents, actions=7, max_steps=arguments.steps, entities=(12, 16), agents_die=True
+        agents=arguments.agents,
+        actions=7,
+        max_steps=arguments.steps,
+        entities=(12, 16),
+        agents_die=True,
     )
     chunk = {} if arguments.chunk is None else {"chunk": arguments.chunk}
-    config = Conc4HistConfig(name="conc4hist", passes=arguments.passes, least_inside=0.0, **chunk)
-    host = Conc4Hist(config, spec, torch.Generator().manual_seed(0)).to(arguments.device)
+    config = Conc4HistConfig(
+        name="conc4hist", passes=arguments.passes, least_inside=0.0, **chunk
+    )
+    host = Conc4Hist(config, spec, torch.Generator().manual_seed(0)).to(
+        arguments.device
+    )
     if arguments.own_heads:
         host.give_each_agent_its_own_head()
-    rollout = made_up_rollout(host, spec, arguments.games, arguments.steps, arguments.device)
+    rollout = made_up_rollout(
+        host, spec, arguments.games, arguments.steps, arguments.device
+    )
     optimizer = FlatAdam(host.parameter_groups())
     update(host, optimizer, rollout)
     done = update(host, optimizer, rollout)
@@ -167,17 +193,29 @@ def main() -> None:
         "pass_seconds": seconds,
         "before_the_passes": done[0] - passes[0],
         "update_seconds": done[-1],
-        "GFLOP/s": None if arguments.own_heads else rate,  # with a frozen body most of the products are not needed
+        "GFLOP/s": None
+        if arguments.own_heads
+        else rate,  # with a frozen body most of the products are not needed
         "matmul GFLOP/s": matmul_rate(arguments.device),
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
     print(json.dumps(result, indent=2))
     if arguments.profile:
-        activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if arguments.device != "cpu" else [])
+        activities = [ProfilerActivity.CPU] + (
+            [ProfilerActivity.CUDA] if arguments.device != "cpu" else []
+        )
         with profile(activities=activities) as found:
             update(host, optimizer, rollout)
-        by = "self_cpu_time_total" if arguments.device == "cpu" else "self_cuda_time_total"
-        print(found.key_averages().table(sort_by=by, row_limit=30, max_name_column_width=40))
+        by = (
+            "self_cpu_time_total"
+            if arguments.device == "cpu"
+            else "self_cuda_time_total"
+        )
+        print(
+            found.key_averages().table(
+                sort_by=by, row_limit=30, max_name_column_width=40
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -21,20 +21,52 @@ from rich.table import Table
 
 def main() -> None:
     """Measure each size and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--agents", type=int, nargs="+", default=[10, 40, 160, 640, 1000])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--agents", type=int, nargs="+", default=[10, 40, 160, 640, 1000]
+    )
     parser.add_argument("--updates", type=int, default=20)
     arguments = parser.parse_args()
-    table = Table("agents", "seconds an update", "collection", "advantages", "passes", "peak memory")
+    table = Table(
+        "agents",
+        "seconds an update",
+        "collection",
+        "advantages",
+        "passes",
+        "peak memory",
+    )
     for agents in arguments.agents:
         script = Path(__file__).with_name("fme_update.py")
-        options = [f"--agents={agents}", f"--updates={arguments.updates}", "--warm-up=3", "--stage=2"]
-        done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True, check=True)
+        options = [
+            f"--agents={agents}",
+            f"--updates={arguments.updates}",
+            "--warm-up=3",
+            "--stage=2",
+        ]
+        done = subprocess.run(
+            [sys.executable, script, *options],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         result = json.loads(done.stdout)
         split = result["split"]
-        collection = sum(split[name] for name in ("environment", "sampling", "rest of collection"))
-        seconds = (result["median_seconds"], collection, split["advantages"], split["passes"])
-        table.add_row(str(agents), *(f"{value:.4f}" for value in seconds), f"{result['peak_memory_gb']:.2f} GB")
+        collection = sum(
+            split[name] for name in ("environment", "sampling", "rest of collection")
+        )
+        seconds = (
+            result["median_seconds"],
+            collection,
+            split["advantages"],
+            split["passes"],
+        )
+        table.add_row(
+            str(agents),
+            *(f"{value:.4f}" for value in seconds),
+            f"{result['peak_memory_gb']:.2f} GB",
+        )
     Console().print(table)
 
 

@@ -47,7 +47,9 @@ class Stopwatch:
     def __init__(self, device: str) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.calls: defaultdict[str, list[float]] = defaultdict(list)
-        self._synchronise: Callable[[], None] = torch.cuda.synchronize if device != "cpu" else lambda: None
+        self._synchronise: Callable[[], None] = (
+            torch.cuda.synchronize if device != "cpu" else lambda: None
+        )
 
     def watch(self, owner: type, method: str, name: str) -> None:
         """Time every call of ``owner.method`` from now on."""
@@ -70,11 +72,19 @@ def run_config(arguments: argparse.Namespace) -> RunConfig:
     """The config of the measured run: warm-up updates, then the measured ones."""
     updates = arguments.warm_up + arguments.updates
     plain = {"name": "entropy_sampling"}
-    resonance = {"name": "policy_resonance", "variant": "pr_fast", "ramp_episodes": 0, "individual": plain}
+    resonance = {
+        "name": "policy_resonance",
+        "variant": "pr_fast",
+        "ramp_episodes": 0,
+        "individual": plain,
+    }
     return RunConfig.model_validate(
         {
             "environment": {"name": "fme", "agents": arguments.agents, "tag": "1A4B2C"},
-            "host": {"name": "ppo_ma", "least_inside": 0.0},  # never fewer than all 24 passes
+            "host": {
+                "name": "ppo_ma",
+                "least_inside": 0.0,
+            },  # never fewer than all 24 passes
             "exploration": plain if arguments.stage == 1 else resonance,
             "stages": [{"episodes": updates * arguments.episodes}],
             "training": {
@@ -118,10 +128,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "split": {
             "environment": seconds["environment"] / count,
             "sampling": seconds["sampling"] / count,
-            "rest of collection": (seconds["collection"] - seconds["environment"] - seconds["sampling"]) / count,
+            "rest of collection": (
+                seconds["collection"] - seconds["environment"] - seconds["sampling"]
+            )
+            / count,
             "advantages": seconds["advantages"] / count,
             "passes": (seconds["learning"] - seconds["advantages"]) / count,
-            "logging": (seconds["update"] - seconds["collection"] - seconds["learning"]) / count,
+            "logging": (seconds["update"] - seconds["collection"] - seconds["learning"])
+            / count,
         },
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
@@ -129,17 +143,29 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--agents", type=int, default=40)
     parser.add_argument("--episodes", type=int, default=512)
     parser.add_argument("--updates", type=int, default=100)
     parser.add_argument("--warm-up", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--stage", type=int, choices=(1, 2), default=1, help="2: with resonance, PR-Fast")
-    parser.add_argument("--no-table", action="store_true", help="evaluate networks on every sample")
+    parser.add_argument(
+        "--stage",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="2: with resonance, PR-Fast",
+    )
+    parser.add_argument(
+        "--no-table", action="store_true", help="evaluate networks on every sample"
+    )
     parser.add_argument("--compile", action="store_true", help="training.compile")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--peer", action="store_true", help="also time the plain implementation")
+    parser.add_argument(
+        "--peer", action="store_true", help="also time the plain implementation"
+    )
     arguments = parser.parse_args()
     result = measure(arguments)
     if arguments.peer:

@@ -26,8 +26,16 @@ def compare(config: RunConfig, our_seconds: float) -> dict[str, Any]:
     assert isinstance(host, PPOMA)
     streams = Generators(config.seed, 0, "cpu")
     games = config.training.episodes_per_update
-    environment = build("environment", config.environment, games=games, device="cpu", generator=streams["environment"])
-    rollout = Collector(environment, streams["exploration"]).collect(host, exploration, progress)
+    environment = build(
+        "environment",
+        config.environment,
+        games=games,
+        device="cpu",
+        generator=streams["environment"],
+    )
+    rollout = Collector(environment, streams["exploration"]).collect(
+        host, exploration, progress
+    )
     plain = _PlainNetwork(host)
 
     features = rollout.rows().features
@@ -56,10 +64,21 @@ def _plain(*stacks: Stack) -> nn.Sequential:
     layers: list[nn.Module] = []
     for layer in (layer for stack in stacks for layer in stack.layers):
         assert isinstance(layer, Dense)
-        identity = layer.weight.new_zeros(0, layer.weight.shape[1]) if layer.identity is None else layer.identity
+        identity = (
+            layer.weight.new_zeros(0, layer.weight.shape[1])
+            if layer.identity is None
+            else layer.identity
+        )
         joined = torch.cat([layer.weight, identity]).detach()
-        linear = _WithIdentity(*joined.shape) if layer.identity is not None else nn.Linear(*joined.shape)
-        linear.weight.data, linear.bias.data = joined.T.clone(), layer.bias.detach().clone()
+        linear = (
+            _WithIdentity(*joined.shape)
+            if layer.identity is not None
+            else nn.Linear(*joined.shape)
+        )
+        linear.weight.data, linear.bias.data = (
+            joined.T.clone(),
+            layer.bias.detach().clone(),
+        )
         layers += [linear, nn.ReLU()] if layer.relu else [linear]
     return nn.Sequential(*layers)
 
@@ -78,7 +97,11 @@ class _PlainNetwork(nn.Module):
 
     def __init__(self, host: PPOMA) -> None:
         super().__init__()
-        self.encoder, self.actor, self.critic = _plain(host.encoder), _plain(host.body, host.head), _plain(host.critic)
+        self.encoder, self.actor, self.critic = (
+            _plain(host.encoder),
+            _plain(host.body, host.head),
+            _plain(host.critic),
+        )
 
     def log_policy(self, features: Tensor) -> Tensor:
         return self.actor(self.encoder(features)).log_softmax(-1)
@@ -93,31 +116,55 @@ class _PlainNetwork(nn.Module):
         return torch.cat([p.detach().flatten() for p in self.parameters()])
 
 
-def _plain_update(network: _PlainNetwork, table: Tensor, rollout: Rollout, config: Any) -> None:
+def _plain_update(
+    network: _PlainNetwork, table: Tensor, rollout: Rollout, config: Any
+) -> None:
     situation = rollout.observations.situation
     assert situation is not None
     features = table[situation, torch.arange(situation.shape[-1])]
     with torch.no_grad():
         values = network.value(features)
-        old = network.log_policy(features).gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
+        old = (
+            network.log_policy(features)
+            .gather(-1, rollout.actions.unsqueeze(-1))
+            .squeeze(-1)
+        )
         advantage, advantages = torch.zeros_like(values[0]), torch.empty_like(values)
         for t in reversed(range(len(values))):
-            following = values[t + 1] if t + 1 < len(values) else torch.zeros_like(values[0])
+            following = (
+                values[t + 1] if t + 1 < len(values) else torch.zeros_like(values[0])
+            )
             delta = rollout.reward[t] + config.gamma * following - values[t]
-            advantage = advantages[t] = delta + config.gamma * config.gae_lambda * advantage
+            advantage = advantages[t] = (
+                delta + config.gamma * config.gae_lambda * advantage
+            )
         returns = advantages + values
-        advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
+        advantages = (advantages - advantages.mean()) / (
+            advantages.std(correction=0) + 1e-8
+        )
     optimizer = torch.optim.Adam(
         [
             {"params": network.policy_parameters(), "lr": config.learning_rate},
-            {"params": list(network.critic.parameters()), "lr": config.learning_rate * config.critic_rate_factor},
+            {
+                "params": list(network.critic.parameters()),
+                "lr": config.learning_rate * config.critic_rate_factor,
+            },
         ]
     )
     for _ in range(config.passes):
         log_policy = network.log_policy(features)
-        ratio = (log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1) - old).exp()
-        clipped = torch.minimum(ratio * advantages, ratio.clamp(1 - config.clip, 1 + config.clip) * advantages)
-        dual = torch.where(advantages < 0, torch.maximum(clipped, config.dual_clip * advantages), clipped)
+        ratio = (
+            log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1) - old
+        ).exp()
+        clipped = torch.minimum(
+            ratio * advantages,
+            ratio.clamp(1 - config.clip, 1 + config.clip) * advantages,
+        )
+        dual = torch.where(
+            advantages < 0,
+            torch.maximum(clipped, config.dual_clip * advantages),
+            clipped,
+        )
         entropy = -(log_policy.exp() * log_policy).sum(-1).mean()
         value_loss = (network.value(features) - returns).square().mean()
         loss = -dual.mean() - 0.05 * entropy + config.value_coefficient * value_loss

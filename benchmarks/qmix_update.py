@@ -72,7 +72,11 @@ def our_update(config: RunConfig, rollout: Rollout, compiled: bool) -> Any:
 
     def update() -> float:
         (loss,) = list(host.losses(rollout, exploration, SingleRank()))
-        optimizer.set_gradients(optimizer.gradients_of(loss.total) if loss.gradients is None else loss.gradients)
+        optimizer.set_gradients(
+            optimizer.gradients_of(loss.total)
+            if loss.gradients is None
+            else loss.gradients
+        )
         optimizer.step()
         return float(loss.total.detach())
 
@@ -84,8 +88,16 @@ def batch_of(config: RunConfig) -> tuple[QMIX, Rollout]:
     host, exploration, progress = stages.prepare(config)
     assert isinstance(host, QMIX)
     streams = Generators(config.seed, 0, "cpu")
-    environment = build("environment", config.environment, games=64, device="cpu", generator=streams["environment"])
-    return host, Collector(environment, streams["exploration"]).collect(host, exploration, progress)
+    environment = build(
+        "environment",
+        config.environment,
+        games=64,
+        device="cpu",
+        generator=streams["environment"],
+    )
+    return host, Collector(environment, streams["exploration"]).collect(
+        host, exploration, progress
+    )
 
 
 def iteration_seconds(config: RunConfig, updates: int) -> float:
@@ -100,7 +112,9 @@ def iteration_seconds(config: RunConfig, updates: int) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--agents", type=int, default=8)
     parser.add_argument("--updates", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=1)
@@ -110,8 +124,12 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     config = run_config(arguments.agents, arguments.updates, arguments.compile)
     host, rollout = batch_of(config)
-    first, seconds = timed(our_update(config, rollout, arguments.compile), arguments.updates)
-    _, written = timed(our_update(config, rollout.written_out(), arguments.compile), arguments.updates)
+    first, seconds = timed(
+        our_update(config, rollout, arguments.compile), arguments.updates
+    )
+    _, written = timed(
+        our_update(config, rollout.written_out(), arguments.compile), arguments.updates
+    )
     result: dict[str, Any] = {
         "update_seconds": seconds,
         "updates_per_second": 1 / seconds,
@@ -120,7 +138,9 @@ def main() -> None:
     }
     if arguments.peer:
         theirs, peer = timed(TorchRLUpdate(host, rollout), arguments.updates)
-        assert abs(theirs - first) < 1e-4 * first, f"the losses are not the same: {first} and {theirs}"
+        assert abs(theirs - first) < 1e-4 * first, (
+            f"the losses are not the same: {first} and {theirs}"
+        )
         result["torchrl"] = {
             "update_seconds": peer,
             "times as long as ours": peer / seconds,

@@ -35,25 +35,38 @@ class TorchRLUpdate:
             action_value_key=team,
             out_keys=[("agents", "action"), team, own],
         )
-        network = TensorDictModule(_agents(host), in_keys=[("agents", "observation")], out_keys=[team])
+        network = TensorDictModule(
+            _agents(host), in_keys=[("agents", "observation")], out_keys=[team]
+        )
         assert host.online.mixer is not None
         state = written.observations.state
         assert state is not None
-        mixer = QMixer((state.shape[-1],), config.hidden, written.actions.shape[-1], "cpu")
+        mixer = QMixer(
+            (state.shape[-1],), config.hidden, written.actions.shape[-1], "cpu"
+        )
         _copy_mixer(mixer, host.online.mixer)
         self._loss: Any = QMixerLoss(
             TensorDictSequential(network, values),
-            TensorDictModule(mixer, in_keys=[own, "state"], out_keys=["chosen_action_value"]),
+            TensorDictModule(
+                mixer, in_keys=[own, "state"], out_keys=["chosen_action_value"]
+            ),
             delay_value=True,
             action_space="categorical",
         )
         self._loss.set_keys(
-            action_value=team, local_value=own, global_value="chosen_action_value", action=("agents", "action")
+            action_value=team,
+            local_value=own,
+            global_value="chosen_action_value",
+            action=("agents", "action"),
         )
-        self._loss.make_value_estimator(ValueEstimators.TDLambda, gamma=config.gamma, lmbda=config.td_lambda)
+        self._loss.make_value_estimator(
+            ValueEstimators.TDLambda, gamma=config.gamma, lmbda=config.td_lambda
+        )
         self._batch = _as_tensordict(written)
         self._limit = config.max_gradient_norm
-        self._optimizer = torch.optim.Adam(self._loss.parameters(), config.learning_rate)
+        self._optimizer = torch.optim.Adam(
+            self._loss.parameters(), config.learning_rate
+        )
 
     def __call__(self) -> float:
         """One optimisation step; the loss before it."""
@@ -70,7 +83,10 @@ def _agents(host: QMIX) -> nn.Sequential:
     for layer in (*host.online.body.layers, *host.online.head.layers):
         assert isinstance(layer, Dense)
         linear = nn.Linear(*layer.weight.shape)
-        linear.weight.data, linear.bias.data = layer.weight.detach().T.clone(), layer.bias.detach().clone()
+        linear.weight.data, linear.bias.data = (
+            layer.weight.detach().T.clone(),
+            layer.bias.detach().clone(),
+        )
         layers.extend([linear, nn.ReLU()] if layer.relu else [linear])
     return nn.Sequential(*layers)
 
@@ -116,7 +132,10 @@ def _as_tensordict(rollout: Rollout) -> Any:
     terminated = by_episode(rollout.terminated).unsqueeze(-1)
     return TensorDict(
         {
-            "agents": {"observation": by_episode(seen.features), "action": by_episode(rollout.actions)},
+            "agents": {
+                "observation": by_episode(seen.features),
+                "action": by_episode(rollout.actions),
+            },
             "state": by_episode(seen.state),
             "next": {
                 "agents": {"observation": following(seen.features, last.features)},

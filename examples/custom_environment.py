@@ -34,13 +34,22 @@ class NightWatch(Environment):
     Config = NightWatchConfig
 
     def __init__(
-        self, config: NightWatchConfig, *, games: int, device: torch.device | str, generator: torch.Generator
+        self,
+        config: NightWatchConfig,
+        *,
+        games: int,
+        device: torch.device | str,
+        generator: torch.Generator,
     ) -> None:
         self._identity = torch.eye(config.agents, device=device)
         self._night = torch.zeros(games, dtype=torch.int64, device=device)
         self._slept = torch.zeros(games, config.agents, dtype=torch.bool, device=device)
         self._spec = EnvironmentSpec(
-            agents=config.agents, actions=3, max_steps=config.nights, features=config.agents + 2, action_masks=True
+            agents=config.agents,
+            actions=3,
+            max_steps=config.nights,
+            features=config.agents + 2,
+            action_masks=True,
         )
 
     @property
@@ -48,7 +57,9 @@ class NightWatch(Environment):
         return self._spec
 
     def reset(self, games: Tensor | None = None) -> Observation:
-        games = torch.ones_like(self._night, dtype=torch.bool) if games is None else games
+        games = (
+            torch.ones_like(self._night, dtype=torch.bool) if games is None else games
+        )
         self._night = self._night.masked_fill(games, 0)
         self._slept = self._slept & ~games.unsqueeze(-1)
         return self._observe()
@@ -58,7 +69,12 @@ class NightWatch(Environment):
         self._night = self._night + 1
         reward = (actions == PATROL).float().mean(-1)
         raided = (actions != WATCH).all(-1)
-        return StepResult(self._observe(), reward, raided, ~raided & (self._night >= self._spec.max_steps))
+        return StepResult(
+            self._observe(),
+            reward,
+            raided,
+            ~raided & (self._night >= self._spec.max_steps),
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"night": self._night, "slept": self._slept}
@@ -68,8 +84,13 @@ class NightWatch(Environment):
 
     def _observe(self) -> Observation:
         games, agents = self._slept.shape
-        night = (self._night / self._spec.max_steps).view(-1, 1, 1).expand(games, agents, 1)
+        night = (
+            (self._night / self._spec.max_steps).view(-1, 1, 1).expand(games, agents, 1)
+        )
         own = self._slept.unsqueeze(-1).float()
         mask = torch.ones(games, agents, 3, dtype=torch.bool, device=self._slept.device)
         mask[..., SLEEP] = ~self._slept
-        return Observation(torch.cat([night, own, self._identity.expand(games, -1, -1)], -1), action_mask=mask)
+        return Observation(
+            torch.cat([night, own, self._identity.expand(games, -1, -1)], -1),
+            action_mask=mask,
+        )

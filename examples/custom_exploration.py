@@ -25,7 +25,11 @@ from marl_core.types import Progress
 
 class CommonQuantileConfig(ExplorationConfig):
     coefficient: float = Field(default=0.05, ge=0, description="c_H of Eq. 1.")
-    bins: int = Field(default=4, gt=0, description="How finely the team shares its quantile; 1: not at all.")
+    bins: int = Field(
+        default=4,
+        gt=0,
+        description="How finely the team shares its quantile; 1: not at all.",
+    )
 
 
 @final
@@ -41,20 +45,32 @@ class CommonQuantile(ExplorationStrategy):
     def accepts(self) -> frozenset[Scores]:
         return frozenset({"logits"})
 
-    def log_policy(self, scores: Tensor, legal: Tensor | None, progress: Progress) -> Tensor:
+    def log_policy(
+        self, scores: Tensor, legal: Tensor | None, progress: Progress
+    ) -> Tensor:
         return log_softmax_policy(scores, legal)
 
     def entropy_coefficient(self, progress: Progress) -> float:
         return self.config.coefficient
 
-    def component_weights(self, progress: Progress, device: torch.device | str = "cpu") -> Tensor:
+    def component_weights(
+        self, progress: Progress, device: torch.device | str = "cpu"
+    ) -> Tensor:
         return torch.full((self.config.bins,), 1 / self.config.bins, device=device)
 
-    def joint_policy(self, scores: Tensor, legal: Tensor | None, progress: Progress) -> JointPolicy:
+    def joint_policy(
+        self, scores: Tensor, legal: Tensor | None, progress: Progress
+    ) -> JointPolicy:
         policy = self.log_policy(scores, legal, progress).exp()
         upper = policy.cumsum(-1)
-        edges = torch.linspace(0, 1, self.config.bins + 1, device=policy.device).view(-1, *[1] * policy.dim())
-        below_edge = torch.minimum(policy, (edges - (upper - policy)).clamp(min=0))  # what of an action lies below it
+        edges = torch.linspace(0, 1, self.config.bins + 1, device=policy.device).view(
+            -1, *[1] * policy.dim()
+        )
+        below_edge = torch.minimum(
+            policy, (edges - (upper - policy)).clamp(min=0)
+        )  # what of an action lies below it
         components = below_edge.diff(dim=0) * self.config.bins
         weights = self.component_weights(progress, policy.device)
-        return JointPolicy(policy, components / components.sum(-1, keepdim=True), weights)
+        return JointPolicy(
+            policy, components / components.sum(-1, keepdim=True), weights
+        )

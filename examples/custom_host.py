@@ -17,7 +17,13 @@ from torch import Tensor
 
 from marl_core.config.named import HostConfig
 from marl_core.hosts.networks import Stack
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
+from marl_core.protocols import (
+    ExplorationStrategy,
+    HostAlgorithm,
+    HostNeeds,
+    ParameterGroup,
+    Ranks,
+)
 from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
 
 
@@ -36,11 +42,16 @@ class Reinforce(HostAlgorithm):
     Config = ReinforceConfig
     needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True)
 
-    def __init__(self, config: ReinforceConfig, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: ReinforceConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
         super().__init__(config, spec, generator)
         assert spec.features is not None
         self.config = config
-        widths, relu = [spec.features, config.hidden, config.hidden, spec.actions], (True, True, False)
+        widths, relu = (
+            [spec.features, config.hidden, config.hidden, spec.actions],
+            (True, True, False),
+        )
         self.policy = Stack.build(widths, generator, relu=relu, last_gain=0.01)
 
     def scores(self, observation: Observation, memory: Memory) -> tuple[Tensor, Memory]:
@@ -48,19 +59,39 @@ class Reinforce(HostAlgorithm):
         return self.policy(observation.features), memory
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
-        return [ParameterGroup(list(self.policy.parameters()), self.config.learning_rate, max_gradient_norm=0.5)]
+        return [
+            ParameterGroup(
+                list(self.policy.parameters()),
+                self.config.learning_rate,
+                max_gradient_norm=0.5,
+            )
+        ]
 
-    def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
-        acting = rollout.acting.float()  # 0 for the dead, and for what lies behind the end of a game
-        rewarded, played = (ranks.mean(x.sum(1, keepdim=True)) for x in (rollout.reward * acting, acting))
+    def losses(
+        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> Iterator[Loss]:
+        acting = (
+            rollout.acting.float()
+        )  # 0 for the dead, and for what lies behind the end of a game
+        rewarded, played = (
+            ranks.mean(x.sum(1, keepdim=True))
+            for x in (rollout.reward * acting, acting)
+        )
         advantage = (rollout.reward - rewarded / played.clamp(min=1e-8)) * acting
         samples = ranks.mean(acting.sum())
         coefficient = exploration.entropy_coefficient(rollout.progress)
         rows = rollout.rows()  # the distinct observations where the environment knows them, else every sample
         for _ in range(self.config.steps):
             scores, _ = self.scores(rows, {})
-            log_policy = rollout.spread(exploration.log_policy(scores, rows.legal_actions(), rollout.progress))
-            log_chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
+            log_policy = rollout.spread(
+                exploration.log_policy(scores, rows.legal_actions(), rollout.progress)
+            )
+            log_chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(
+                -1
+            )
             entropy = -(log_policy.exp() * log_policy).sum(-1)
-            total = -(log_chosen * advantage + coefficient * entropy * acting).sum() / samples
+            total = (
+                -(log_chosen * advantage + coefficient * entropy * acting).sum()
+                / samples
+            )
             yield Loss(total, {"policy_loss": total.detach()})

@@ -10,16 +10,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
-from tests import typechecker
+from tests.support import typechecker
 
 if TYPE_CHECKING:
-    from tests.command import Command
+    from tests.support.command import Command
 
 # Only what is imported after this line is checked.
-install_import_hook(["marl_core", "marl_envs", "marl_pr"], f"{typechecker.__name__}.check_types")
+install_import_hook(
+    ["marl_core", "marl_envs", "marl_pr"], f"{typechecker.__name__}.check_types"
+)
 
 settings.register_profile(
-    "marl", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    "marl",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("marl")
 
@@ -30,8 +36,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture
-def marl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def marl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
     """Calls ``marl`` in a folder of its own."""
-    from tests.command import Command  # not before the hook
+    from tests.support.command import Command  # not before the hook
 
     return Command(tmp_path, monkeypatch, capsys)

@@ -35,14 +35,20 @@ class JointPolicy:
         return cls(individual, individual.unsqueeze(0), individual.new_ones(1))
 
     @classmethod
-    def deterministic(cls, actions: Int[Tensor, "*B N"], action_count: int) -> JointPolicy:
+    def deterministic(
+        cls, actions: Int[Tensor, "*B N"], action_count: int
+    ) -> JointPolicy:
         """Agents that surely take ``actions``."""
-        one_hot = torch.nn.functional.one_hot(actions, action_count).to(torch.get_default_dtype())
+        one_hot = torch.nn.functional.one_hot(actions, action_count).to(
+            torch.get_default_dtype()
+        )
         return cls.independent(one_hot)
 
     def marginal(self) -> Float[Tensor, "*B N A"]:
         """How often each agent really takes each action: the left side of Eq. 16."""
-        return torch.tensordot(self.weights.to(self.components.dtype), self.components, dims=1)
+        return torch.tensordot(
+            self.weights.to(self.components.dtype), self.components, dims=1
+        )
 
     def sampler(self) -> JointSampler:
         """The tables that sampling needs, computed once for any number of draws."""
@@ -56,12 +62,16 @@ def greedy_actions(individual: Float[Tensor, "*B N A"]) -> Int[Tensor, "*B N"]:
     return individual.argmax(-1)  # torch promises the first of equal maxima
 
 
-def draw_components(weights: Float[Tensor, "C"], games: int, generator: torch.Generator) -> Int[Tensor, "E"]:
+def draw_components(
+    weights: Float[Tensor, "C"], games: int, generator: torch.Generator
+) -> Int[Tensor, "E"]:
     """One component for each game: the coin that a team shares."""
     if weights.shape[0] == 1:
         return torch.zeros(games, dtype=torch.int64, device=weights.device)
     edges = weights.cumsum(0)
-    return torch.searchsorted(edges[:-1] / edges[-1], uniform((games,), generator), right=True)
+    return torch.searchsorted(
+        edges[:-1] / edges[-1], uniform((games,), generator), right=True
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,11 @@ class JointSampler:
         agents = self.cumulative.shape[-2]
         shape = (component.shape[0], agents)
         agent = torch.arange(agents, device=component.device)
-        row = torch.arange(shape[0], device=component.device).unsqueeze(-1) if situation is None else situation
+        row = (
+            torch.arange(shape[0], device=component.device).unsqueeze(-1)
+            if situation is None
+            else situation
+        )
         # Components, rows and agents as one axis: a single index is several times faster than three.
         cell = row * agents + agent
         if self.cumulative.shape[0] > 1:

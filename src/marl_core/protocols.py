@@ -29,7 +29,15 @@ from torch import Tensor, nn
 
 from marl_core.config.named import EnvironmentConfig, ExplorationConfig, HostConfig
 from marl_core.joint_policy import JointPolicy
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout, StepResult
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
+    Progress,
+    Rollout,
+    StepResult,
+)
 
 #: What a host's scores are: unnormalised log-probabilities, or action values.
 Scores = Literal["logits", "values"]
@@ -52,7 +60,14 @@ class Environment(Protocol):
     Config: ClassVar[type[EnvironmentConfig]]
 
     @abstractmethod
-    def __init__(self, config: Any, *, games: int, device: torch.device | str, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        config: Any,
+        *,
+        games: int,
+        device: torch.device | str,
+        generator: torch.Generator,
+    ) -> None:
         """Set up ``games`` games. Raises ``UserError`` where the config asks for something impossible."""
 
     @property
@@ -163,7 +178,9 @@ class HostAlgorithm(nn.Module):
     needs: ClassVar[HostNeeds]
 
     @abstractmethod
-    def __init__(self, config: Any, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: Any, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
         """Build the networks, their initial weights drawn from ``generator`` (on the CPU)."""
         super().__init__()
         self._evaluate: Callable[..., Loss] = _eagerly
@@ -190,11 +207,15 @@ class HostAlgorithm(nn.Module):
         return {}
 
     @abstractmethod
-    def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
+    def scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*B N A"], Memory]:
         """Score every action of every agent; with the memory for the next step."""
 
     @abstractmethod
-    def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
+    def losses(
+        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> Iterator[Loss]:
         """Learn from a rollout: yield a loss for each optimisation step, taken before the next is asked for.
 
         An off-policy host is given whole episodes of earlier policies; its own memory is not among what they hold.
@@ -238,7 +259,10 @@ class ExplorationStrategy(Protocol):
 
     @abstractmethod
     def log_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
         """The logarithm of each agent's individual policy, differentiable in the scores.
 
@@ -246,12 +270,17 @@ class ExplorationStrategy(Protocol):
         """
 
     def joint_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> JointPolicy:
         """The law of the joint action while training; independent agents by default."""
         return JointPolicy.independent(self.log_policy(scores, legal, progress).exp())
 
-    def component_weights(self, progress: Progress, device: torch.device | str = "cpu") -> Float[Tensor, "C"]:
+    def component_weights(
+        self, progress: Progress, device: torch.device | str = "cpu"
+    ) -> Float[Tensor, "C"]:
         """The probability of each component of the joint policy: known before any score is."""
         return torch.ones(1, device=device)
 

@@ -12,10 +12,20 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast
 
-from marl_core.config.named import ComponentConfig, EnvironmentConfig, ExplorationConfig, HostConfig, Kind
+from marl_core.config.named import (
+    ComponentConfig,
+    EnvironmentConfig,
+    ExplorationConfig,
+    HostConfig,
+    Kind,
+)
 from marl_core.errors import UserError, suggestion
 
-_GROUPS = {"environment": "marl.environments", "host": "marl.hosts", "exploration": "marl.explorations"}
+_GROUPS = {
+    "environment": "marl.environments",
+    "host": "marl.hosts",
+    "exploration": "marl.explorations",
+}
 _BASES: dict[str, type[ComponentConfig]] = {
     "environment": EnvironmentConfig,
     "host": HostConfig,
@@ -58,10 +68,15 @@ def find(kind: Kind, name: Any) -> Component:
         raise LookupError(f"a name was expected, found {name!r}")
     entry = _entries(_GROUPS[kind]).get(name)
     if entry is not None:
-        return _checked(kind, name, imported(f"{kind} '{name}' ({entry.value})", entry.load))
+        return _checked(
+            kind, name, imported(f"{kind} '{name}' ({entry.value})", entry.load)
+        )
     if ":" not in name:
         known = names(kind)
-        raise LookupError(f"unknown {kind} '{name}'" + (suggestion(name, known) or f" (known: {', '.join(known)})"))
+        raise LookupError(
+            f"unknown {kind} '{name}'"
+            + (suggestion(name, known) or f" (known: {', '.join(known)})")
+        )
     return _import(kind, name)
 
 
@@ -71,7 +86,9 @@ def _import(kind: Kind, name: str) -> Component:
     module_name, _, class_name = name.partition(":")
     module = imported(f"{kind} '{name}'", lambda: importlib.import_module(module_name))
     if class_name not in vars(module):
-        raise LookupError(f"module '{module_name}' has no '{class_name}'{suggestion(class_name, vars(module))}")
+        raise LookupError(
+            f"module '{module_name}' has no '{class_name}'{suggestion(class_name, vars(module))}"
+        )
     return _checked(kind, name, vars(module)[class_name])
 
 
@@ -88,13 +105,21 @@ def imported(what: str, load: Callable[[], Any]) -> Any:
         if isinstance(error, ImportError):
             raise LookupError(f"cannot import {what}: {reason}") from error
         last = traceback.extract_tb(error.__traceback__)[-1]
-        place = "" if isinstance(error, SyntaxError) else f" ({last.filename}:{last.lineno})"
-        raise LookupError(f"cannot import {what}: {type(error).__name__}: {reason}{place}") from error
+        place = (
+            ""
+            if isinstance(error, SyntaxError)
+            else f" ({last.filename}:{last.lineno})"
+        )
+        raise LookupError(
+            f"cannot import {what}: {type(error).__name__}: {reason}{place}"
+        ) from error
 
 
 def _checked(kind: Kind, name: str, loaded: Any) -> Component:
     """The class, if it is what it is named as: a subclass of its protocol that leaves nothing abstract."""
-    from marl_core import protocols  # late, with torch: `marl --help` needs the registry alone
+    from marl_core import (
+        protocols,
+    )  # late, with torch: `marl --help` needs the registry alone
 
     protocol: type = {
         "environment": protocols.Environment,
@@ -102,12 +127,22 @@ def _checked(kind: Kind, name: str, loaded: Any) -> Component:
         "exploration": protocols.ExplorationStrategy,
     }[kind]
     if not (inspect.isclass(loaded) and protocol in loaded.__mro__):
-        raise LookupError(f"'{name}' is no {kind}: it is no subclass of {protocol.__name__}")
+        raise LookupError(
+            f"'{name}' is no {kind}: it is no subclass of {protocol.__name__}"
+        )
     config = getattr(loaded, "Config", None)
     if not (inspect.isclass(config) and issubclass(config, _BASES[kind])):
-        raise LookupError(f"'{name}' is no {kind}: it needs an attribute Config, a subclass of {_BASES[kind].__name__}")
-    missing = [part for part in dir(loaded) if getattr(getattr(loaded, part, None), "__isabstractmethod__", False)]
-    if kind == "host" and not isinstance(getattr(loaded, "needs", None), protocols.HostNeeds):
+        raise LookupError(
+            f"'{name}' is no {kind}: it needs an attribute Config, a subclass of {_BASES[kind].__name__}"
+        )
+    missing = [
+        part
+        for part in dir(loaded)
+        if getattr(getattr(loaded, part, None), "__isabstractmethod__", False)
+    ]
+    if kind == "host" and not isinstance(
+        getattr(loaded, "needs", None), protocols.HostNeeds
+    ):
         missing.append("needs")
     if missing:
         raise LookupError(f"'{name}' is no whole {kind}: it lacks {', '.join(missing)}")

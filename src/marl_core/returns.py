@@ -26,11 +26,15 @@ def generalised_advantages(
     for t in range(steps - 1, -1, -1):
         following = last_values
         if t + 1 < steps:
-            following = torch.where(valid[t + 1].unsqueeze(-1), values[t + 1], last_values)
+            following = torch.where(
+                valid[t + 1].unsqueeze(-1), values[t + 1], last_values
+            )
         discount = gamma * (~terminated[t]).unsqueeze(-1).to(values.dtype)
         delta = reward[t] + discount * following - values[t]
         # Behind its last step a game's advantage is 0, so that it adds nothing to the step before.
-        advantage = torch.where(valid[t].unsqueeze(-1), delta + gamma * lam * advantage, 0.0)
+        advantage = torch.where(
+            valid[t].unsqueeze(-1), delta + gamma * lam * advantage, 0.0
+        )
         out[t] = advantage
     return out
 
@@ -53,9 +57,15 @@ def td_lambda_returns(
     """
     goes_on = torch.cat([valid[1:], torch.zeros_like(valid[:1])])
     discount = gamma * (valid & ~terminated).to(next_values.dtype)
-    to_come = discount * goes_on * lam  # of G_{t+1}; what is left of the discount is on V_{t+1}
-    at_once = torch.where(valid, reward, 0.0) + (discount - to_come) * torch.where(discount > 0, next_values, 0.0)
+    to_come = (
+        discount * goes_on * lam
+    )  # of G_{t+1}; what is left of the discount is on V_{t+1}
+    at_once = torch.where(valid, reward, 0.0) + (discount - to_come) * torch.where(
+        discount > 0, next_values, 0.0
+    )
     returns = [at_once[-1]]
-    for now, following in zip(reversed(at_once[:-1].unbind()), reversed(to_come[:-1].unbind()), strict=True):
+    for now, following in zip(
+        reversed(at_once[:-1].unbind()), reversed(to_come[:-1].unbind()), strict=True
+    ):
         returns.append(torch.addcmul(now, following, returns[-1]))
     return torch.stack(returns[::-1])

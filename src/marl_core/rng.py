@@ -16,12 +16,16 @@ from torch import Tensor
 
 def seed_for(seed: int, *path: str | int) -> int:
     """A 63-bit seed for the purpose that ``path`` names; different paths give independent streams."""
-    keys = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in path]
+    keys = [
+        zlib.crc32(part.encode()) if isinstance(part, str) else part for part in path
+    ]
     low, high = np.random.SeedSequence(entropy=seed, spawn_key=keys).generate_state(2)
     return int(low) | (int(high) & 0x7FFFFFFF) << 32
 
 
-def generator(device: torch.device | str, seed: int, *path: str | int) -> torch.Generator:
+def generator(
+    device: torch.device | str, seed: int, *path: str | int
+) -> torch.Generator:
     """A fresh generator on ``device`` for the purpose that ``path`` names."""
     return torch.Generator(device=device).manual_seed(seed_for(seed, *path))
 

@@ -29,7 +29,10 @@ class TensorBatch:
         """The batch with ``function`` applied to every tensor that is there."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
         return type(self)(
-            **{name: function(value) if isinstance(value, Tensor) else value for name, value in values.items()}
+            **{
+                name: function(value) if isinstance(value, Tensor) else value
+                for name, value in values.items()
+            }
         )
 
     @classmethod
@@ -38,7 +41,9 @@ class TensorBatch:
         first = {f.name: getattr(batches[0], f.name) for f in fields(cls)}  # type: ignore[arg-type]
         return cls(
             **{
-                name: torch.stack([getattr(batch, name) for batch in batches]) if isinstance(value, Tensor) else value
+                name: torch.stack([getattr(batch, name) for batch in batches])
+                if isinstance(value, Tensor)
+                else value
                 for name, value in first.items()
             }
         )
@@ -49,7 +54,9 @@ class TensorBatch:
         first = {f.name: getattr(batches[0], f.name) for f in fields(cls)}  # type: ignore[arg-type]
         return cls(
             **{
-                name: torch.cat([getattr(batch, name) for batch in batches]) if isinstance(value, Tensor) else value
+                name: torch.cat([getattr(batch, name) for batch in batches])
+                if isinstance(value, Tensor)
+                else value
                 for name, value in first.items()
             }
         )
@@ -111,7 +118,11 @@ class Observation(TensorBatch):
         """
         if self.action_mask is None:
             return None
-        mask = self.action_mask if self.alive is None else self.action_mask & self.alive.unsqueeze(-1)
+        mask = (
+            self.action_mask
+            if self.alive is None
+            else self.action_mask & self.alive.unsqueeze(-1)
+        )
         no_op = torch.zeros_like(mask)
         no_op[..., NO_OP] = True
         return torch.where(mask.any(-1, keepdim=True), mask, no_op)
@@ -201,11 +212,19 @@ class Rollout:
     def acting(self) -> Bool[Tensor, "T E N"]:
         """Which samples are of a living agent in a game that is on."""
         valid = self.valid.unsqueeze(-1)
-        return valid.expand_as(self.actions) if self.observations.alive is None else valid & self.observations.alive
+        return (
+            valid.expand_as(self.actions)
+            if self.observations.alive is None
+            else valid & self.observations.alive
+        )
 
     def rows(self) -> Observation:
         """What a memoryless network has to be evaluated on: the M distinct situations, or else all T*E samples."""
-        return self.observations.map(lambda x: x.flatten(0, 1)) if self.table is None else self.table
+        return (
+            self.observations.map(lambda x: x.flatten(0, 1))
+            if self.table is None
+            else self.table
+        )
 
     def map_steps(
         self,
@@ -216,14 +235,18 @@ class Rollout:
     ) -> Rollout:
         """The rollout with ``function`` applied to all that has the axes T E, which may change them both."""
         steps: dict[str, Any] = {
-            name: function(value) for name, value in vars(self).items() if isinstance(value, Tensor) and name != "valid"
+            name: function(value)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor) and name != "valid"
         }
         return replace(
             self,
             **steps,
             valid=valid,
             observations=self.observations.map(function),
-            memory=None if self.memory is None else {name: function(value) for name, value in self.memory.items()},
+            memory=None
+            if self.memory is None
+            else {name: function(value) for name, value in self.memory.items()},
             last_observation=last_observation,
             last_memory=last_memory,
         )
@@ -241,9 +264,12 @@ class Rollout:
         if self.table is None:
             return self
         observations, last = (
-            replace(seen.look_up(self.table), situation=None) for seen in (self.observations, self.last_observation)
+            replace(seen.look_up(self.table), situation=None)
+            for seen in (self.observations, self.last_observation)
         )
-        return replace(self, observations=observations, last_observation=last, table=None)
+        return replace(
+            self, observations=observations, last_observation=last, table=None
+        )
 
     def spread(self, values: Tensor) -> Tensor:
         """Per-row results ``[rows, N, ...]`` (of ``rows()``) brought to the samples ``[T, E, N, ...]``."""

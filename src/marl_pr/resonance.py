@@ -47,7 +47,9 @@ def corrected_policy(
     return torch.where(eta > 0, scaled.scatter(-1, greedy, corrected), individual)
 
 
-def resonate(individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float) -> JointPolicy:
+def resonate(
+    individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float
+) -> JointPolicy:
     """The resonant joint policy pi' of Eq. 11: a team-wide coin between Eq. 13 and Eq. 15.
 
     Args:
@@ -55,7 +57,9 @@ def resonate(individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min:
         eta: resonance probability in [0, 1).
         p_min: least probability of the greedy action when not resonated, in [0, 1).
     """
-    resonated = torch.zeros_like(individual).scatter(-1, greedy_actions(individual).unsqueeze(-1), 1.0)
+    resonated = torch.zeros_like(individual).scatter(
+        -1, greedy_actions(individual).unsqueeze(-1), 1.0
+    )
     components = torch.stack([corrected_policy(individual, eta, p_min), resonated])
     return JointPolicy(individual, components, coin_weights(eta))
 
@@ -65,6 +69,8 @@ def coin_weights(eta: Float[Tensor, ""]) -> Float[Tensor, "2"]:
     return torch.stack([1 - eta, eta])
 
 
-def clamp_acts(individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float) -> Bool[Tensor, "*B N"]:
+def clamp_acts(
+    individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float
+) -> Bool[Tensor, "*B N"]:
     """Where Eq. 18 departs from Eq. 17, so that Eq. 16 no longer holds: (pi_i(u*) - eta)/(1 - eta) < p_min."""
     return (eta > 0) & ((individual.amax(-1) - eta) / (1 - eta) < p_min)

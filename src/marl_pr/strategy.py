@@ -22,14 +22,29 @@ from marl_pr.schedule import resonance_probability
 class PolicyResonanceConfig(WrappingExplorationConfig):
     """Settings of policy resonance. The paper's defaults, but for ``p_min``: the authors' demonstration's."""
 
-    eta_max: float = Field(default=0.75, ge=0, lt=1, description="Greatest resonance probability (Section 6.1).")
-    ramp_episodes: int = Field(
-        default=50_000, ge=0, description="M_pr: episodes of the stage in which eta rises from 0 to eta_max."
+    eta_max: float = Field(
+        default=0.75,
+        ge=0,
+        lt=1,
+        description="Greatest resonance probability (Section 6.1).",
     )
-    p_min: float = Field(default=0.2, ge=0, lt=1, description="p_min of Eq. 18. The paper bounds it by 1/n_k.")
-    level: Literal["episode", "step"] = Field(default="episode", description="How long the team's coin holds (Fig. 2).")
+    ramp_episodes: int = Field(
+        default=50_000,
+        ge=0,
+        description="M_pr: episodes of the stage in which eta rises from 0 to eta_max.",
+    )
+    p_min: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        description="p_min of Eq. 18. The paper bounds it by 1/n_k.",
+    )
+    level: Literal["episode", "step"] = Field(
+        default="episode", description="How long the team's coin holds (Fig. 2)."
+    )
     variant: Literal["pr", "pr_fast"] = Field(
-        default="pr", description="pr_fast: body of the policy network frozen, a copy of its head for each agent."
+        default="pr",
+        description="pr_fast: body of the policy network frozen, a copy of its head for each agent.",
     )
 
 
@@ -41,7 +56,9 @@ class PolicyResonance(ExplorationStrategy):
 
     def __init__(self, config: PolicyResonanceConfig) -> None:
         if config.individual is None:
-            raise UserError("policy_resonance needs an 'individual' exploration to wrap")
+            raise UserError(
+                "policy_resonance needs an 'individual' exploration to wrap"
+            )
         self.config = config
         self.individual: ExplorationStrategy = build("exploration", config.individual)
 
@@ -55,26 +72,40 @@ class PolicyResonance(ExplorationStrategy):
         """Algorithm 1: line 5 for each episode, or moved to line 7 for each step."""
         return self.config.level == "step" or self.individual.redraw_every_step
 
-    def eta(self, progress: Progress, device: torch.device | str = "cpu") -> Float[Tensor, ""]:
+    def eta(
+        self, progress: Progress, device: torch.device | str = "cpu"
+    ) -> Float[Tensor, ""]:
         """The resonance probability now."""
-        value = resonance_probability(progress.stage_episodes, self.config.eta_max, self.config.ramp_episodes)
+        value = resonance_probability(
+            progress.stage_episodes, self.config.eta_max, self.config.ramp_episodes
+        )
         return torch.tensor(value, dtype=torch.float32, device=device)
 
     def log_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
         """The wrapped strategy's: resonance leaves the raw policy as it is."""
         return self.individual.log_policy(scores, legal, progress)
 
     def joint_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> JointPolicy:
         """Eq. 11 over the wrapped individual policy."""
         return resonate(
-            self.log_policy(scores, legal, progress).exp(), self.eta(progress, scores.device), self.config.p_min
+            self.log_policy(scores, legal, progress).exp(),
+            self.eta(progress, scores.device),
+            self.config.p_min,
         )
 
-    def component_weights(self, progress: Progress, device: torch.device | str = "cpu") -> Float[Tensor, "C"]:
+    def component_weights(
+        self, progress: Progress, device: torch.device | str = "cpu"
+    ) -> Float[Tensor, "C"]:
         """P(not resonated), P(resonated)."""
         return coin_weights(self.eta(progress, device))
 

@@ -9,7 +9,12 @@ import typer
 from marl_core.errors import UserError
 
 #: How torch begins to say that there is not the memory for a tensor, or could never be.
-_TOO_LARGE = ("can't allocate memory", "out of memory", "integer multiplication overflow", "Storage size calculation")
+_TOO_LARGE = (
+    "can't allocate memory",
+    "out of memory",
+    "integer multiplication overflow",
+    "Storage size calculation",
+)
 
 
 def main() -> None:
@@ -21,9 +26,13 @@ def main() -> None:
     except UserError as error:
         fail(str(error))
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in _TOO_LARGE):
+        if not isinstance(error, MemoryError) and not any(
+            sign in str(error) for sign in _TOO_LARGE
+        ):
             raise
-        fail(f"not enough memory for a run of this size: {(str(error) or 'MemoryError').splitlines()[0]}")
+        fail(
+            f"not enough memory for a run of this size: {(str(error) or 'MemoryError').splitlines()[0]}"
+        )
     except OSError as error:
         if error.filename is None:
             raise

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from marl_core.evaluation.statistics import Interval
     from marl_core.runs.folder import RunFolder
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's YAML file.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over what the file says.")]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The run's YAML file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="dotted.key=value, over what the file says."),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
@@ -43,7 +48,11 @@ def build_app() -> typer.Typer:
     app.command()(report)
     app.command(name="list")(list_components)
     app.add_typer(_config_app(), name="config")
-    taken = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    taken = {
+        command.name or command.callback.__name__
+        for command in app.registered_commands
+        if command.callback
+    }
     for name, entry in sorted(commands().items()):
         if name not in {*taken, "config"}:
             app.command(name=name)(_contributed(name, entry))
@@ -55,7 +64,9 @@ def _contributed(name: str, entry: EntryPoint) -> Callable[..., Any]:
     from marl_core.registry import imported
 
     try:
-        command: Callable[..., Any] = imported(f"the command '{name}' ({entry.value})", entry.load)
+        command: Callable[..., Any] = imported(
+            f"the command '{name}' ({entry.value})", entry.load
+        )
     except LookupError as error:
         reason = str(error.args[0])
 
@@ -70,7 +81,10 @@ def _contributed(name: str, entry: EntryPoint) -> Callable[..., Any]:
 def train(
     config: ConfigOption,
     overrides: SetOption = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Where the run goes; by default runs/NAME-seedS.")] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where the run goes; by default runs/NAME-seedS."),
+    ] = None,
 ) -> None:
     """Train by a config, from the start."""
     from marl_core.config.yaml_file import RunFile
@@ -102,10 +116,15 @@ def _train(folder: RunFolder) -> None:
 
     run = folder.load_config()
     try:
-        with run_lock(folder.path) if rank() == 0 else nullcontext():  # it speaks for all
+        with (
+            run_lock(folder.path) if rank() == 0 else nullcontext()
+        ):  # it speaks for all
             result = train(run, folder)
     except KeyboardInterrupt:
-        typer.echo(f"marl: interrupted; `marl resume {folder.path}` goes on from the newest checkpoint", err=True)
+        typer.echo(
+            f"marl: interrupted; `marl resume {folder.path}` goes on from the newest checkpoint",
+            err=True,
+        )
         raise
     if result is not None:
         _print_evaluation(result)
@@ -124,8 +143,12 @@ def _run_path(config: Path, seed: int, run_dir: Path | None) -> Path:
 
 def evaluate_run(
     run: RunArgument,
-    episodes: Annotated[int, typer.Option(min=2, help="Test episodes, greedy and sampled each.")] = 192,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    episodes: Annotated[
+        int, typer.Option(min=2, help="Test episodes, greedy and sampled each.")
+    ] = 192,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output.")
+    ] = False,
 ) -> None:
     """Evaluate a run's newest policy: greedy and sampled, beside the exact value, without resonance."""
     from marl_core.evaluation.evaluate import evaluate
@@ -141,7 +164,9 @@ def evaluate_run(
 
 
 def _print_evaluation(result: Evaluation) -> None:
-    table = Table(title=f"{result.episodes} test episodes, without resonance (95 % intervals)")
+    table = Table(
+        title=f"{result.episodes} test episodes, without resonance (95 % intervals)"
+    )
     for column in ("", "exact (greedy)", "greedy", "sampled"):
         table.add_column(column, justify="right")
 
@@ -156,14 +181,25 @@ def _print_evaluation(result: Evaluation) -> None:
 
 def render(
     run: RunArgument,
-    out: Annotated[Path, typer.Option(help="The file to write: .html, .png, .svg, .pdf, .gif or .mp4.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The file to write: .html, .png, .svg, .pdf, .gif or .mp4."),
+    ],
     mode: Annotated[
         Literal["greedy", "sampled", "training"],
-        typer.Option(help="Everybody greedily; everybody by chance; or coupled as in training."),
+        typer.Option(
+            help="Everybody greedily; everybody by chance; or coupled as in training."
+        ),
     ] = "greedy",
     seed: Annotated[int, typer.Option(min=0, help="Which episode.")] = 0,
-    step: Annotated[int | None, typer.Option(min=0, help="Of one picture: which; by default a telling one.")] = None,
-    fps: Annotated[int | None, typer.Option(min=1, max=100, help="Of a film: pictures a second (10).")] = None,
+    step: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of one picture: which; by default a telling one."),
+    ] = None,
+    fps: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Of a film: pictures a second (10)."),
+    ] = None,
 ) -> None:
     """Watch an episode of a run's newest policy: as a page, a picture or a film."""
     from marl_core.rendering.render import render_run
@@ -174,13 +210,25 @@ def render(
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Run folders, of one or more experiments.")],
-    out: Annotated[Path, typer.Option(help="The figure to write; its ending says the format.")] = Path(
-        "learning_curve.png"
-    ),
-    metric: Annotated[str | None, typer.Option(help="What to compare by, if not the return, as sampled/C1.")] = None,
-    tidy: Annotated[Path | None, typer.Option(help="Write every value to this CSV file too.")] = None,
-    marl_eval: Annotated[Path | None, typer.Option(help="Write a JSON file for marl-eval too.")] = None,
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUNS...", help="Run folders, of one or more experiments."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The figure to write; its ending says the format.")
+    ] = Path("learning_curve.png"),
+    metric: Annotated[
+        str | None,
+        typer.Option(help="What to compare by, if not the return, as sampled/C1."),
+    ] = None,
+    tidy: Annotated[
+        Path | None, typer.Option(help="Write every value to this CSV file too.")
+    ] = None,
+    marl_eval: Annotated[
+        Path | None, typer.Option(help="Write a JSON file for marl-eval too.")
+    ] = None,
 ) -> None:
     """Draw learning curves and tell what runs came to: runs that differ in the seed alone are one experiment."""
     from marl_core.reports.report import report_on

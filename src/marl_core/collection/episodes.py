@@ -46,7 +46,9 @@ class Play:
         max_steps: after so many steps every game has ended.
     """
 
-    def __init__(self, observation: Observation, memory: Memory, episodes: int, max_steps: int) -> None:
+    def __init__(
+        self, observation: Observation, memory: Memory, episodes: int, max_steps: int
+    ) -> None:
         self.observation, self.memory, self._max_steps = observation, memory, max_steps
         self.steps: list[Step] = []
         games, device = games_of(observation), _device_of(observation)
@@ -59,15 +61,33 @@ class Play:
         self._ends: list[_Ends] = []
 
     def advance(
-        self, actions: Tensor, component: Tensor, memory: Memory, result: StepResult, observation: Observation
+        self,
+        actions: Tensor,
+        component: Tensor,
+        memory: Memory,
+        result: StepResult,
+        observation: Observation,
     ) -> None:
         """Take in what a step has brought. ``memory`` and ``observation`` are those of the next step."""
         on = self._on
-        self.steps.append(Step(self.observation, self.memory, actions, component, on, self._episode, self._age, result))
+        self.steps.append(
+            Step(
+                self.observation,
+                self.memory,
+                actions,
+                component,
+                on,
+                self._episode,
+                self._age,
+                result,
+            )
+        )
         self._last = _where(on, observation, self._last)
         self._last_memory = _where_each(on, memory, self._last_memory)
         self._age = self._age + 1
-        self._ended = on & (result.terminated | result.truncated | (self._age >= self._max_steps))
+        self._ended = on & (
+            result.terminated | result.truncated | (self._age >= self._max_steps)
+        )
         self._on = on & ~self._ended
         self.observation, self.memory = observation, memory
 
@@ -89,7 +109,9 @@ class Play:
         missing = self._episodes - self._begun
         return self._ended & (self._ended.cumsum(0) <= missing) if missing else None
 
-    def begin_again(self, again: Bool[Tensor, "E"], observation: Observation, memory: Memory) -> None:
+    def begin_again(
+        self, again: Bool[Tensor, "E"], observation: Observation, memory: Memory
+    ) -> None:
         """Begin new episodes in the games ``again``.
 
         Args:
@@ -97,16 +119,25 @@ class Play:
             memory: the host's initial memory.
         """
         self._ends.append(self._ends_of(again))
-        self.observation, self._last = observation, _where(again, observation, self._last)
+        self.observation, self._last = (
+            observation,
+            _where(again, observation, self._last),
+        )
         self.memory = _where_each(again, memory, self.memory)
         self._last_memory = _where_each(again, memory, self._last_memory)
-        self._episode = torch.where(again, self._begun + again.cumsum(0) - 1, self._episode)
+        self._episode = torch.where(
+            again, self._begun + again.cumsum(0) - 1, self._episode
+        )
         self._age = self._age.masked_fill(again, 0)
         self._on, self._begun = self._on | again, self._begun + int(again.sum())
 
     def _ends_of(self, games: Tensor) -> _Ends:
         rows = games.nonzero().squeeze(-1)
-        return _Ends(self._episode[rows], self._last.map(lambda x: x[rows]), _select(self._last_memory, rows))
+        return _Ends(
+            self._episode[rows],
+            self._last.map(lambda x: x[rows]),
+            _select(self._last_memory, rows),
+        )
 
     def rollout(self, progress: Progress, table: Observation | None) -> Rollout:
         """All episodes, each from its first step, in the order in which they began."""
@@ -126,31 +157,47 @@ def games_of(observation: Observation) -> int:
 
 
 def _device_of(observation: Observation) -> torch.device:
-    return next(value.device for value in vars(observation).values() if value is not None)
+    return next(
+        value.device for value in vars(observation).values() if value is not None
+    )
 
 
 def _stacked(
-    steps: list[Step], last: Observation, last_memory: Memory, progress: Progress, table: Observation | None
+    steps: list[Step],
+    last: Observation,
+    last_memory: Memory,
+    progress: Progress,
+    table: Observation | None,
 ) -> Rollout:
     """The steps one after another, game by game."""
     results = [step.result for step in steps]
     actions = torch.stack([step.actions for step in steps])
     team = torch.stack([result.team_reward for result in results])
-    individual = [result.individual_reward for result in results if result.individual_reward is not None]
+    individual = [
+        result.individual_reward
+        for result in results
+        if result.individual_reward is not None
+    ]
     levels = [result.level for result in results if result.level is not None]
     won = [result.won for result in results if result.won is not None]
     return Rollout(
         observations=Observation.stack([step.observation for step in steps]),
         last_observation=last,
         actions=actions,
-        reward=torch.stack(individual) if individual else team.unsqueeze(-1).expand(actions.shape),
+        reward=torch.stack(individual)
+        if individual
+        else team.unsqueeze(-1).expand(actions.shape),
         team_reward=team,
         terminated=torch.stack([result.terminated for result in results]),
         truncated=torch.stack([result.truncated for result in results]),
         valid=torch.stack([step.on for step in steps]),
         component=torch.stack([step.component for step in steps]),
         progress=progress,
-        memory={name: torch.stack([s.memory[name] for s in steps]) for name in steps[0].memory} or None,
+        memory={
+            name: torch.stack([s.memory[name] for s in steps])
+            for name in steps[0].memory
+        }
+        or None,
         last_memory=last_memory or None,
         level=torch.stack(levels) if levels else None,
         won=torch.stack(won) if won else None,
@@ -158,24 +205,39 @@ def _stacked(
     )
 
 
-def _by_episode(rollout: Rollout, steps: list[Step], ends: list[_Ends], episodes: int) -> Rollout:
+def _by_episode(
+    rollout: Rollout, steps: list[Step], ends: list[_Ends], episodes: int
+) -> Rollout:
     """A rollout of games that were started anew, with a column for each episode in place of each game."""
     on = rollout.valid
-    episode, age = (torch.stack([getattr(step, name) for step in steps])[on] for name in ("episode", "age"))
+    episode, age = (
+        torch.stack([getattr(step, name) for step in steps])[on]
+        for name in ("episode", "age")
+    )
     # Where in the flattened steps and games each step of each episode is; 0 in the padding.
-    place = torch.zeros(int(age.max()) + 1, episodes, dtype=torch.int64, device=on.device)
+    place = torch.zeros(
+        int(age.max()) + 1, episodes, dtype=torch.int64, device=on.device
+    )
     place[age, episode] = on.flatten().nonzero().squeeze(-1)
     valid = torch.zeros_like(place, dtype=torch.bool)
     valid[age, episode] = True
 
     def packed(value: Tensor) -> Tensor:
-        return value.flatten(0, 1).index_select(0, place.flatten()).unflatten(0, place.shape)
+        return (
+            value.flatten(0, 1)
+            .index_select(0, place.flatten())
+            .unflatten(0, place.shape)
+        )
 
     order = torch.cat([end.episode for end in ends]).argsort()
     last = Observation.concatenate([end.observation for end in ends])
     names = ends[0].memory
-    last_memory = {name: torch.cat([end.memory[name] for end in ends])[order] for name in names}
-    return rollout.map_steps(packed, valid, last.map(lambda x: x[order]), last_memory or None)
+    last_memory = {
+        name: torch.cat([end.memory[name] for end in ends])[order] for name in names
+    }
+    return rollout.map_steps(
+        packed, valid, last.map(lambda x: x[order]), last_memory or None
+    )
 
 
 def _select(memory: Memory, rows: Tensor) -> Memory:
@@ -185,7 +247,9 @@ def _select(memory: Memory, rows: Tensor) -> Memory:
 def _where(mask: Tensor, new: Observation, old: Observation) -> Observation:
     """Each game's entry from ``new`` where the mask is set, else from ``old``."""
     merged = {
-        name: _where_tensor(mask, value, getattr(old, name)) if isinstance(value, Tensor) else None
+        name: _where_tensor(mask, value, getattr(old, name))
+        if isinstance(value, Tensor)
+        else None
         for name, value in vars(new).items()
     }
     return Observation(**merged)

@@ -43,34 +43,54 @@ class Replay:
         games = rollout.actions.shape[1]
         kept = min(games, self._capacity)
         if not self._stored:
-            self._stored = {name: self._room(name, value) for name, value in episodes.items()}
+            self._stored = {
+                name: self._room(name, value) for name, value in episodes.items()
+            }
         device = rollout.actions.device
         slots = (self._next + torch.arange(kept, device=device)) % self._capacity
         for name, value in episodes.items():
-            self._stored[name].index_copy_(0, slots, value[games - kept :].to(self._stored[name].dtype))
+            self._stored[name].index_copy_(
+                0, slots, value[games - kept :].to(self._stored[name].dtype)
+            )
         self._next = (self._next + kept) % self._capacity
         self._size = min(self._size + kept, self._capacity)
 
-    def sample(self, episodes: int, generator: torch.Generator, progress: Progress) -> Rollout | None:
+    def sample(
+        self, episodes: int, generator: torch.Generator, progress: Progress
+    ) -> Rollout | None:
         """``episodes`` different ones, each as likely as any other; None where there are not as many yet."""
         if self._size < episodes:
             return None
-        chosen = torch.randperm(self._size, generator=generator, device=generator.device)[:episodes]
-        drawn = {name: _widened(value.index_select(0, chosen)) for name, value in self._stored.items()}
+        chosen = torch.randperm(
+            self._size, generator=generator, device=generator.device
+        )[:episodes]
+        drawn = {
+            name: _widened(value.index_select(0, chosen))
+            for name, value in self._stored.items()
+        }
         return _rollout(drawn, self._spec.fixed_length, self._table, progress)
 
     def state_dict(self) -> dict[str, Any]:
         """The episodes, and where the next one goes."""
         # Copied: of a part of a tensor, a file would hold the whole, empty room and all.
-        stored = {name: value[: self._size].clone() for name, value in self._stored.items()}
+        stored = {
+            name: value[: self._size].clone() for name, value in self._stored.items()
+        }
         return {"stored": stored, "next": self._next}
 
-    def load_state_dict(self, state: Mapping[str, Any], device: torch.device | str, table: Observation | None) -> None:
+    def load_state_dict(
+        self,
+        state: Mapping[str, Any],
+        device: torch.device | str,
+        table: Observation | None,
+    ) -> None:
         """Continue where ``state_dict`` was taken. ``table``: the environment's, if it is used."""
         self._table, self._next, self._size, self._stored = table, state["next"], 0, {}
         for name, value in state["stored"].items():
             self._size = value.shape[0]
-            self._stored[name] = torch.zeros((self._capacity, *value.shape[1:]), dtype=value.dtype, device=device)
+            self._stored[name] = torch.zeros(
+                (self._capacity, *value.shape[1:]), dtype=value.dtype, device=device
+            )
             self._stored[name][: self._size] = value.to(device)
 
     def _room(self, name: str, value: Tensor) -> Tensor:
@@ -78,9 +98,21 @@ class Replay:
         if dtype == torch.int64:
             spec = self._spec
             # Which components a strategy has, the environment's spec does not say.
-            bound = 2**31 if name == "component" else max(spec.actions, spec.situations or 0, len(spec.levels))
-            dtype = torch.uint8 if bound <= 256 else torch.int16 if bound <= 2**15 else torch.int32
-        return torch.zeros((self._capacity, *value.shape[1:]), dtype=dtype, device=value.device)
+            bound = (
+                2**31
+                if name == "component"
+                else max(spec.actions, spec.situations or 0, len(spec.levels))
+            )
+            dtype = (
+                torch.uint8
+                if bound <= 256
+                else torch.int16
+                if bound <= 2**15
+                else torch.int32
+            )
+        return torch.zeros(
+            (self._capacity, *value.shape[1:]), dtype=dtype, device=value.device
+        )
 
 
 def _by_episode(rollout: Rollout, spec: EnvironmentSpec) -> dict[str, Tensor]:
@@ -95,7 +127,9 @@ def _by_episode(rollout: Rollout, spec: EnvironmentSpec) -> dict[str, Tensor]:
             found[f"{_LAST}.{name}"] = value
     for field in fields(rollout):
         value = getattr(rollout, field.name)
-        if isinstance(value, Tensor) and (field.name != "reward" or spec.individual_reward):
+        if isinstance(value, Tensor) and (
+            field.name != "reward" or spec.individual_reward
+        ):
             found[field.name] = _padded(value, steps)
     return found
 
@@ -105,14 +139,29 @@ def _padded(value: Tensor, steps: int) -> Tensor:
     missing = steps - by_episode.shape[1]
     if missing == 0:
         return by_episode
-    return torch.cat([by_episode, by_episode.new_zeros(by_episode.shape[0], missing, *by_episode.shape[2:])], 1)
+    return torch.cat(
+        [
+            by_episode,
+            by_episode.new_zeros(by_episode.shape[0], missing, *by_episode.shape[2:]),
+        ],
+        1,
+    )
 
 
 def _widened(value: Tensor) -> Tensor:
-    return value.long() if value.dtype in (torch.uint8, torch.int16, torch.int32) else value
+    return (
+        value.long()
+        if value.dtype in (torch.uint8, torch.int16, torch.int32)
+        else value
+    )
 
 
-def _rollout(drawn: Mapping[str, Tensor], fixed_length: bool, table: Observation | None, progress: Progress) -> Rollout:
+def _rollout(
+    drawn: Mapping[str, Tensor],
+    fixed_length: bool,
+    table: Observation | None,
+    progress: Progress,
+) -> Rollout:
     steps = drawn["valid"].shape[1]
     if not fixed_length:
         steps = int(drawn["valid"].sum(1).max())
@@ -126,7 +175,9 @@ def _rollout(drawn: Mapping[str, Tensor], fixed_length: bool, table: Observation
             seen[owner][part] = value[:, :steps].transpose(0, 1)
         else:
             own[name] = value[:, :steps].transpose(0, 1)
-    own.setdefault("reward", own["team_reward"].unsqueeze(-1).expand(own["actions"].shape))
+    own.setdefault(
+        "reward", own["team_reward"].unsqueeze(-1).expand(own["actions"].shape)
+    )
     return Rollout(
         observations=Observation(**seen[_OBSERVATIONS]),
         last_observation=Observation(**seen[_LAST]),

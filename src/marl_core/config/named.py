@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
 
@@ -18,7 +25,9 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 class StrictModel(BaseModel):
     """Frozen; unknown keys are refused; defaults are validated too."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class ComponentConfig(StrictModel):
@@ -47,12 +56,16 @@ def mistake(message: str, *location: str | int) -> PydanticCustomError:
         location: the part, seen from the model: ``"levels", 0, "action"``.
     """
     nested = [{"loc": location, "type": "mistake", "msg": message, "input": None}]
-    return PydanticCustomError("nested", "{message}", {"message": message, "nested": nested})
+    return PydanticCustomError(
+        "nested", "{message}", {"message": message, "nested": nested}
+    )
 
 
 def validate_strictly(model: type[AnyModel], data: Any) -> AnyModel:
     """Validate what a file says by JSON's rules: ``true`` is no number, ``"3"`` neither, and a list makes a tuple."""
-    return model.model_validate_json(to_json(data, inf_nan_mode="constants", fallback=str), strict=True)
+    return model.model_validate_json(
+        to_json(data, inf_nan_mode="constants", fallback=str), strict=True
+    )
 
 
 class Named:
@@ -69,11 +82,19 @@ class Named:
             return value
         known = ", ".join(names(self.kind))
         if not isinstance(value, dict):
-            hint = f"; did you mean {{name: {value}}}?" if isinstance(value, str) else ""
-            raise PydanticCustomError("component", "a mapping with a 'name' is expected{hint}", {"hint": hint})
+            hint = (
+                f"; did you mean {{name: {value}}}?" if isinstance(value, str) else ""
+            )
+            raise PydanticCustomError(
+                "component", "a mapping with a 'name' is expected{hint}", {"hint": hint}
+            )
         if "name" not in value:
             context = {"kind": self.kind, "known": known}
-            raise PydanticCustomError("component", "'name' is missing: which {kind}? (known: {known})", context)
+            raise PydanticCustomError(
+                "component",
+                "'name' is missing: which {kind}? (known: {known})",
+                context,
+            )
         try:
             config_class = find(self.kind, value["name"]).Config
         except LookupError as error:
@@ -81,10 +102,16 @@ class Named:
         try:
             return validate_strictly(config_class, value)
         except ValidationError as error:
-            nested = {"nested": error.errors(include_url=False), "model": config_class, "message": str(error)}
+            nested = {
+                "nested": error.errors(include_url=False),
+                "model": config_class,
+                "message": str(error),
+            }
             raise PydanticCustomError("nested", "{message}", nested) from None
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             self.validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
@@ -92,6 +119,8 @@ class Named:
             ),
         )
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         # What is registered is not pydantic's to know: `run_schema` puts a reference here.
         return {COMPONENT: self.kind}

@@ -23,12 +23,16 @@ class Mistake:
     message: str
 
 
-def mistakes(error: ValidationError, model: type[BaseModel], data: Any) -> list[Mistake]:
+def mistakes(
+    error: ValidationError, model: type[BaseModel], data: Any
+) -> list[Mistake]:
     """Each thing that is wrong with ``data``, which ``model`` refused."""
     return list(_mistakes(error.errors(include_url=False), model, data, ()))
 
 
-def _mistakes(errors: Sequence[Any], model: type[BaseModel], data: Any, prefix: Location) -> Iterator[Mistake]:
+def _mistakes(
+    errors: Sequence[Any], model: type[BaseModel], data: Any, prefix: Location
+) -> Iterator[Mistake]:
     for error in errors:
         if _follows_from_another(error, errors, model):
             continue
@@ -37,7 +41,9 @@ def _mistakes(errors: Sequence[Any], model: type[BaseModel], data: Any, prefix: 
         location = prefix + keys
         if "nested" in context:
             nested_model = context.get("model") or _model_at(model, inner)
-            yield from _mistakes(context["nested"], nested_model, _at(data, keys), location)
+            yield from _mistakes(
+                context["nested"], nested_model, _at(data, keys), location
+            )
         elif error["type"] == "missing":
             yield Mistake(location, location[:-1], f"'{location[-1]}' is missing")
         elif error["type"] == "union_tag_invalid":
@@ -47,15 +53,25 @@ def _mistakes(errors: Sequence[Any], model: type[BaseModel], data: Any, prefix: 
             yield Mistake(location, location, _message(error, model))
 
 
-def _follows_from_another(error: Mapping[str, Any], errors: Sequence[Any], model: type[BaseModel]) -> bool:
+def _follows_from_another(
+    error: Mapping[str, Any], errors: Sequence[Any], model: type[BaseModel]
+) -> bool:
     """Whether an error goes away with another one."""
     place = tuple(error["loc"])
     if error["type"] == "too_short":  # pydantic counts an item it refused as absent
-        return any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in errors)
+        return any(
+            len(other["loc"]) > len(place) and other["loc"][: len(place)] == place
+            for other in errors
+        )
     if error["type"] == "missing":  # it is there, misspelt
-        misspelt = [other["loc"] for other in errors if other["type"] == "extra_forbidden"]
+        misspelt = [
+            other["loc"] for other in errors if other["type"] == "extra_forbidden"
+        ]
         known = list(_model_at(model, place[:-1]).model_fields)
-        return any(one[:-1] == place[:-1] and nearest(str(one[-1]), known) == place[-1] for one in misspelt)
+        return any(
+            one[:-1] == place[:-1] and nearest(str(one[-1]), known) == place[-1]
+            for one in misspelt
+        )
     return False
 
 
@@ -87,18 +103,27 @@ def _message(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     found, context = error["input"], error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            key, known = str(error["loc"][-1]), list(_model_at(model, error["loc"][:-1]).model_fields)
-            return f"unknown key '{key}'" + (suggestion(key, known) or f" (known: {', '.join(known)})")
+            key, known = (
+                str(error["loc"][-1]),
+                list(_model_at(model, error["loc"][:-1]).model_fields),
+            )
+            return f"unknown key '{key}'" + (
+                suggestion(key, known) or f" (known: {', '.join(known)})"
+            )
         case "component" | "mistake":
             return str(error["msg"])
         case "value_error" | "assertion_error":
             return str(error["msg"]).partition(", ")[2]
         case "literal_error":
             choices = str(context["expected"])
-            near = suggestion(str(found), choices.replace("'", "").replace(" or ", ", ").split(", "))
+            near = suggestion(
+                str(found), choices.replace("'", "").replace(" or ", ", ").split(", ")
+            )
             return f"must be {choices}, found {_shown(found)}{near}"
         case "union_tag_invalid":
-            return f"must be one of {context['expected_tags']}, found '{context['tag']}'"
+            return (
+                f"must be one of {context['expected_tags']}, found '{context['tag']}'"
+            )
         case "union_tag_not_found":
             return f"{context['discriminator']} is missing"
         case "too_short":
@@ -149,9 +174,13 @@ def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
     """The model that describes a location inside of ``model``."""
     candidates = [model]
     for key in (part for part in location if isinstance(part, str)):
-        fields = [one.model_fields[key] for one in candidates if key in one.model_fields]
+        fields = [
+            one.model_fields[key] for one in candidates if key in one.model_fields
+        ]
         inner = [found for field in fields for found in _models_in(field.annotation)]
-        candidates = inner or [one for one in candidates if key in _tags(one)] or candidates
+        candidates = (
+            inner or [one for one in candidates if key in _tags(one)] or candidates
+        )
     return candidates[0]
 
 
@@ -164,4 +193,8 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _tags(model: type[BaseModel]) -> set[Any]:
     """The values that tell a member of a union from the others; pydantic puts the chosen one into locations."""
-    return {value for field in model.model_fields.values() for value in get_args(field.annotation)}
+    return {
+        value
+        for field in model.model_fields.values()
+        for value in get_args(field.annotation)
+    }

@@ -64,7 +64,9 @@ class RunFile:
         self._path = path
         self._document = _read(path)
         self._data = _plain(self._document)
-        self._overrides = [_apply(self._data, *_split(override)) for override in overrides]
+        self._overrides = [
+            _apply(self._data, *_split(override)) for override in overrides
+        ]
         look_for_modules_in(str(path.resolve().parent), str(Path.cwd()))
 
     def config(self) -> RunConfig:
@@ -73,7 +75,11 @@ class RunFile:
             return validate_strictly(RunConfig, self._data)
         except ValidationError as error:
             found = mistakes(error, RunConfig, self._data)
-            raise UserError("\n".join(self._line(one.location, one.part, one.message) for one in found)) from None
+            raise UserError(
+                "\n".join(
+                    self._line(one.location, one.part, one.message) for one in found
+                )
+            ) from None
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
@@ -83,19 +89,30 @@ class RunFile:
         except UserError as error:
             if not error.location:
                 raise
-            raise UserError(self._line(error.location, error.location, error.message)) from error
+            raise UserError(
+                self._line(error.location, error.location, error.message)
+            ) from error
 
     def _line(self, location: Location, part: Location, message: str) -> str:
         """The message with its place: the last override that said this part, or else the line of the file."""
         over = [one for one in self._overrides if location[: len(one.keys)] == one.keys]
-        within = [one for one in self._overrides if one.keys[: len(location)] == location]
+        within = [
+            one for one in self._overrides if one.keys[: len(location)] == location
+        ]
         line, whole = _line_of(self._document, location)
-        if not over and not whole:  # what the file does not have, an override must have begun
+        if (
+            not over and not whole
+        ):  # what the file does not have, an override must have begun
             over, within = within, []
         if over:
             place, implied = str(over[-1]), over[-1].keys[: len(part)] == part
         else:
-            place, implied = " with ".join([f"{self._path}:{line}", *dict.fromkeys(map(str, within))]), not part
+            place, implied = (
+                " with ".join(
+                    [f"{self._path}:{line}", *dict.fromkeys(map(str, within))]
+                ),
+                not part,
+            )
         sentence = [place, message] if implied else [place, dotted(part), message]
         return ": ".join(sentence).replace("\n", "\\n").replace("\r", "\\r")
 
@@ -104,13 +121,19 @@ def _read(path: Path) -> CommentedMap:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot read the config: {(error.strerror or str(error)).lower()}") from error
+        raise UserError(
+            f"{path}: cannot read the config: {(error.strerror or str(error)).lower()}"
+        ) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}:{line}: cannot read the config: this is no UTF-8 text") from error
+        raise UserError(
+            f"{path}:{line}: cannot read the config: this is no UTF-8 text"
+        ) from error
     document = _parse(text, f"{path}:")
     if not isinstance(document, CommentedMap):
-        found = {type(None): "an empty file", CommentedSeq: "a list"}.get(type(document), "a single value")
+        found = {type(None): "an empty file", CommentedSeq: "a list"}.get(
+            type(document), "a single value"
+        )
         raise UserError(
             f"{path}:1: a mapping with environment, host, exploration and stages is expected, found {found}"
         )
@@ -147,7 +170,13 @@ def _tag_in(node: Any, line: int) -> tuple[int, str] | None:
     tagged = isinstance(node, TaggedScalar | CommentedMap | CommentedSeq)
     if tagged and node.tag.value:
         return line, node.tag.value
-    children = node.items() if isinstance(node, CommentedMap) else enumerate(node) if isinstance(node, list) else ()
+    children = (
+        node.items()
+        if isinstance(node, CommentedMap)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     found = (_tag_in(child, _own_line(node, key) or line) for key, child in children)
     return next((one for one in found if one is not None), None)
 
@@ -158,7 +187,12 @@ def _plain(node: Any) -> Any:
         return {str(key): _plain(value) for key, value in node.items()}
     if isinstance(node, CommentedSeq):
         return [_plain(value) for value in node]
-    for kind in (bool, int, float, str):  # ruamel's scalars are subclasses that remember their notation
+    for kind in (
+        bool,
+        int,
+        float,
+        str,
+    ):  # ruamel's scalars are subclasses that remember their notation
         if isinstance(node, kind):
             return kind(node)
     return node
@@ -213,7 +247,11 @@ def _line_of(document: Any, location: Location) -> tuple[int, bool]:
 def _own_line(node: Any, key: str | int) -> int | None:
     """The line of a key or an index, counted from 0; None where the node does not hold it."""
     if isinstance(node, CommentedSeq):
-        return int(node.lc.item(key)[0]) if isinstance(key, int) and key < len(node) else None
+        return (
+            int(node.lc.item(key)[0])
+            if isinstance(key, int) and key < len(node)
+            else None
+        )
     if not isinstance(node, CommentedMap) or key not in node:
         return None
     if key in (node.lc.data or ()):

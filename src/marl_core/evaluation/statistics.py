@@ -38,7 +38,11 @@ def mean_interval(samples: Float[Tensor, "n"]) -> Interval:
     """The mean of independent samples with its 95 % interval by the normal approximation (use dozens of samples)."""
     values = samples.double()
     mean = float(values.mean())
-    half = _Z * float(values.std()) / len(values) ** 0.5 if len(values) > 1 else float("inf")
+    half = (
+        _Z * float(values.std()) / len(values) ** 0.5
+        if len(values) > 1
+        else float("inf")
+    )
     return Interval(mean, mean - half, mean + half)
 
 
@@ -51,12 +55,16 @@ def share_interval(outcomes: Bool[Tensor, "n"]) -> Interval:
     return Interval(share, middle - half, middle + half)
 
 
-def mean_statistic(scores: Float[np.ndarray, "*B runs tasks"]) -> Float[np.ndarray, "*B"]:
+def mean_statistic(
+    scores: Float[np.ndarray, "*B runs tasks"],
+) -> Float[np.ndarray, "*B"]:
     """The mean over runs and tasks."""
     return np.asarray(scores.mean(axis=(-2, -1)))
 
 
-def interquartile_mean(scores: Float[np.ndarray, "*B runs tasks"]) -> Float[np.ndarray, "*B"]:
+def interquartile_mean(
+    scores: Float[np.ndarray, "*B runs tasks"],
+) -> Float[np.ndarray, "*B"]:
     """The mean of the middle half of all runs x tasks: of n scores, the lowest and the highest n // 4 are left out."""
     pooled = np.sort(scores.reshape(*scores.shape[:-2], -1), axis=-1)
     cut = pooled.shape[-1] // 4
@@ -104,12 +112,16 @@ def bootstrap_band(
     band = np.stack([np.full(points, -np.inf), np.full(points, np.inf)])
     known = np.isfinite(curves).all(axis=0)
     if runs > 1:
-        times = np.random.default_rng(seed).multinomial(runs, np.full(runs, 1 / runs), size=resamples)
+        times = np.random.default_rng(seed).multinomial(
+            runs, np.full(runs, 1 / runs), size=resamples
+        )
         band[:, known] = np.quantile(times @ curves[:, known] / runs, _ENDS, axis=0)
     return band
 
 
-def probability_of_improvement(x: Float[np.ndarray, "R K"], y: Float[np.ndarray, "Q K"]) -> float:
+def probability_of_improvement(
+    x: Float[np.ndarray, "R K"], y: Float[np.ndarray, "Q K"]
+) -> float:
     """How probable it is that a run of ``x`` scores more than a run of ``y``: the mean over the K tasks.
 
     The Mann-Whitney statistic over all pairs of runs; a tie counts one half. NaN where a score is NaN.
@@ -118,7 +130,11 @@ def probability_of_improvement(x: Float[np.ndarray, "R K"], y: Float[np.ndarray,
 
 
 def improvement_interval(
-    x: Float[np.ndarray, "R K"], y: Float[np.ndarray, "Q K"], *, seed: int = 0, resamples: int = 10_000
+    x: Float[np.ndarray, "R K"],
+    y: Float[np.ndarray, "Q K"],
+    *,
+    seed: int = 0,
+    resamples: int = 10_000,
 ) -> Interval:
     """``probability_of_improvement`` with its 95 % percentile interval by the bootstrap, as ``bootstrap_interval``.
 
@@ -130,15 +146,20 @@ def improvement_interval(
         return Interval(estimate, 0.0, 1.0)
     random, tasks = np.random.default_rng(seed), wins.shape[-1]
     times_x, times_y = (
-        random.multinomial(runs, np.full(runs, 1 / runs), size=(resamples, tasks)) for runs in (len(x), len(y))
+        random.multinomial(runs, np.full(runs, 1 / runs), size=(resamples, tasks))
+        for runs in (len(x), len(y))
     )
     # How often each run was drawn is all that counts: b resamples, r and q runs, k tasks.
-    resampled = ((times_x[:, :, None, :] @ wins.transpose(2, 0, 1))[:, :, 0] * times_y).sum((-2, -1)) / wins.size
+    resampled = (
+        (times_x[:, :, None, :] @ wins.transpose(2, 0, 1))[:, :, 0] * times_y
+    ).sum((-2, -1)) / wins.size
     low, high = np.quantile(resampled, _ENDS)
     return Interval(estimate, float(low), float(high))
 
 
-def _wins(x: Float[np.ndarray, "R K"], y: Float[np.ndarray, "Q K"]) -> Float[np.ndarray, "R Q K"]:
+def _wins(
+    x: Float[np.ndarray, "R K"], y: Float[np.ndarray, "Q K"]
+) -> Float[np.ndarray, "R Q K"]:
     """1 where a run of x scores more than one of y, one half where they tie, NaN where one of them is."""
     one, other = x[:, None], y[None]
     wins = (one > other) + 0.5 * (one == other)

@@ -18,8 +18,14 @@ from marl_core.types import Progress
 class BoltzmannConfig(AnnealedConfig):
     """Settings of Boltzmann exploration; temperatures are in units of the values."""
 
-    start: float = Field(default=1.0, gt=0, description="Temperature at the beginning of the run.")
-    end: float = Field(default=0.05, gt=0, description="Temperature after `anneal_steps` and from there on.")
+    start: float = Field(
+        default=1.0, gt=0, description="Temperature at the beginning of the run."
+    )
+    end: float = Field(
+        default=0.05,
+        gt=0,
+        description="Temperature after `anneal_steps` and from there on.",
+    )
 
 
 @final
@@ -37,11 +43,16 @@ class Boltzmann(ExplorationStrategy):
         return frozenset({"values"})
 
     def log_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
         """Softmax of the values over the temperature, among the legal actions."""
         scores = at_least_single(scores)
         # Relative to the best legal action: at a low temperature no legal one may fall below the illegal ones' score.
-        best = (scores if legal is None else scores.masked_fill(~legal, -torch.inf)).amax(-1, keepdim=True)
+        best = (
+            scores if legal is None else scores.masked_fill(~legal, -torch.inf)
+        ).amax(-1, keepdim=True)
         relative = (scores - best.detach()) / self.config.at(progress)
         return log_softmax_policy(relative.clamp(min=ILLEGAL), legal)

@@ -17,9 +17,13 @@ from marl_core.types import Progress
 class EntropySamplingConfig(ExplorationConfig):
     """Settings of entropy-regularised sampling."""
 
-    coefficient: float = Field(default=0.05, ge=0, description="c_H of Eq. 1 (Table 3: 0.05 for PPO-MA).")
+    coefficient: float = Field(
+        default=0.05, ge=0, description="c_H of Eq. 1 (Table 3: 0.05 for PPO-MA)."
+    )
     temperature: float = Field(
-        default=1.0, gt=0, description="Boltzmann temperature: pi = softmax(scores / temperature)."
+        default=1.0,
+        gt=0,
+        description="Boltzmann temperature: pi = softmax(scores / temperature).",
     )
 
 
@@ -38,7 +42,10 @@ class EntropySampling(ExplorationStrategy):
         return frozenset({"logits"})
 
     def log_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
         """Softmax of the logits over the legal actions."""
         return log_softmax_policy(scores, legal, self.config.temperature)

@@ -18,8 +18,15 @@ from marl_core.types import Progress
 class EpsilonGreedyConfig(AnnealedConfig):
     """Settings of epsilon-greedy (Table 3)."""
 
-    start: float = Field(default=1.0, ge=0, le=1, description="epsilon at the beginning of the run.")
-    end: float = Field(default=0.1, ge=0, le=1, description="epsilon after `anneal_steps` and from there on.")
+    start: float = Field(
+        default=1.0, ge=0, le=1, description="epsilon at the beginning of the run."
+    )
+    end: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="epsilon after `anneal_steps` and from there on.",
+    )
 
 
 @final
@@ -41,13 +48,18 @@ class EpsilonGreedy(ExplorationStrategy):
         return frozenset({"values"})
 
     def log_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
         """Piecewise constant in the scores: its gradient is 0. In at least single precision."""
         epsilon = self.config.at(progress)
         scores = at_least_single(scores)
         ordered = scores if legal is None else scores.masked_fill(~legal, -torch.inf)
-        best = torch.zeros_like(ordered, dtype=torch.bool).scatter_(-1, ordered.argmax(-1, keepdim=True), True)
+        best = torch.zeros_like(ordered, dtype=torch.bool).scatter_(
+            -1, ordered.argmax(-1, keepdim=True), True
+        )
         count = scores.shape[-1] if legal is None else legal.sum(-1, keepdim=True)
         other = torch.full_like(ordered, epsilon) / count
         policy = torch.where(best, 1 - epsilon + other, other)

@@ -16,7 +16,9 @@ class AnnealedConfig(ExplorationConfig):
     start: float = Field(ge=0, description="At the beginning of the run.")
     end: float = Field(ge=0, description="After `anneal_steps` and from there on.")
     anneal_steps: int = Field(
-        default=200_000, ge=0, description="Environment steps, over all games and stages, from start to end (Table 3)."
+        default=200_000,
+        ge=0,
+        description="Environment steps, over all games and stages, from start to end (Table 3).",
     )
 
     @model_validator(mode="after")
@@ -29,4 +31,7 @@ class AnnealedConfig(ExplorationConfig):
         """The quantity at a time of the run."""
         if progress.environment_steps >= self.anneal_steps:
             return self.end
-        return self.start + (self.end - self.start) * progress.environment_steps / self.anneal_steps
+        return (
+            self.start
+            + (self.end - self.start) * progress.environment_steps / self.anneal_steps
+        )

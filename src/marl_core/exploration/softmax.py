@@ -15,7 +15,9 @@ def at_least_single(scores: Float[Tensor, "*B N A"]) -> Float[Tensor, "*B N A"]:
 
 
 def log_softmax_policy(
-    scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, temperature: float = 1.0
+    scores: Float[Tensor, "*B N A"],
+    legal: Bool[Tensor, "*B N A"] | None,
+    temperature: float = 1.0,
 ) -> Float[Tensor, "*B N A"]:
     """log pi_i(u) = log softmax(scores / temperature) over the legal actions, in at least single precision."""
     scaled = at_least_single(scores)

@@ -18,7 +18,14 @@ class Dense(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, generator: torch.Generator, *, relu: bool, gain: float, agents: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        generator: torch.Generator,
+        *,
+        relu: bool,
+        gain: float,
+        agents: int = 0,
     ) -> None:
         super().__init__()
         joined = torch.empty(inputs + agents, outputs)
@@ -31,17 +38,25 @@ class Dense(nn.Module):
     def copy_for_each_agent(self, agents: int) -> None:
         """Give each of ``agents`` agents its own weight and bias, equal to the shared ones."""
         if self.weight.dim() == 2:
-            self.weight = nn.Parameter(self.weight.detach().expand(agents, -1, -1).clone())
+            self.weight = nn.Parameter(
+                self.weight.detach().expand(agents, -1, -1).clone()
+            )
             self.bias = nn.Parameter(self.bias.detach().expand(agents, -1).clone())
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         """Run the layer."""
         leading = inputs.shape[:-1]
         if self.weight.dim() == 2:
-            outputs = torch.addmm(self.bias, inputs.flatten(0, -2), self.weight).view(*leading, -1)
+            outputs = torch.addmm(self.bias, inputs.flatten(0, -2), self.weight).view(
+                *leading, -1
+            )
         else:
             by_agent = inputs.reshape(-1, *inputs.shape[-2:]).transpose(0, 1)
-            outputs = torch.baddbmm(self.bias.unsqueeze(1), by_agent, self.weight).transpose(0, 1).reshape(*leading, -1)
+            outputs = (
+                torch.baddbmm(self.bias.unsqueeze(1), by_agent, self.weight)
+                .transpose(0, 1)
+                .reshape(*leading, -1)
+            )
         if self.identity is not None:
             outputs = outputs + self.identity
         return outputs.relu() if self.relu else outputs
@@ -69,7 +84,16 @@ class Stack(nn.Module):
         for index, (inputs, outputs) in enumerate(pairwise(widths)):
             gain = last_gain if index == len(relu) - 1 else math.sqrt(2)
             identity = agents if index == 0 else 0
-            layers.append(Dense(inputs, outputs, generator, relu=relu[index], gain=gain, agents=identity))
+            layers.append(
+                Dense(
+                    inputs,
+                    outputs,
+                    generator,
+                    relu=relu[index],
+                    gain=gain,
+                    agents=identity,
+                )
+            )
         return cls(layers)
 
     def copy_for_each_agent(self, agents: int) -> None:
@@ -80,7 +104,9 @@ class Stack(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         """Run all layers."""
-        hidden = inputs.to(next(self.parameters()).dtype)  # precision 64-true: environments know nothing of it
+        hidden = inputs.to(
+            next(self.parameters()).dtype
+        )  # precision 64-true: environments know nothing of it
         for layer in self.layers:
             hidden = layer(hidden)
         return hidden

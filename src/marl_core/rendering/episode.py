@@ -101,8 +101,12 @@ def record(
     Returns:
         The environment that it was played in, and the episode.
     """
-    play, act = (generator("cpu", run.seed, "rendering", part, seed) for part in ("play", "act"))
-    environment: Environment = build("environment", run.environment, games=1, device="cpu", generator=play)
+    play, act = (
+        generator("cpu", run.seed, "rendering", part, seed) for part in ("play", "act")
+    )
+    environment: Environment = build(
+        "environment", run.environment, games=1, device="cpu", generator=play
+    )
     watched, team = _Watched(environment), _Team(exploration, mode)
     rollout = Collector(watched, act, use_table=False).collect(host, team, progress)
     valid = rollout.valid[:, 0]
@@ -127,7 +131,9 @@ def record(
         team_reward=kept(rollout.team_reward),
         terminated=kept(rollout.terminated),
         truncated=kept(rollout.truncated),
-        alive=torch.ones_like(actions, dtype=torch.bool) if alive is None else kept(alive),
+        alive=torch.ones_like(actions, dtype=torch.bool)
+        if alive is None
+        else kept(alive),
         component_names=team.component_names,
         level=None if rollout.level is None else kept(rollout.level),
         won=None if rollout.won is None else kept(rollout.won),
@@ -170,7 +176,12 @@ class _Watched(Environment):
         self._environment.load_state_dict(state)
 
     def _keep(self) -> None:
-        self.states.append({name: value.detach().cpu().clone() for name, value in self.state_dict().items()})
+        self.states.append(
+            {
+                name: value.detach().cpu().clone()
+                for name, value in self.state_dict().items()
+            }
+        )
 
 
 @final
@@ -196,15 +207,25 @@ class _Team(ExplorationStrategy):
         return self._acting.component_names
 
     def log_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
         return self._acting.log_policy(scores, legal, progress)
 
     def joint_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> JointPolicy:
-        self.policies.append(self._acting.log_policy(scores, legal, progress).exp().cpu())
+        self.policies.append(
+            self._acting.log_policy(scores, legal, progress).exp().cpu()
+        )
         return self._acting.joint_policy(scores, legal, progress)
 
-    def component_weights(self, progress: Progress, device: torch.device | str = "cpu") -> Float[Tensor, "C"]:
+    def component_weights(
+        self, progress: Progress, device: torch.device | str = "cpu"
+    ) -> Float[Tensor, "C"]:
         return self._acting.component_weights(progress, device)

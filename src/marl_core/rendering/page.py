@@ -24,7 +24,11 @@ def html_page(title: str, content: str, data: Mapping[str, Any]) -> str:
         data: what JSON can say; NaN is refused, since JSON has none.
     """
     # "<" would end the element that holds the data, if a string said </script>.
-    told = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
+    told = json.dumps(
+        data, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    ).replace("<", "\\u003c")
     parts = {"TITLE": html.escape(title), "CONTENT": content, "DATA": told}
-    skeleton = files("marl_core.rendering").joinpath("page.html").read_text(encoding="utf-8")
+    skeleton = (
+        files("marl_core.rendering").joinpath("page.html").read_text(encoding="utf-8")
+    )
     return _MARK.sub(lambda mark: parts[mark[1]], skeleton)

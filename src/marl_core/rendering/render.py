@@ -27,7 +27,12 @@ _FILM_DPI = 100
 
 
 def render_run(
-    run: Path, out: Path, mode: Mode = "greedy", seed: int = 0, step: int | None = None, fps: int | None = None
+    run: Path,
+    out: Path,
+    mode: Mode = "greedy",
+    seed: int = 0,
+    step: int | None = None,
+    fps: int | None = None,
 ) -> Episode:
     """Record an episode by a run's newest checkpoint and write it; what is written is said by the file's ending.
 
@@ -47,10 +52,19 @@ def render_run(
     config, host, exploration, progress = newest_policy(folder)
     name = folder.path.resolve().name
     environment, episode = record(
-        config, host, exploration, progress, mode, seed, name=name, history=_history(folder, progress)
+        config,
+        host,
+        exploration,
+        progress,
+        mode,
+        seed,
+        name=name,
+        history=_history(folder, progress),
     )
     if not isinstance(environment, HasViewer):
-        raise UserError(f"environment '{config.environment.name}' has no picture: it brings no viewer() along")
+        raise UserError(
+            f"environment '{config.environment.name}' has no picture: it brings no viewer() along"
+        )
     viewer = environment.viewer()
     if kind in PAGE:
         content = viewer.page(episode).encode()
@@ -71,11 +85,17 @@ def _check_out(out: Path, step: int | None, fps: int | None) -> str:
     known = sorted(PAGE | PICTURES | FILMS)
     if kind not in known:
         found = f"'.{kind}' is none" if kind else "the name has none"
-        raise UserError(f"{out}: the ending says what to write, but {found} of {', '.join(known)}")
+        raise UserError(
+            f"{out}: the ending says what to write, but {found} of {', '.join(known)}"
+        )
     if step is not None and kind not in PICTURES:
-        raise UserError(f"--step is for one picture ({', '.join(sorted(PICTURES))}); {out} is not one")
+        raise UserError(
+            f"--step is for one picture ({', '.join(sorted(PICTURES))}); {out} is not one"
+        )
     if fps is not None and kind not in FILMS:
-        raise UserError(f"--fps is for films ({', '.join(sorted(FILMS))}); {out} is not one")
+        raise UserError(
+            f"--fps is for films ({', '.join(sorted(FILMS))}); {out} is not one"
+        )
     if out.is_dir():
         raise UserError(f"{out}: cannot write it: Is a directory")
     if not out.parent.is_dir():
@@ -84,7 +104,9 @@ def _check_out(out: Path, step: int | None, fps: int | None) -> str:
         from matplotlib.animation import FFMpegWriter
 
         if not FFMpegWriter.isAvailable():
-            raise UserError(f"{out}: mp4 needs the program ffmpeg, which is not installed; .gif and .html do not")
+            raise UserError(
+                f"{out}: mp4 needs the program ffmpeg, which is not installed; .gif and .html do not"
+            )
     return kind
 
 
@@ -93,8 +115,14 @@ def _history(folder: RunFolder, progress: Progress) -> History:
     try:
         kept = folder.policies()
     except (ValueError, EOFError) as error:
-        raise UserError(f"{folder.policies_folder}: the policies kept there cannot be read ({error})") from error
-    return tuple((episodes, policies) for episodes, policies in kept if episodes <= progress.episodes)
+        raise UserError(
+            f"{folder.policies_folder}: the policies kept there cannot be read ({error})"
+        ) from error
+    return tuple(
+        (episodes, policies)
+        for episodes, policies in kept
+        if episodes <= progress.episodes
+    )
 
 
 def _picture(viewer: Viewer, episode: Episode, out: Path, step: int | None) -> bytes:
@@ -104,7 +132,9 @@ def _picture(viewer: Viewer, episode: Episode, out: Path, step: int | None) -> b
 
     count = viewer.frames(episode)
     if step is not None and not 0 <= step < count:
-        raise UserError(f"--step {step}: there are {count} pictures, from 0 to {count - 1}")
+        raise UserError(
+            f"--step {step}: there are {count} pictures, from 0 to {count - 1}"
+        )
     figure = Figure(figsize=viewer.size, layout="constrained")
     viewer.draw(figure, episode, viewer.still(episode) if step is None else step)
     return figure_file(figure, out)
@@ -117,7 +147,9 @@ def _film(viewer: Viewer, episode: Episode, kind: str, fps: int) -> bytes:
 
     writers: dict[str, Callable[[int], AbstractMovieWriter]] = {
         "gif": lambda fps: PillowWriter(fps=fps),
-        "mp4": lambda fps: FFMpegWriter(fps=fps, codec="h264", extra_args=["-pix_fmt", "yuv420p"]),
+        "mp4": lambda fps: FFMpegWriter(
+            fps=fps, codec="h264", extra_args=["-pix_fmt", "yuv420p"]
+        ),
     }
     figure = Figure(figsize=viewer.size, layout="constrained")
     FigureCanvasAgg(figure)

@@ -14,7 +14,14 @@ from jaxtyping import Float
 from marl_core.config.named import EnvironmentConfig
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError, suggestion
-from marl_core.reports.results import RESERVED, Label, RunResult, as_label, read_log, read_run
+from marl_core.reports.results import (
+    RESERVED,
+    Label,
+    RunResult,
+    as_label,
+    read_log,
+    read_run,
+)
 from marl_core.runs.folder import RunFolder
 from marl_core.training.stages import environment_spec
 
@@ -62,7 +69,12 @@ class Experiment:
 
     def final(self, *metrics: str) -> Float[np.ndarray, "runs 1"]:
         """The mean of the metrics at each run's last evaluation, as scores on one task."""
-        return np.array([[np.mean([result.final(metric) for metric in metrics])] for result in self.results])
+        return np.array(
+            [
+                [np.mean([result.final(metric) for metric in metrics])]
+                for result in self.results
+            ]
+        )
 
 
 def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
@@ -86,7 +98,9 @@ def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
     told_apart = _differences([_settings(config) for config in firsts])
     return [
         _experiment(first, differences, [path for _, (path, _) in sorted(runs.items())])
-        for first, differences, runs in zip(firsts, told_apart, groups.values(), strict=True)
+        for first, differences, runs in zip(
+            firsts, told_apart, groups.values(), strict=True
+        )
     ]
 
 
@@ -112,22 +126,33 @@ def same_environment(experiments: Sequence[Experiment]) -> list[list[Experiment]
     """The experiments, parted by the environment and all its settings."""
     groups: dict[str, list[Experiment]] = {}
     for experiment in experiments:
-        key = json.dumps(experiment.config.environment.model_dump(mode="json"), sort_keys=True)
+        key = json.dumps(
+            experiment.config.environment.model_dump(mode="json"), sort_keys=True
+        )
         groups.setdefault(key, []).append(experiment)
     return list(groups.values())
 
 
-def _experiment(config: RunConfig, differences: Mapping[str, Label], paths: Sequence[Path]) -> Experiment:
+def _experiment(
+    config: RunConfig, differences: Mapping[str, Label], paths: Sequence[Path]
+) -> Experiment:
     folders = [RunFolder(path) for path in paths]
     spec = environment_spec(config)
-    explorations = [config.stage_exploration(index).name for index in range(len(config.stages))]
+    explorations = [
+        config.stage_exploration(index).name for index in range(len(config.stages))
+    ]
     # Task and algorithm say these already.
     said = {"environment", "host", "stages", *_words_of(config.environment)}
     labels: dict[str, Label] = {
-        "task": " ".join(_words_of(config.environment).values()) or config.environment.name,
+        "task": " ".join(_words_of(config.environment).values())
+        or config.environment.name,
         "algorithm": "+".join([config.host.name, *explorations]),
         "agents": spec.agents,
-        **{name: label for name, label in differences.items() if name.removeprefix("environment.") not in said},
+        **{
+            name: label
+            for name, label in differences.items()
+            if name.removeprefix("environment.") not in said
+        },
     }
     kinds: dict[str, tuple[str, ...]] = {}
     for level in spec.levels:
@@ -145,27 +170,44 @@ def _experiment(config: RunConfig, differences: Mapping[str, Label], paths: Sequ
 def _words_of(environment: EnvironmentConfig) -> dict[str, str]:
     """The settings that are words and not as by default: FME's tag, a map's or a scenario's name."""
     chosen = environment.model_dump(mode="json", exclude_defaults=True)
-    return {name: value for name, value in chosen.items() if isinstance(value, str) and value and name != "name"}
+    return {
+        name: value
+        for name, value in chosen.items()
+        if isinstance(value, str) and value and name != "name"
+    }
 
 
 def _settings(config: RunConfig) -> Settings:
     """What must be equal for runs to be repetitions of each other."""
-    explorations = [config.stage_exploration(index) for index in range(len(config.stages))]
+    explorations = [
+        config.stage_exploration(index) for index in range(len(config.stages))
+    ]
     settings = {
         **_flat("environment", config.environment.model_dump(mode="json")),
         **_flat("host", config.host.model_dump(mode="json")),
         "stages.name": " + ".join(exploration.name for exploration in explorations),
     }
-    for index, (stage, exploration) in enumerate(zip(config.stages, explorations, strict=True)):
+    for index, (stage, exploration) in enumerate(
+        zip(config.stages, explorations, strict=True)
+    ):
         settings[f"stages.{index}.episodes"] = stage.episodes
-        settings |= _flat(f"stages.{index}.exploration", exploration.model_dump(mode="json"))
-    return {**settings, "training.episodes_per_update": config.training.episodes_per_update}
+        settings |= _flat(
+            f"stages.{index}.exploration", exploration.model_dump(mode="json")
+        )
+    return {
+        **settings,
+        "training.episodes_per_update": config.training.episodes_per_update,
+    }
 
 
 def _flat(name: str, value: object) -> Settings:
     if not isinstance(value, dict):
         return {name: value}
-    return {inner: leaf for key, part in value.items() for inner, leaf in _flat(f"{name}.{key}", part).items()}
+    return {
+        inner: leaf
+        for key, part in value.items()
+        for inner, leaf in _flat(f"{name}.{key}", part).items()
+    }
 
 
 def _differences(experiments: Sequence[Settings]) -> list[dict[str, Label]]:
@@ -173,11 +215,25 @@ def _differences(experiments: Sequence[Settings]) -> list[dict[str, Label]]:
     differing: list[list[str]] = []
     for own in experiments:
         comparable = {
-            key: [its for its in experiments if _components(key, its) == _components(key, own)] for key in own
+            key: [
+                its
+                for its in experiments
+                if _components(key, its) == _components(key, own)
+            ]
+            for key in own
         }
-        differing.append([key for key in own if any(its.get(key) != own[key] for its in comparable[key])])
+        differing.append(
+            [
+                key
+                for key in own
+                if any(its.get(key) != own[key] for its in comparable[key])
+            ]
+        )
     shown = _short_names(differing, experiments)
-    return [{shown[key]: as_label(own[key]) for key in keys} for own, keys in zip(experiments, differing, strict=True)]
+    return [
+        {shown[key]: as_label(own[key]) for key in keys}
+        for own, keys in zip(experiments, differing, strict=True)
+    ]
 
 
 def _components(key: str, settings: Settings) -> list[object]:
@@ -187,7 +243,9 @@ def _components(key: str, settings: Settings) -> list[object]:
     return [settings.get(name) for name in outer]
 
 
-def _short_names(keys: Sequence[Sequence[str]], experiments: Sequence[Settings]) -> dict[str, str]:
+def _short_names(
+    keys: Sequence[Sequence[str]], experiments: Sequence[Settings]
+) -> dict[str, str]:
     """``environment.agents`` is called ``agents``, unless another key that says something else would be called so too.
 
     Args:
@@ -197,10 +255,16 @@ def _short_names(keys: Sequence[Sequence[str]], experiments: Sequence[Settings])
     said: dict[str, list[set[str]]] = {}
     for index, (own, names) in enumerate(zip(experiments, keys, strict=True)):
         for key in names:
-            said.setdefault(_last(key), [set() for _ in experiments])[index].add(json.dumps(own[key]))
-    ambiguous = {short for short, values in said.items() if any(len(one) > 1 for one in values)}
+            said.setdefault(_last(key), [set() for _ in experiments])[index].add(
+                json.dumps(own[key])
+            )
+    ambiguous = {
+        short for short, values in said.items() if any(len(one) > 1 for one in values)
+    }
     return {
-        key: _last(key) if _last(key) not in ambiguous | RESERVED - {"environment"} else key.removesuffix(".name")
+        key: _last(key)
+        if _last(key) not in ambiguous | RESERVED - {"environment"}
+        else key.removesuffix(".name")
         for names in keys
         for key in names
     }

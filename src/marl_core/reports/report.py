@@ -43,8 +43,12 @@ def report_on(
     experiments = read_experiments(runs)
     name = chosen_metric(experiments, metric)
     one = len(experiments) == 1 and metric is None
-    with np.errstate(invalid="ignore", over="ignore"):  # a run that diverged shows as NaN, and needs no warning beside
-        figure = figure_file(draw_one(experiments[0]) if one else draw_several(experiments, name), out)
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # a run that diverged shows as NaN, and needs no warning beside
+        figure = figure_file(
+            draw_one(experiments[0]) if one else draw_several(experiments, name), out
+        )
         tables = [final_table(experiment, metric) for experiment in experiments]
         tables += improvement_tables(experiments, metric)
     results = [result for experiment in experiments for result in experiment.results]

@@ -57,15 +57,21 @@ class RunResult:
         for name, label in self.labels.items():
             if name in RESERVED and name not in _FIRST[1:]:
                 raise ValueError(f"'{name}' is a column of its own and no label")
-            if name not in RESERVED and (as_label(label) != label or isinstance(label, bool)):
-                raise ValueError(f"the label {name}={label!r} is neither a word nor a finite number")
+            if name not in RESERVED and (
+                as_label(label) != label or isinstance(label, bool)
+            ):
+                raise ValueError(
+                    f"the label {name}={label!r} is neither a word nor a finite number"
+                )
         if not self.episodes or not self.metrics:
             raise ValueError("a result needs an evaluation and a metric at least")
         if any(late <= early for early, late in pairwise(self.episodes)):
             raise ValueError("episodes must ascend")
         for name, values in self.metrics.items():
             if len(values) != len(self.episodes):
-                raise ValueError(f"{len(values)} values of {name} for {len(self.episodes)} evaluations")
+                raise ValueError(
+                    f"{len(values)} values of {name} for {len(self.episodes)} evaluations"
+                )
 
     def final(self, name: str) -> float:
         """A metric at the last evaluation."""
@@ -80,8 +86,16 @@ class RunResult:
 def as_label(value: object) -> Label:
     """A setting as a label: words and finite numbers as they are, all else as JSON, and ``"8"`` in quotes."""
     if isinstance(value, str):
-        return value if value and isinstance(_read_label(value), str) else json.dumps(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return (
+            value
+            if value and isinstance(_read_label(value), str)
+            else json.dumps(value)
+        )
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    ):
         return value
     return json.dumps(value, sort_keys=True, default=str)
 
@@ -99,10 +113,21 @@ def read_run(folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
             rows[int(row["episodes"])] = row
     if not rows:
         raise UserError(f"{folder.path}: the run has no evaluation yet")
-    names = sorted({name for row in rows.values() for name in row if _is_evaluation(name) or name == _COUPLING})
+    names = sorted(
+        {
+            name
+            for row in rows.values()
+            for name in row
+            if _is_evaluation(name) or name == _COUPLING
+        }
+    )
     episodes = tuple(sorted(rows))
-    metrics = {name: tuple(rows[at].get(name, math.nan) for at in episodes) for name in names}
-    return RunResult(config.environment.name, dict(labels), config.seed, episodes, metrics)
+    metrics = {
+        name: tuple(rows[at].get(name, math.nan) for at in episodes) for name in names
+    }
+    return RunResult(
+        config.environment.name, dict(labels), config.seed, episodes, metrics
+    )
 
 
 def _is_evaluation(name: str) -> bool:
@@ -117,13 +142,20 @@ def read_log(folder: RunFolder) -> list[dict[str, float]]:
         UserError: there is no such file, or it is none of metrics.
     """
     if not folder.metrics.is_file():
-        raise UserError(f"{folder.path}: the run has no metrics yet: there is no metrics.csv")
+        raise UserError(
+            f"{folder.path}: the run has no metrics yet: there is no metrics.csv"
+        )
     try:
-        rows = [{name: float(value) for name, value in row.items()} for row in read_metrics(folder.metrics)]
+        rows = [
+            {name: float(value) for name, value in row.items()}
+            for row in read_metrics(folder.metrics)
+        ]
         if not all(row.get("episodes", math.nan).is_integer() for row in rows):
             raise ValueError("a line without its number of episodes")
     except (ValueError, csv.Error) as error:
-        raise UserError(f"{folder.metrics}: this is no file of metrics: {error}") from error
+        raise UserError(
+            f"{folder.metrics}: this is no file of metrics: {error}"
+        ) from error
     return rows
 
 
@@ -134,15 +166,28 @@ def write_tidy(results: Iterable[RunResult], path: Path) -> None:
         UserError: two results have the same labels and seed, or the file cannot be written.
     """
     ordered = _in_order(results)
-    others = sorted({name for result in ordered for name in result.labels} - set(_FIRST))
+    others = sorted(
+        {name for result in ordered for name in result.labels} - set(_FIRST)
+    )
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([*_FIRST, *others, *_LAST])
     for result in ordered:
-        labels = [result.environment, *(_written(result.labels.get(name)) for name in (*_FIRST[1:], *others))]
+        labels = [
+            result.environment,
+            *(_written(result.labels.get(name)) for name in (*_FIRST[1:], *others)),
+        ]
         for index, episodes in enumerate(result.episodes):
             for name in sorted(result.metrics):
-                writer.writerow([*labels, result.seed, episodes, name, repr(float(result.metrics[name][index]))])
+                writer.writerow(
+                    [
+                        *labels,
+                        result.seed,
+                        episodes,
+                        name,
+                        repr(float(result.metrics[name][index])),
+                    ]
+                )
     _write(path, text.getvalue())
 
 
@@ -159,32 +204,51 @@ def read_tidy(path: Path) -> list[RunResult]:
     except OSError as error:
         raise UserError(f"{path}: cannot read the results: {error.strerror}") from error
     except KeyError as error:
-        raise UserError(f"{path}: this is no file of results: there is no column {error}") from error
+        raise UserError(
+            f"{path}: this is no file of results: there is no column {error}"
+        ) from error
     except (ValueError, TypeError, csv.Error) as error:
         raise UserError(f"{path}: this is no file of results: {error}") from error
 
 
 def _results_of(rows: Sequence[Mapping[str, str]]) -> list[RunResult]:
-    values: dict[tuple[str, tuple[tuple[str, str], ...], int], dict[tuple[int, str], float]] = {}
+    values: dict[
+        tuple[str, tuple[tuple[str, str], ...], int], dict[tuple[int, str], float]
+    ] = {}
     for row in rows:
-        labels = tuple((name, text) for name, text in row.items() if name not in {"environment", *_LAST})
+        labels = tuple(
+            (name, text)
+            for name, text in row.items()
+            if name not in {"environment", *_LAST}
+        )
         run = values.setdefault((row["environment"], labels, int(row["seed"])), {})
         key = (int(row["episodes"]), row["metric"])
         if key in run:
-            raise ValueError(f"two values of {key[1]} after {key[0]} episodes in the same run")
+            raise ValueError(
+                f"two values of {key[1]} after {key[0]} episodes in the same run"
+            )
         run[key] = float(row["value"])
     results = []
     for (environment, named, seed), run in values.items():
         episodes = tuple(sorted({at for at, _ in run}))
         names = sorted({name for _, name in run})
-        metrics = {name: tuple(run.get((at, name), math.nan) for at in episodes) for name in names}
-        labels_read = {name: text if name in _FIRST else _read_label(text) for name, text in named if text}
+        metrics = {
+            name: tuple(run.get((at, name), math.nan) for at in episodes)
+            for name in names
+        }
+        labels_read = {
+            name: text if name in _FIRST else _read_label(text)
+            for name, text in named
+            if text
+        }
         results.append(RunResult(environment, labels_read, seed, episodes, metrics))
     return results
 
 
 def write_marl_eval(
-    results: Iterable[RunResult], path: Path, task_labels: Collection[str] = frozenset({"agents"})
+    results: Iterable[RunResult],
+    path: Path,
+    task_labels: Collection[str] = frozenset({"agents"}),
 ) -> None:
     """Write the JSON file that InstaDeep's marl-eval reads (its README, "Data Structure for Raw Experiment data").
 
@@ -201,15 +265,28 @@ def write_marl_eval(
     tree: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     taken: set[tuple[str, ...]] = set()
     for result in ordered:
-        names = [f"{name}={result.labels[name]}" for name in differing[result.environment] if name in result.labels]
+        names = [
+            f"{name}={result.labels[name]}"
+            for name in differing[result.environment]
+            if name in result.labels
+        ]
         of_task = [name for name in names if name.split("=")[0] in task_labels]
         task = " ".join([str(result.labels["task"]), *of_task])
-        algorithm = " ".join([str(result.labels["algorithm"]), *(name for name in names if name not in of_task)])
+        algorithm = " ".join(
+            [
+                str(result.labels["algorithm"]),
+                *(name for name in names if name not in of_task),
+            ]
+        )
         place = (result.environment, task, algorithm, f"run_{result.seed}")
         if tuple(map(str.lower, place)) in taken:
-            raise UserError(f"{path}: two runs would be called {' / '.join(place)} in marl-eval's format")
+            raise UserError(
+                f"{path}: two runs would be called {' / '.join(place)} in marl-eval's format"
+            )
         taken.add(tuple(map(str.lower, place)))
-        runs = tree.setdefault(place[0], {}).setdefault(task, {}).setdefault(algorithm, {})
+        runs = (
+            tree.setdefault(place[0], {}).setdefault(task, {}).setdefault(algorithm, {})
+        )
         runs[place[3]] = _marl_eval_run(result)
     _write(path, json.dumps(tree, indent=1) + "\n")
 
@@ -217,7 +294,10 @@ def write_marl_eval(
 def _marl_eval_run(result: RunResult) -> dict[str, Any]:
     names = sorted(name for name in result.metrics if name != _COUPLING)
     steps: dict[str, Any] = {
-        f"step_{index}": {"step_count": episodes, **{name: [result.metrics[name][index]] for name in names}}
+        f"step_{index}": {
+            "step_count": episodes,
+            **{name: [result.metrics[name][index]] for name in names},
+        }
         for index, episodes in enumerate(result.episodes)
     }
     return {**steps, "absolute_metrics": {name: [result.final(name)] for name in names}}
@@ -227,9 +307,15 @@ def _differing_labels(results: Sequence[RunResult]) -> dict[str, list[str]]:
     """By environment, the labels other than task and algorithm that are not the same in all of its results."""
     found: dict[str, list[str]] = {}
     for environment in {result.environment for result in results}:
-        labels = [result.labels for result in results if result.environment == environment]
+        labels = [
+            result.labels for result in results if result.environment == environment
+        ]
         names = sorted({name for one in labels for name in one} - set(_FIRST))
-        found[environment] = [name for name in names if len({_written(one.get(name)) for one in labels}) > 1]
+        found[environment] = [
+            name
+            for name in names
+            if len({_written(one.get(name)) for one in labels}) > 1
+        ]
     return found
 
 
@@ -246,20 +332,30 @@ def _in_order(results: Iterable[RunResult]) -> list[RunResult]:
     for one, next_one in pairwise(ordered):
         if place(one) == place(next_one):
             labels = ", ".join(f"{name}={label}" for name, label in one.labels.items())
-            raise UserError(f"two runs on {one.environment} with seed {one.seed} have the same labels: {labels}")
+            raise UserError(
+                f"two runs on {one.environment} with seed {one.seed} have the same labels: {labels}"
+            )
     return ordered
 
 
 def _sortable(label: Label | None) -> tuple[int, float | int, str]:
     """Nothing first, then numbers, then words. The text tells 8 from 8.0: the file does."""
     number = label if isinstance(label, int | float) else 0
-    return (0 if label is None else 2 if isinstance(label, str) else 1, number, _written(label))
+    return (
+        0 if label is None else 2 if isinstance(label, str) else 1,
+        number,
+        _written(label),
+    )
 
 
 def _written(label: Label | None) -> str:
     if label is None:
         return ""
-    return label if isinstance(label, str) else repr(float(label) if isinstance(label, float) else label)
+    return (
+        label
+        if isinstance(label, str)
+        else repr(float(label) if isinstance(label, float) else label)
+    )
 
 
 def _read_label(text: str) -> Label:
@@ -278,4 +374,6 @@ def _write(path: Path, text: str) -> None:
     try:
         write_whole(path, text.encode())
     except OSError as error:
-        raise UserError(f"{path}: cannot write the results: {error.strerror}") from error
+        raise UserError(
+            f"{path}: cannot write the results: {error.strerror}"
+        ) from error

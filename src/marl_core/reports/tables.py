@@ -27,28 +27,47 @@ def final_table(experiment: Experiment, metric: str | None = None) -> Table:
         experiment: what is told about.
         metric: a row of its own for this one, first.
     """
-    table = Table(title=Text(f"{experiment.name}: {_extent(experiment)}"), title_justify="left")
+    table = Table(
+        title=Text(f"{experiment.name}: {_extent(experiment)}"), title_justify="left"
+    )
     for column in ("last evaluation", "mean", "interquartile mean"):
-        table.add_column(column, justify="left" if column == "last evaluation" else "right")
+        table.add_column(
+            column, justify="left" if column == "last evaluation" else "right"
+        )
     for name, scores in _rows(experiment, metric):
-        intervals = (bootstrap_interval(scores, statistic) for statistic in (mean_statistic, interquartile_mean))
+        intervals = (
+            bootstrap_interval(scores, statistic)
+            for statistic in (mean_statistic, interquartile_mean)
+        )
         table.add_row(Text(name), *(_text(interval) for interval in intervals))
-    table.caption = "95 % bootstrap intervals" if len(experiment.results) > 1 else "one run: no intervals"
+    table.caption = (
+        "95 % bootstrap intervals"
+        if len(experiment.results) > 1
+        else "one run: no intervals"
+    )
     return table
 
 
-def improvement_tables(experiments: Sequence[Experiment], metric: str | None = None) -> list[Table]:
+def improvement_tables(
+    experiments: Sequence[Experiment], metric: str | None = None
+) -> list[Table]:
     """For each environment with several experiments, how probable a run of each scores more than one of the first."""
     tables = []
     for first, *others in same_environment(experiments):
         if not others:
             continue
         name = chosen_metric([first, *others], metric)
-        table = Table(title=Text(f"probability of improvement over {first.name}, {name}"), title_justify="left")
+        table = Table(
+            title=Text(f"probability of improvement over {first.name}, {name}"),
+            title_justify="left",
+        )
         table.add_column("experiment")
         table.add_column("probability", justify="right")
         for other in others:
-            table.add_row(Text(other.name), _text(improvement_interval(other.final(name), first.final(name))))
+            table.add_row(
+                Text(other.name),
+                _text(improvement_interval(other.final(name), first.final(name))),
+            )
         tables.append(table)
     return tables
 
@@ -57,12 +76,20 @@ def _extent(experiment: Experiment) -> str:
     """Which seeds, and how far they were trained."""
     seeds = ", ".join(str(result.seed) for result in experiment.results)
     reached = sorted({result.episodes[-1] for result in experiment.results})
-    done = f"{reached[0]:,}" if len(reached) == 1 else f"{reached[0]:,} to {reached[-1]:,}"
-    planned = f" of {experiment.config.episodes:,}" if reached[0] < experiment.config.episodes else ""
+    done = (
+        f"{reached[0]:,}" if len(reached) == 1 else f"{reached[0]:,} to {reached[-1]:,}"
+    )
+    planned = (
+        f" of {experiment.config.episodes:,}"
+        if reached[0] < experiment.config.episodes
+        else ""
+    )
     return f"seed{'s' * (len(experiment.results) > 1)} {seeds}, after {done}{planned} episodes"
 
 
-def _rows(experiment: Experiment, metric: str | None) -> list[tuple[str, Float[np.ndarray, "runs 1"]]]:
+def _rows(
+    experiment: Experiment, metric: str | None
+) -> list[tuple[str, Float[np.ndarray, "runs 1"]]]:
     measure = experiment.measure
     how = "greedy policy, exact" if measure == "exact" else "greedy policy"
     rows = [] if metric is None else [(metric, experiment.final(metric))]
@@ -77,5 +104,9 @@ def _rows(experiment: Experiment, metric: str | None) -> list[tuple[str, Float[n
 
 
 def _text(interval: Interval) -> Text:
-    ends = f" [{interval.low:.3f}, {interval.high:.3f}]" if math.isfinite(interval.low) else ""
+    ends = (
+        f" [{interval.low:.3f}, {interval.high:.3f}]"
+        if math.isfinite(interval.low)
+        else ""
+    )
     return Text(f"{interval.mean:.3f}{ends}")

@@ -39,23 +39,42 @@ def checked(jobs: Sequence[Job]) -> dict[str, Job]:
     for job in jobs:
         _check_name(job.name)
         if job.config.training.devices != 1:
-            raise UserError(f"job '{job.name}': training.devices is not 1, and a sweep gives each run one process")
+            raise UserError(
+                f"job '{job.name}': training.devices is not 1, and a sweep gives each run one process"
+            )
         same = by_name.setdefault(job.name, job)
         if same.config != job.config:
-            raise UserError(f"job '{job.name}': two jobs have this name, and their configs differ")
+            raise UserError(
+                f"job '{job.name}': two jobs have this name, and their configs differ"
+            )
         if same.continues is None:  # equal runs, and this way is the shorter one
             by_name[job.name] = job
     for job in by_name.values():
         _check_continued(job, by_name)
-        inside = next((str(parent) for parent in PurePath(job.name).parents if str(parent) in by_name), None)
+        inside = next(
+            (
+                str(parent)
+                for parent in PurePath(job.name).parents
+                if str(parent) in by_name
+            ),
+            None,
+        )
         if inside is not None:
-            raise UserError(f"job '{job.name}': its folder would be inside of job '{inside}'")
+            raise UserError(
+                f"job '{job.name}': its folder would be inside of job '{inside}'"
+            )
     return by_name
 
 
 def _check_name(name: str) -> None:
     path = PurePath(name)
-    if not name or path.is_absolute() or ".." in path.parts or str(path) != name or name == ".":
+    if (
+        not name
+        or path.is_absolute()
+        or ".." in path.parts
+        or str(path) != name
+        or name == "."
+    ):
         raise UserError(f"job '{name}': a job's name is a folder's, below the sweep's")
 
 
@@ -64,11 +83,17 @@ def _check_continued(job: Job, jobs: Mapping[str, Job]) -> None:
         return
     if job.continues not in jobs:
         hint = suggestion(job.continues, jobs)
-        raise UserError(f"job '{job.name}': it continues '{job.continues}', which is not in the sweep{hint}")
+        raise UserError(
+            f"job '{job.name}': it continues '{job.continues}', which is not in the sweep{hint}"
+        )
     first = jobs[job.continues].config
     if len(first.stages) >= len(job.config.stages):
-        raise UserError(f"job '{job.name}': it continues '{job.continues}', but has no more stages than that")
-    if first != job.config.model_copy(update={"stages": job.config.stages[: len(first.stages)]}):
+        raise UserError(
+            f"job '{job.name}': it continues '{job.continues}', but has no more stages than that"
+        )
+    if first != job.config.model_copy(
+        update={"stages": job.config.stages[: len(first.stages)]}
+    ):
         message = f"it continues '{job.continues}', but they differ in more than the stages after that one's"
         raise UserError(f"job '{job.name}': {message}")
 
@@ -80,7 +105,9 @@ def is_begun(config: RunConfig, folder: RunFolder) -> bool:
     changed = first_change(config, folder.load_config().model_dump(mode="json"))
     if changed is not None:
         message = f"another experiment's run is here: its {changed} is not what this sweep asks for"
-        raise UserError(f"{folder.path}: {message}; move it away, or sweep in another folder")
+        raise UserError(
+            f"{folder.path}: {message}; move it away, or sweep in another folder"
+        )
     return True
 
 

@@ -64,7 +64,9 @@ class LocalPool(Pool):
     def _start(self, job: str) -> _Worker:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        worker = _Worker(context.Process(target=_serve, args=(theirs, os.getpid())), ours, job)
+        worker = _Worker(
+            context.Process(target=_serve, args=(theirs, os.getpid())), ours, job
+        )
         resource_tracker.ensure_running()  # started while the signal is blocked, it would unblock it
         # Ctrl-C goes to all processes of a terminal, but workers inherit the block: the sweep is to end them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
@@ -79,7 +81,11 @@ class LocalPool(Pool):
     def finished(self, timeout: float) -> dict[str, str | None]:
         """See ``Pool``. A worker that died is forgotten, and its job has failed."""
         busy = [worker for worker in self._workers if worker.job is not None]
-        handles = [handle for worker in busy for handle in (worker.connection, worker.process.sentinel)]
+        handles = [
+            handle
+            for worker in busy
+            for handle in (worker.connection, worker.process.sentinel)
+        ]
         signalled = wait(handles, timeout)
         ended: dict[str, str | None] = {}
         for worker in busy:
@@ -107,7 +113,9 @@ class LocalPool(Pool):
         status = worker.process.exitcode
         if status is not None and status > 0 and not worker.ready:
             message = "the sweep's workers cannot start: what they import fails, or starts the sweep anew where"
-            raise UserError(f"{message} `if __name__ == '__main__':` is missing around it")
+            raise UserError(
+                f"{message} `if __name__ == '__main__':` is missing around it"
+            )
         return {job: _how_it_died(status)}
 
     def close(self) -> None:

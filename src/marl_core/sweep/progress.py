@@ -23,7 +23,9 @@ class SweepProgress:
         shown: show nothing if false.
     """
 
-    def __init__(self, weights: Mapping[str, float], done: Collection[str], shown: bool) -> None:
+    def __init__(
+        self, weights: Mapping[str, float], done: Collection[str], shown: bool
+    ) -> None:
         self._weights = weights
         self._done = set(done)
         self._total = sum(weights.values())
@@ -39,17 +41,24 @@ class SweepProgress:
         )
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not shown)
         self._shown = shown
-        self._task: TaskID = self._bar.add_task("sweep", total=max(self._total, 1e-9), **self._fields(()))
+        self._task: TaskID = self._bar.add_task(
+            "sweep", total=max(self._total, 1e-9), **self._fields(())
+        )
 
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        if self._shown and not self._bar.console.is_terminal:  # where rich leaves the last line open
+        if (
+            self._shown and not self._bar.console.is_terminal
+        ):  # where rich leaves the last line open
             self._bar.console.line()
 
     def ended(self, name: str, failure: str | None) -> None:
@@ -60,14 +69,19 @@ class SweepProgress:
             return
         self._failures += 1
         if self._shown:
-            self._bar.console.print(f"{name}: {failure}", markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(
+                f"{name}: {failure}", markup=False, highlight=False, soft_wrap=True
+            )
 
     def show(self, running: Collection[str]) -> None:
         """Show how things stand."""
         self._bar.update(self._task, completed=self._worked, **self._fields(running))
 
     def _fields(self, running: Collection[str]) -> dict[str, Any]:
-        names = [*list(running)[:_SHOWN_NAMES], *(["..."] if len(running) > _SHOWN_NAMES else [])]
+        names = [
+            *list(running)[:_SHOWN_NAMES],
+            *(["..."] if len(running) > _SHOWN_NAMES else []),
+        ]
         return {
             "jobs": f"{len(self._done)}/{len(self._weights)}",
             "left": self._time_left(),
@@ -80,7 +94,9 @@ class SweepProgress:
         worked = self._worked - self._before
         if not worked:
             return "-:--:--"
-        seconds = round((time.monotonic() - self._started) / worked * (self._total - self._worked))
+        seconds = round(
+            (time.monotonic() - self._started) / worked * (self._total - self._worked)
+        )
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
     def _weight_of(self, names: Collection[str]) -> float:

@@ -31,16 +31,25 @@ class RayPool(Pool):
         try:
             self._ray: Any = importlib.import_module("ray")
         except ImportError as error:
-            raise UserError("the ray backend needs Ray: pip install 'policy-resonance[ray]'") from error
+            raise UserError(
+                "the ray backend needs Ray: pip install 'policy-resonance[ray]'"
+            ) from error
         self._connected = not self._ray.is_initialized()
         if self._connected:
             address = os.environ.get("RAY_ADDRESS", "")
             try:
                 _knock(address)
                 self._ray.init(log_to_driver=False, logging_level="warning")
-            except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+            except (
+                OSError,
+                RuntimeError,
+                ValueError,
+                self._ray.exceptions.RayError,
+            ) as error:
                 where = address or "on this machine"
-                raise UserError(f"Ray ({where}) cannot be reached: {' '.join(str(error).split())}") from error
+                raise UserError(
+                    f"Ray ({where}) cannot be reached: {' '.join(str(error).split())}"
+                ) from error
         # A worker that dies fails its job, as it does without Ray; a task tried again may take others down with it.
         self._perform = self._ray.remote(num_cpus=1, max_retries=0)(perform)
         self._jobs: dict[Any, str] = {}
@@ -56,8 +65,12 @@ class RayPool(Pool):
     def finished(self, timeout: float) -> dict[str, str | None]:
         """See ``Pool``."""
         self._ray.wait(list(self._jobs), num_returns=1, timeout=timeout)
-        ready, _ = self._ray.wait(list(self._jobs), num_returns=len(self._jobs), timeout=0)
-        return {self._jobs.pop(reference): self._failure(reference) for reference in ready}
+        ready, _ = self._ray.wait(
+            list(self._jobs), num_returns=len(self._jobs), timeout=0
+        )
+        return {
+            self._jobs.pop(reference): self._failure(reference) for reference in ready
+        }
 
     def _failure(self, reference: Any) -> str | None:
         try:

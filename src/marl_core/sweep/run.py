@@ -49,11 +49,17 @@ def run_sweep(
     if len(sweep.done) == len(sweep.jobs):
         return {}
     try:
-        with _pool(backend, workers) as pool, SweepProgress(sweep.weights(), sweep.done, show_progress) as progress:
+        with (
+            _pool(backend, workers) as pool,
+            SweepProgress(sweep.weights(), sweep.done, show_progress) as progress,
+        ):
             sweep.run(pool, progress)
     except KeyboardInterrupt:
         count = f"{len(sweep.done)} of {len(sweep.jobs)} jobs are done"
-        print(f"marl: interrupted, {count}; the same command goes on from there", file=sys.stderr)
+        print(
+            f"marl: interrupted, {count}; the same command goes on from there",
+            file=sys.stderr,
+        )
         raise
     return sweep.failures
 
@@ -74,8 +80,16 @@ class _Sweep:
     def __init__(self, jobs: Mapping[str, Job], folder: Path) -> None:
         self.jobs = jobs
         self._folders = {name: folder_of(job, folder) for name, job in jobs.items()}
-        self._begun = {name for name, job in jobs.items() if is_begun(job.config, self._folders[name])}
-        self.done = {name for name in self._begun if is_done(jobs[name].config, self._folders[name])}
+        self._begun = {
+            name
+            for name, job in jobs.items()
+            if is_begun(job.config, self._folders[name])
+        }
+        self.done = {
+            name
+            for name in self._begun
+            if is_done(jobs[name].config, self._folders[name])
+        }
         self.failures: dict[str, str] = {}
 
     def weights(self) -> dict[str, float]:
@@ -98,7 +112,9 @@ class _Sweep:
             for name in list(waiting):
                 job = self.jobs[name]
                 if self._lost(job):
-                    self.failures[name] = f"it continues '{job.continues}', which failed"
+                    self.failures[name] = (
+                        f"it continues '{job.continues}', which failed"
+                    )
                     progress.ended(name, self.failures[name])
                 elif self._ready(job) and pool.has_room():
                     pool.submit(name, self._task(job))
@@ -107,7 +123,9 @@ class _Sweep:
                     continue
                 waiting.remove(name)
             progress.show(running)
-            for name, failure in (pool.finished(_POLL_SECONDS) if running else {}).items():
+            for name, failure in (
+                pool.finished(_POLL_SECONDS) if running else {}
+            ).items():
                 del running[name]
                 progress.ended(name, failure)
                 if failure is None:
@@ -117,7 +135,11 @@ class _Sweep:
         progress.show(running)
 
     def _ready(self, job: Job) -> bool:
-        return job.continues is None or job.name in self._begun or job.continues in self.done
+        return (
+            job.continues is None
+            or job.name in self._begun
+            or job.continues in self.done
+        )
 
     def _lost(self, job: Job) -> bool:
         return not self._ready(job) and job.continues in self.failures

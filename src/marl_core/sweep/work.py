@@ -70,7 +70,10 @@ def _perform_locked(task: Task, folder: RunFolder) -> str | None:
         _prepare(folder, config, task.continues)
         if not is_done(config, folder):
             train(config, folder, progress_bar=False)
-    except (Exception, KeyboardInterrupt) as error:  # the latter is what Lightning makes of a component's sys.exit()
+    except (
+        Exception,
+        KeyboardInterrupt,
+    ) as error:  # the latter is what Lightning makes of a component's sys.exit()
         with suppress(OSError):
             report.write_text(traceback.format_exc())
         return _line(error)
@@ -81,7 +84,9 @@ def _perform_locked(task: Task, folder: RunFolder) -> str | None:
 def _prepare(folder: RunFolder, config: RunConfig, continues: str | None) -> None:
     """Have the folder hold this run, with what is trained of it already."""
     if is_begun(config, folder):
-        if folder.load_config() != config:  # it differs in nothing that matters to what is learnt
+        if (
+            folder.load_config() != config
+        ):  # it differs in nothing that matters to what is learnt
             write_whole(folder.config_file, dump_run(config).encode())
     elif continues is None:
         folder.create(config, _modules_folders(config))
@@ -92,9 +97,17 @@ def _prepare(folder: RunFolder, config: RunConfig, continues: str | None) -> Non
 def _take_over(first: RunFolder, folder: RunFolder, config: RunConfig) -> None:
     """Start the run from where another one ended. Only with ``config.yaml``, the last file, it is a run at all."""
     if not first.checkpoint.exists():
-        raise UserError(f"{first.path}: the run is done, but its checkpoint is gone, so nothing can continue it")
+        raise UserError(
+            f"{first.path}: the run is done, but its checkpoint is gone, so nothing can continue it"
+        )
     others = shutil.ignore_patterns(*_OWN)
-    shutil.copytree(first.path, folder.path, ignore=others, copy_function=_copy_whole, dirs_exist_ok=True)
+    shutil.copytree(
+        first.path,
+        folder.path,
+        ignore=others,
+        copy_function=_copy_whole,
+        dirs_exist_ok=True,
+    )
     write_whole(folder.config_file, dump_run(config).encode())
 
 
@@ -104,14 +117,24 @@ def _copy_whole(source: str, target: str) -> None:
 
 def _modules_folders(config: RunConfig) -> list[Path]:
     """The folders of the modules that the config names as ``module:Class``, each once."""
-    tops = {name.partition(":")[0].partition(".")[0] for name in _names(config.model_dump(mode="json")) if ":" in name}
-    folders = [_folder_of(sys.modules[top]) for top in sorted(tops) if top in sys.modules]
+    tops = {
+        name.partition(":")[0].partition(".")[0]
+        for name in _names(config.model_dump(mode="json"))
+        if ":" in name
+    }
+    folders = [
+        _folder_of(sys.modules[top]) for top in sorted(tops) if top in sys.modules
+    ]
     return list(dict.fromkeys(folders))
 
 
 def _folder_of(module: ModuleType) -> Path:
     package = getattr(module, "__path__", None)
-    return Path(next(iter(package))).parent if package else Path(str(module.__file__)).parent
+    return (
+        Path(next(iter(package))).parent
+        if package
+        else Path(str(module.__file__)).parent
+    )
 
 
 def _names(part: Any) -> Iterator[str]:

@@ -27,7 +27,11 @@ Hypothesis strategies for tests of your own.
 """
 
 from marl_core.testing.environments import ENVIRONMENT_CHECKS, check_environment
-from marl_core.testing.explorations import EXPLORATION_CHECKS, ExplorationCase, check_exploration
+from marl_core.testing.explorations import (
+    EXPLORATION_CHECKS,
+    ExplorationCase,
+    check_exploration,
+)
 from marl_core.testing.hosts import HOST_CHECKS, check_host
 from marl_core.testing.learning import HostCase
 from marl_core.testing.play import EnvironmentCase

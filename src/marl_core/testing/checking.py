@@ -38,7 +38,9 @@ def run_checks(checks: Checks[Case], case: Case) -> None:
             raise AssertionError(f"{name}: {error}") from error
 
 
-def for_all(examples: int, **strategies: SearchStrategy[Any]) -> Callable[[Callable[..., None]], None]:
+def for_all(
+    examples: int, **strategies: SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], None]:
     """Run the decorated function at once on ``examples`` drawn cases, the same in every run."""
 
     def run(check: Callable[..., None]) -> None:
@@ -53,7 +55,9 @@ def for_all(examples: int, **strategies: SearchStrategy[Any]) -> Callable[[Calla
         try:
             always(given(**strategies)(check))()
         except Flaky as error:
-            raise AssertionError("the same question got two answers: there is state or randomness") from error
+            raise AssertionError(
+                "the same question got two answers: there is state or randomness"
+            ) from error
 
     return run
 
@@ -62,12 +66,18 @@ def same(one: Tensor | None, other: Tensor | None) -> bool:
     """Whether two optional tensors are the same to the last bit."""
     if one is None or other is None:
         return one is other
-    return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
+    return (
+        one.shape == other.shape
+        and one.dtype == other.dtype
+        and torch.equal(one, other)
+    )
 
 
 def close(one: Tensor, other: Tensor, tolerance: float = TOLERANCE) -> bool:
     """Whether two tensors have the same shape and nearly the same values."""
-    return one.shape == other.shape and torch.allclose(one, other, rtol=tolerance, atol=tolerance)
+    return one.shape == other.shape and torch.allclose(
+        one, other, rtol=tolerance, atol=tolerance
+    )
 
 
 @contextmanager
@@ -75,10 +85,14 @@ def no_global_randomness(what: str) -> Iterator[None]:
     """Fail if the body draws from torch's global generator."""
     before = torch.random.get_rng_state()
     yield
-    assert torch.equal(before, torch.random.get_rng_state()), f"{what} draws from torch's global generator"
+    assert torch.equal(before, torch.random.get_rng_state()), (
+        f"{what} draws from torch's global generator"
+    )
 
 
-def counts_agree(observed: Sequence[float], expected: Sequence[float], least: float = 10.0) -> bool:
+def counts_agree(
+    observed: Sequence[float], expected: Sequence[float], least: float = 10.0
+) -> bool:
     """Pearson's chi-square test of counts, with a bound that chance exceeds less than once in 10^8 times.
 
     Cells of which fewer than ``least`` are expected count as one.

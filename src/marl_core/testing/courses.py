@@ -20,4 +20,6 @@ def check_same_course(one: list[Played], other: list[Played], who: str) -> None:
         left, right = tensors_of(a.result), tensors_of(b.result)
         assert left.keys() == right.keys(), f"{who} differ in what a step gives"
         for name, value in left.items():
-            assert same(value[a.on], right[name][a.on]), f"{who} differ in {name}, {t + 1} steps on"
+            assert same(value[a.on], right[name][a.on]), (
+                f"{who} differ in {name}, {t + 1} steps on"
+            )

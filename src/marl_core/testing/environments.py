@@ -10,11 +10,29 @@ from torch import Tensor
 
 from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment
-from marl_core.testing.checking import SIGMAS, by_name, for_all, no_global_randomness, run_checks, same
+from marl_core.testing.checking import (
+    SIGMAS,
+    by_name,
+    for_all,
+    no_global_randomness,
+    run_checks,
+    same,
+)
 from marl_core.testing.courses import check_same_course, check_same_observation
 from marl_core.testing.exact_rewards import expected_rewards_agree_with_play
-from marl_core.testing.layout import check_finite, check_observation, check_outcome, expected_shapes
-from marl_core.testing.play import EnvironmentCase, play, tensors_in, tensors_of, write_out
+from marl_core.testing.layout import (
+    check_finite,
+    check_observation,
+    check_outcome,
+    expected_shapes,
+)
+from marl_core.testing.play import (
+    EnvironmentCase,
+    play,
+    tensors_in,
+    tensors_of,
+    write_out,
+)
 from marl_core.testing.strategies import seeds
 from marl_core.types import Observation
 
@@ -34,7 +52,9 @@ def spec_is_constant_and_sensible(case: EnvironmentCase) -> None:
     assert spec.agents >= 1, f"spec.agents is {spec.agents}"
     assert spec.actions >= 2, f"spec.actions is {spec.actions}"
     assert spec.max_steps >= 1, f"spec.max_steps is {spec.max_steps}"
-    assert spec.features is not None or spec.entities is not None, "agents see neither features nor entities"
+    assert spec.features is not None or spec.entities is not None, (
+        "agents see neither features nor entities"
+    )
     names = [level.name for level in spec.levels]
     assert len(set(names)) == len(names), f"spec.levels has equal names: {names}"
     play(environment, environment.reset(), case.generator(1))
@@ -74,7 +94,9 @@ def same_generator_same_games(case: EnvironmentCase) -> None:
     def check(seed: int, games: int) -> None:
         environments = [case.build(games, seed) for _ in range(2)]
         one, other = (play(e, e.reset(), case.generator(seed)) for e in environments)
-        check_same_course(one, other, "two environments with equal generators and actions")
+        check_same_course(
+            one, other, "two environments with equal generators and actions"
+        )
 
 
 def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
@@ -87,7 +109,9 @@ def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
         seen, on, earned = environment.reset(), torch.ones_like(mine), []
         for step in range(min(spec.max_steps, 20)):
             actions = torch.where(
-                mine.unsqueeze(-1), _choose(environment, seen, step), _choose(environment, seen, others)
+                mine.unsqueeze(-1),
+                _choose(environment, seen, step),
+                _choose(environment, seen, others),
             )
             result = environment.step(actions)
             earned.append(torch.where(on, result.team_reward, 0.0)[mine])
@@ -101,13 +125,20 @@ def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
             continue
         error = (quiet.var(1) + loud.var(1)).div(quiet.shape[1]).sqrt()
         off = (quiet.mean(1) - loud.mean(1)).abs()
-        assert (off <= SIGMAS * error + 1e-6).all(), "a game's rewards depend on what is done in the other games"
+        assert (off <= SIGMAS * error + 1e-6).all(), (
+            "a game's rewards depend on what is done in the other games"
+        )
 
 
 def reset_touches_only_the_games_in_the_mask(case: EnvironmentCase) -> None:
     """``reset(games)`` leaves what agents see in the other games as it was, and their clocks."""
 
-    @for_all(10, seed=seeds(), mask=st.lists(st.booleans(), min_size=2, max_size=16), share=st.floats(0, 1))
+    @for_all(
+        10,
+        seed=seeds(),
+        mask=st.lists(st.booleans(), min_size=2, max_size=16),
+        share=st.floats(0, 1),
+    )
     def check(seed: int, mask: list[bool], share: float) -> None:
         environment = case.build(len(mask), seed)
         steps = int(share * (environment.spec.max_steps - 1))
@@ -117,7 +148,9 @@ def reset_touches_only_the_games_in_the_mask(case: EnvironmentCase) -> None:
         again = torch.tensor(mask, device=case.device)
         seen = environment.reset(again)
         for name, value in tensors_in(seen).items():
-            assert same(value[~again], getattr(before, name)[~again]), f"reset(games) changed {name} of other games"
+            assert same(value[~again], getattr(before, name)[~again]), (
+                f"reset(games) changed {name} of other games"
+            )
         on = ~again
         for step in played:
             on = on & ~(step.result.terminated | step.result.truncated)
@@ -127,18 +160,30 @@ def reset_touches_only_the_games_in_the_mask(case: EnvironmentCase) -> None:
 def a_reset_game_forgets(case: EnvironmentCase) -> None:
     """After a reset, a game is as in a fresh environment with the same generator."""
 
-    @for_all(6, seed=seeds(), games=_GAMES, by_mask=st.booleans(), share=st.floats(0, 1))
+    @for_all(
+        6, seed=seeds(), games=_GAMES, by_mask=st.booleans(), share=st.floats(0, 1)
+    )
     def check(seed: int, games: int, by_mask: bool, share: float) -> None:
         fresh, fresh_generator = case.build_with_generator(games, seed)
         used, used_generator = case.build_with_generator(games, seed + 1)
-        play(used, used.reset(), case.generator(seed), 1 + int(share * (used.spec.max_steps - 1)))
-        everything = torch.ones(games, dtype=torch.bool, device=case.device) if by_mask else None
+        play(
+            used,
+            used.reset(),
+            case.generator(seed),
+            1 + int(share * (used.spec.max_steps - 1)),
+        )
+        everything = (
+            torch.ones(games, dtype=torch.bool, device=case.device) if by_mask else None
+        )
         fresh.reset()
         fresh_generator.manual_seed(seed)
         used_generator.manual_seed(seed)
         first, first_used = fresh.reset(everything), used.reset(everything)
         check_same_observation(first, first_used, "a reset game and a fresh one")
-        one, other = play(fresh, first, case.generator(seed)), play(used, first_used, case.generator(seed))
+        one, other = (
+            play(fresh, first, case.generator(seed)),
+            play(used, first_used, case.generator(seed)),
+        )
         check_same_course(one, other, "a reset game and a fresh one")
 
 
@@ -153,7 +198,9 @@ def state_dict_continues_exactly(case: EnvironmentCase) -> None:
         for step in play(environment, seen, case.generator(seed), steps):
             seen = step.result.observation
         state = environment.state_dict()
-        assert all(isinstance(value, Tensor) for value in state.values()), "state_dict must hold tensors only"
+        assert all(isinstance(value, Tensor) for value in state.values()), (
+            "state_dict must hold tensors only"
+        )
         state = {name: value.clone() for name, value in state.items()}
         twin, twin_generator = case.build_with_generator(games, seed + 1)
         twin.reset()
@@ -161,7 +208,9 @@ def state_dict_continues_exactly(case: EnvironmentCase) -> None:
         twin_generator.set_state(generator.get_state())
         nobody = torch.zeros(games, dtype=torch.bool, device=case.device)
         seen, seen_by_twin = environment.reset(nobody), twin.reset(nobody)
-        check_same_observation(seen, seen_by_twin, "an environment and one that loaded its state")
+        check_same_observation(
+            seen, seen_by_twin, "an environment and one that loaded its state"
+        )
         one = play(environment, seen, case.generator(seed), environment.spec.max_steps)
         other = play(twin, seen, case.generator(seed), environment.spec.max_steps)
         check_same_course(one, other, "an environment and one that loaded its state")
@@ -176,12 +225,18 @@ def episodes_end_in_time(case: EnvironmentCase) -> None:
         played = play(environment, environment.reset(), case.generator(seed))
         length = torch.stack([step.on for step in played]).sum(0)
         longest = environment.spec.max_steps
-        assert (length <= longest).all(), f"an episode is longer than max_steps ({longest})"
+        assert (length <= longest).all(), (
+            f"an episode is longer than max_steps ({longest})"
+        )
         for step in played:
             both = step.on & step.result.terminated & step.result.truncated
-            assert not both.any(), "a game is both terminated and truncated: has it ended or not?"
+            assert not both.any(), (
+                "a game is both terminated and truncated: has it ended or not?"
+            )
         if environment.spec.fixed_length:
-            assert (length == longest).all(), f"fixed_length is promised, but episodes last {length.tolist()} steps"
+            assert (length == longest).all(), (
+                f"fixed_length is promised, but episodes last {length.tolist()} steps"
+            )
 
 
 def the_dead_stay_dead(case: EnvironmentCase) -> None:
@@ -193,14 +248,18 @@ def the_dead_stay_dead(case: EnvironmentCase) -> None:
         for step in play(environment, environment.reset(), case.generator(seed)):
             was, now = step.before.alive, step.result.observation.alive
             if was is not None and now is not None:
-                assert not (now & ~was)[step.on].any(), "an agent that was dead lives again"
+                assert not (now & ~was)[step.on].any(), (
+                    "an agent that was dead lives again"
+                )
 
 
 def table_says_what_agents_see(case: EnvironmentCase) -> None:
     """The table of distinct observations is promised by the spec, constant, and holds every situation."""
     environment = case.build(3, 0)
     spec, table = environment.spec, environment.distinct_observations
-    assert (table is None) == (spec.situations is None), "spec.situations and distinct_observations do not go together"
+    assert (table is None) == (spec.situations is None), (
+        "spec.situations and distinct_observations do not go together"
+    )
     if table is None:
         return
     assert spec.situations is not None
@@ -208,14 +267,18 @@ def table_says_what_agents_see(case: EnvironmentCase) -> None:
     for name, value in tensors_in(table).items():
         possible = {"features", "entities", "entity_mask", "action_mask", "state"}
         assert name in possible, f"the table cannot hold {name}"
-        assert value.shape == shapes.get(name), f"the table's {name} has shape {tuple(value.shape)}"
+        assert value.shape == shapes.get(name), (
+            f"the table's {name} has shape {tuple(value.shape)}"
+        )
     seen, choice = environment.reset(), case.generator(0)
     for _ in range(spec.max_steps):
         _check_situations(seen, table, spec.situations)
         seen = play(environment, seen, choice, 1)[0].result.observation
     _check_situations(seen, table, spec.situations)
     assert environment.distinct_observations is not None
-    check_same_observation(table, environment.distinct_observations, "the table before and after play")
+    check_same_observation(
+        table, environment.distinct_observations, "the table before and after play"
+    )
 
 
 def environment_leaves_global_randomness_alone(case: EnvironmentCase) -> None:
@@ -233,20 +296,33 @@ def _choose(environment: Environment, seen: Observation, preferred: int) -> Tens
     rank = (torch.arange(spec.actions, device=device) - preferred) % spec.actions
     rank = rank.expand(games_of(seen), spec.agents, -1)
     legal = write_out(environment, seen).legal_actions()
-    return rank.argmin(-1) if legal is None else torch.where(legal, rank, spec.actions).argmin(-1)
+    return (
+        rank.argmin(-1)
+        if legal is None
+        else torch.where(legal, rank, spec.actions).argmin(-1)
+    )
 
 
 def _check_situations(seen: Observation, table: Observation, situations: int) -> None:
-    assert seen.situation is not None, "an environment with a table must give situations"
+    assert seen.situation is not None, (
+        "an environment with a table must give situations"
+    )
     inside = (seen.situation >= 0) & (seen.situation < situations)
     assert inside.all(), f"situations go beyond 0..{situations - 1}"
     if table.state is not None:
         alike = (seen.situation == seen.situation[:, :1]).all()
-        assert alike, "the table holds states, but agents of one game are in different situations"
+        assert alike, (
+            "the table holds states, but agents of one game are in different situations"
+        )
 
 
 def _check_clocks(
-    environment: Environment, seen: Observation, again: Tensor, on: Tensor, elapsed: int, choice: torch.Generator
+    environment: Environment,
+    seen: Observation,
+    again: Tensor,
+    on: Tensor,
+    elapsed: int,
+    choice: torch.Generator,
 ) -> None:
     """Play on after some games were reset: those have all their time before them, the others what was left of it."""
     spec = environment.spec
@@ -254,11 +330,18 @@ def _check_clocks(
     played = play(environment, seen, choice)
     length, still = torch.zeros_like(allowed), again | on
     for step in played:
-        length, still = length + still, still & ~(step.result.terminated | step.result.truncated)
+        length, still = (
+            length + still,
+            still & ~(step.result.terminated | step.result.truncated),
+        )
     follow = again | on
-    assert (length <= allowed)[follow].all(), "reset(games) gave other games more time, or those reset kept playing"
+    assert (length <= allowed)[follow].all(), (
+        "reset(games) gave other games more time, or those reset kept playing"
+    )
     if spec.fixed_length:
-        assert (length == allowed)[follow].all(), "reset(games) changed how long episodes last"
+        assert (length == allowed)[follow].all(), (
+            "reset(games) changed how long episodes last"
+        )
 
 
 ENVIRONMENT_CHECKS = by_name(

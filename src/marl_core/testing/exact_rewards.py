@@ -25,7 +25,9 @@ def expected_rewards_agree_with_play(case: EnvironmentCase) -> None:
     for preferred in range(min(environment.spec.actions, 16)):
         joint = _joint_policy(environment, preferred, choice)
         exact = environment.expected_rewards(joint)
-        assert exact.shape == (len(environment.spec.levels),), f"expected_rewards has shape {tuple(exact.shape)}"
+        assert exact.shape == (len(environment.spec.levels),), (
+            f"expected_rewards has shape {tuple(exact.shape)}"
+        )
         sampled = _rewards_by_level(environment, joint, choice)
         error = sampled.std(0) / GAMES**0.5
         off = (sampled.mean(0) - exact).abs()
@@ -34,30 +36,46 @@ def expected_rewards_agree_with_play(case: EnvironmentCase) -> None:
         )
 
 
-def _joint_policy(environment: Environment, preferred: int, choice: torch.Generator) -> JointPolicy:
+def _joint_policy(
+    environment: Environment, preferred: int, choice: torch.Generator
+) -> JointPolicy:
     """A mixture of two teams, in both of which agents like one action best: what happens together must show."""
     spec, table = environment.spec, environment.distinct_observations
     assert table is not None, "expected_rewards needs distinct_observations"
     assert spec.situations is not None
-    scores = torch.randn((2, spec.situations, spec.agents, spec.actions), generator=choice, device=choice.device)
+    scores = torch.randn(
+        (2, spec.situations, spec.agents, spec.actions),
+        generator=choice,
+        device=choice.device,
+    )
     scores[0, ..., preferred] += 1.0
     scores[1, ..., preferred] += 5.0
     legal = table.legal_actions()
-    components = (scores if legal is None else scores.masked_fill(~legal, -1e9)).softmax(-1)
+    components = (
+        scores if legal is None else scores.masked_fill(~legal, -1e9)
+    ).softmax(-1)
     weights = torch.tensor([0.6, 0.4], device=choice.device)
-    return JointPolicy(torch.tensordot(weights, components, dims=1), components, weights)
+    return JointPolicy(
+        torch.tensordot(weights, components, dims=1), components, weights
+    )
 
 
-def _rewards_by_level(environment: Environment, joint: JointPolicy, choice: torch.Generator) -> Tensor:
+def _rewards_by_level(
+    environment: Environment, joint: JointPolicy, choice: torch.Generator
+) -> Tensor:
     """What each game earned at each level in one episode, ``[E, L]``."""
     seen, sampler = environment.reset(), joint.sampler()
     games = games_of(seen)
     component = draw_components(joint.weights, games, choice)
-    earned = torch.zeros(games, len(environment.spec.levels), dtype=torch.float64, device=choice.device)
+    earned = torch.zeros(
+        games, len(environment.spec.levels), dtype=torch.float64, device=choice.device
+    )
     on = torch.ones(games, dtype=torch.bool, device=choice.device)
     for _ in range(environment.spec.max_steps):
         result = environment.step(sampler.draw(component, choice, seen.situation))
-        assert result.level is not None, "an environment with expected_rewards must say the level of each step"
+        assert result.level is not None, (
+            "an environment with expected_rewards must say the level of each step"
+        )
         reward = torch.where(on, result.team_reward, 0.0).double()
         earned.scatter_add_(1, result.level.unsqueeze(-1), reward.unsqueeze(-1))
         on, seen = on & ~(result.terminated | result.truncated), result.observation

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from marl_core.joint_policy import JointPolicy, draw_components
 from marl_core.protocols import ExplorationStrategy
-from marl_core.testing.checking import by_name, close, counts_agree, for_all, no_global_randomness, run_checks, same
+from marl_core.testing.checking import (
+    by_name,
+    close,
+    counts_agree,
+    for_all,
+    no_global_randomness,
+    run_checks,
+    same,
+)
 from marl_core.testing.strategies import ScoreBatch, progresses, score_batches, seeds
 from marl_core.types import Progress
 
@@ -19,7 +27,9 @@ from marl_core.types import Progress
 Exempt = Callable[[Float[Tensor, "*B N A"], Progress], Bool[Tensor, "*B N"]]
 
 
-def nobody(individual: Float[Tensor, "*B N A"], progress: Progress) -> Bool[Tensor, "*B N"]:
+def nobody(
+    individual: Float[Tensor, "*B N A"], progress: Progress
+) -> Bool[Tensor, "*B N"]:
     """Eq. 16 holds for every agent."""
     return individual.new_zeros(individual.shape[:-1], dtype=torch.bool)
 
@@ -32,7 +42,9 @@ class ExplorationCase:
     exempt: Exempt = nobody
 
 
-def check_exploration(make: Callable[[], ExplorationStrategy], exempt: Exempt = nobody) -> None:
+def check_exploration(
+    make: Callable[[], ExplorationStrategy], exempt: Exempt = nobody
+) -> None:
     """Run every check on the strategies that ``make()`` gives; ``AssertionError`` if one fails.
 
     ``exempt(individual, progress)`` marks the agents whose marginal is allowed to differ from their individual policy.
@@ -48,8 +60,12 @@ def individual_policy_is_a_distribution(case: ExplorationCase) -> None:
     @for_all(100, batch=score_batches(), progress=progresses())
     def check(batch: ScoreBatch, progress: Progress) -> None:
         log_policy = strategy.log_policy(batch.scores, batch.legal, progress)
-        assert log_policy.shape == batch.scores.shape, f"log_policy has shape {tuple(log_policy.shape)}"
-        assert log_policy.isfinite().all(), "log_policy is not finite: 0 * log 0 would be NaN"
+        assert log_policy.shape == batch.scores.shape, (
+            f"log_policy has shape {tuple(log_policy.shape)}"
+        )
+        assert log_policy.isfinite().all(), (
+            "log_policy is not finite: 0 * log 0 would be NaN"
+        )
         _assert_distribution(log_policy.exp(), "exp(log_policy)")
 
 
@@ -62,9 +78,15 @@ def illegal_actions_are_never_taken(case: ExplorationCase) -> None:
         if batch.legal is None:
             return
         individual = strategy.log_policy(batch.scores, batch.legal, progress).exp()
-        assert (individual[~batch.legal] == 0).all(), "the individual policy gives illegal actions a probability"
-        components = strategy.joint_policy(batch.scores, batch.legal, progress).components
-        assert (components[:, ~batch.legal] == 0).all(), "a component gives illegal actions a probability"
+        assert (individual[~batch.legal] == 0).all(), (
+            "the individual policy gives illegal actions a probability"
+        )
+        components = strategy.joint_policy(
+            batch.scores, batch.legal, progress
+        ).components
+        assert (components[:, ~batch.legal] == 0).all(), (
+            "a component gives illegal actions a probability"
+        )
 
 
 def log_policy_is_differentiable(case: ExplorationCase) -> None:
@@ -78,11 +100,19 @@ def log_policy_is_differentiable(case: ExplorationCase) -> None:
         generator = torch.Generator().manual_seed(seed)
         scores = batch.scores.clone().requires_grad_()
         log_policy = strategy.log_policy(scores, batch.legal, progress)
-        assert log_policy.requires_grad, "log_policy does not depend on the scores: nothing could be learnt"
-        legal = torch.ones_like(scores, dtype=torch.bool) if batch.legal is None else batch.legal
+        assert log_policy.requires_grad, (
+            "log_policy does not depend on the scores: nothing could be learnt"
+        )
+        legal = (
+            torch.ones_like(scores, dtype=torch.bool)
+            if batch.legal is None
+            else batch.legal
+        )
         (gradient,) = torch.autograd.grad(log_policy[legal].sum(), scores)
         assert gradient.isfinite().all(), "the gradient of log_policy is not finite"
-        ordinary = torch.randn(scores.shape, generator=generator, dtype=torch.float64).requires_grad_()
+        ordinary = torch.randn(
+            scores.shape, generator=generator, dtype=torch.float64
+        ).requires_grad_()
         direction = torch.randn(scores.shape, generator=generator, dtype=torch.float64)
 
         def value(at: Tensor) -> Tensor:
@@ -91,9 +121,13 @@ def log_policy_is_differentiable(case: ExplorationCase) -> None:
         (exact,) = torch.autograd.grad(value(ordinary), ordinary)
         step = 1e-3  # not smaller, because a strategy may compute in single precision
         with torch.no_grad():
-            slope = (value(ordinary + step * direction) - value(ordinary - step * direction)) / (2 * step)
+            slope = (
+                value(ordinary + step * direction) - value(ordinary - step * direction)
+            ) / (2 * step)
         bound = 0.02 * (1 + float(exact.abs().sum()))
-        assert abs(float((exact * direction).sum() - slope)) < bound, "autograd and finite differences disagree"
+        assert abs(float((exact * direction).sum() - slope)) < bound, (
+            "autograd and finite differences disagree"
+        )
 
 
 def joint_policy_states_the_individual_policy(case: ExplorationCase) -> None:
@@ -102,9 +136,13 @@ def joint_policy_states_the_individual_policy(case: ExplorationCase) -> None:
 
     @for_all(50, batch=score_batches(), progress=progresses())
     def check(batch: ScoreBatch, progress: Progress) -> None:
-        individual = strategy.joint_policy(batch.scores, batch.legal, progress).individual
+        individual = strategy.joint_policy(
+            batch.scores, batch.legal, progress
+        ).individual
         stated = strategy.log_policy(batch.scores, batch.legal, progress).exp()
-        assert close(individual, stated), "joint_policy().individual is not exp(log_policy)"
+        assert close(individual, stated), (
+            "joint_policy().individual is not exp(log_policy)"
+        )
 
 
 def weights_are_known_before_the_scores(case: ExplorationCase) -> None:
@@ -159,9 +197,14 @@ def sampling_follows_the_stated_law(case: ExplorationCase) -> None:
 
     @for_all(12, batch=teams, progress=progresses(), seed=seeds())
     def check(batch: ScoreBatch, progress: Progress, seed: int) -> None:
-        joint, generator = strategy.joint_policy(batch.scores, batch.legal, progress), torch.Generator()
+        joint, generator = (
+            strategy.joint_policy(batch.scores, batch.legal, progress),
+            torch.Generator(),
+        )
         generator.manual_seed(seed)
-        component = draw_components(strategy.component_weights(progress), draws, generator)
+        component = draw_components(
+            strategy.component_weights(progress), draws, generator
+        )
         everyone_alike = torch.zeros(draws, 2, dtype=torch.int64)
         actions = joint.sampler().draw(component, generator, everyone_alike)
         observed = torch.bincount(actions[:, 0] * 3 + actions[:, 1], minlength=9)
@@ -184,10 +227,15 @@ def games_do_not_influence_each_other(case: ExplorationCase) -> None:
             alone = strategy.joint_policy(own.scores, own.legal, progress)
             message = "a team's policy depends on the other games of the batch"
             assert close(alone.components[:, 0], together.components[:, game]), message
-            assert close(strategy.log_policy(own.scores, own.legal, progress)[0], log_policy[game]), message
+            assert close(
+                strategy.log_policy(own.scores, own.legal, progress)[0],
+                log_policy[game],
+            ), message
         legal = None if batch.legal is None else batch.legal.unsqueeze(0)
         deeper = strategy.log_policy(batch.scores.unsqueeze(0), legal, progress)
-        assert close(deeper.squeeze(0), log_policy), "log_policy depends on how many leading axes there are"
+        assert close(deeper.squeeze(0), log_policy), (
+            "log_policy depends on how many leading axes there are"
+        )
 
 
 def schedules_depend_on_progress_alone(case: ExplorationCase) -> None:
@@ -224,7 +272,9 @@ def exploration_leaves_global_randomness_alone(case: ExplorationCase) -> None:
             _answers(case.make(), batch, progress)
 
 
-def _answers(strategy: ExplorationStrategy, batch: ScoreBatch, progress: Progress) -> dict[str, Tensor]:
+def _answers(
+    strategy: ExplorationStrategy, batch: ScoreBatch, progress: Progress
+) -> dict[str, Tensor]:
     joint = strategy.joint_policy(batch.scores, batch.legal, progress)
     return {
         "log_policy": strategy.log_policy(batch.scores, batch.legal, progress),
@@ -236,7 +286,9 @@ def _answers(strategy: ExplorationStrategy, batch: ScoreBatch, progress: Progres
 
 def _assert_distribution(values: Tensor, what: str) -> None:
     assert values.isfinite().all(), f"{what} is not finite"
-    assert (values >= 0).all(), f"{what} has a negative probability, {float(values.min()):.3g}"
+    assert (values >= 0).all(), (
+        f"{what} has a negative probability, {float(values.min()):.3g}"
+    )
     total = values.sum(-1)
     assert close(total, torch.ones_like(total)), (
         f"{what} sums to {float(total.flatten()[(total - 1).abs().argmax()]):.6g}"
@@ -246,7 +298,9 @@ def _assert_distribution(values: Tensor, what: str) -> None:
 def _law_of_two(joint: JointPolicy) -> Float[Tensor, "pairs"]:
     """The probability of each pair of actions of a team of two, from the definition of the mixture."""
     components = joint.components[:, 0].double()
-    pairs = torch.einsum("c,ca,cb->ab", joint.weights.double(), components[:, 0], components[:, 1])
+    pairs = torch.einsum(
+        "c,ca,cb->ab", joint.weights.double(), components[:, 0], components[:, 1]
+    )
     return pairs.flatten()
 
 

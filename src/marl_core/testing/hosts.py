@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
-from marl_core.testing.checking import by_name, close, for_all, no_global_randomness, run_checks, same
+from marl_core.testing.checking import (
+    by_name,
+    close,
+    for_all,
+    no_global_randomness,
+    run_checks,
+    same,
+)
 from marl_core.testing.learning import (
     PLAIN,
     PRACTICE,
@@ -56,15 +63,27 @@ def scores_have_the_promised_shape(case: HostCase) -> None:
     @for_all(5, seed=seeds(), games=st.integers(1, 4))
     def check(seed: int, games: int) -> None:
         memory = host.initial_memory(games)
-        assert bool(memory) == host.needs.memory, "needs.memory and initial_memory do not go together"
+        assert bool(memory) == host.needs.memory, (
+            "needs.memory and initial_memory do not go together"
+        )
         for seen in course_of_play(case, games, seed):
             scores, following = host.scores(seen, memory)
-            assert scores.shape == (games, spec.agents, spec.actions), f"scores have shape {tuple(scores.shape)}"
+            assert scores.shape == (games, spec.agents, spec.actions), (
+                f"scores have shape {tuple(scores.shape)}"
+            )
             assert scores.isfinite().all(), "scores are not finite"
-            layout = {name: (value.shape, value.dtype) for name, value in memory.items()}
-            changed = {name: (value.shape, value.dtype) for name, value in following.items()}
-            assert changed == layout, f"memory changed its layout from {layout} to {changed}"
-            assert all(shape[0] == games for shape, _ in layout.values()), "memory does not have E as its leading axis"
+            layout = {
+                name: (value.shape, value.dtype) for name, value in memory.items()
+            }
+            changed = {
+                name: (value.shape, value.dtype) for name, value in following.items()
+            }
+            assert changed == layout, (
+                f"memory changed its layout from {layout} to {changed}"
+            )
+            assert all(shape[0] == games for shape, _ in layout.values()), (
+                "memory does not have E as its leading axis"
+            )
             memory = following
 
 
@@ -80,7 +99,9 @@ def games_do_not_share_scores(case: HostCase) -> None:
             own = slice(game, game + 1)
             alone = score_all(host, [seen.map(itemgetter(own)) for seen in course], 1)
             for one, all_of_them in zip(alone, together, strict=True):
-                assert close(one, all_of_them[own]), "a game's scores depend on the other games of the batch"
+                assert close(one, all_of_them[own]), (
+                    "a game's scores depend on the other games of the batch"
+                )
 
 
 def scores_do_not_change_by_looking(case: HostCase) -> None:
@@ -88,17 +109,24 @@ def scores_do_not_change_by_looking(case: HostCase) -> None:
     host, twin = case.build(3), case.build(3)
     course = course_of_play(case, 4, 1)
     first = score_all(host, course, 4)
-    for what, other in (("asked again, a host", host), ("a host from an equal generator", twin)):
+    for what, other in (
+        ("asked again, a host", host),
+        ("a host from an equal generator", twin),
+    ):
         for one, another in zip(first, score_all(other, course, 4), strict=True):
             assert same(one, another), f"{what} gives other scores"
     different = score_all(case.build(4), course, 4)
-    assert not same(first[0], different[0]), "initial weights do not depend on the generator"
+    assert not same(first[0], different[0]), (
+        "initial weights do not depend on the generator"
+    )
 
 
 def losses_teach_every_parameter(case: HostCase) -> None:
     """A rollout brings losses, each finite; their gradients reach every trainable parameter."""
     host = case.build()
-    reached = dict.fromkeys((n for n, p in host.named_parameters() if p.requires_grad), False)
+    reached = dict.fromkeys(
+        (n for n, p in host.named_parameters() if p.requires_grad), False
+    )
     _check_groups(host)
     count = 0
     for loss in learn(case, host):
@@ -106,7 +134,9 @@ def losses_teach_every_parameter(case: HostCase) -> None:
         assert loss.total.shape == (), f"a loss has shape {tuple(loss.total.shape)}"
         assert loss.total.isfinite(), "a loss is not finite"
         for name, gradient in gradients_of(host, loss).items():
-            assert gradient is None or gradient.isfinite().all(), f"the gradient of {name} is not finite"
+            assert gradient is None or gradient.isfinite().all(), (
+                f"the gradient of {name} is not finite"
+            )
             reached[name] |= gradient is not None and bool(gradient.any())
     assert count, f"{ROLLOUTS} rollouts brought no loss"
     missed = [name for name, was_reached in reached.items() if not was_reached]
@@ -123,13 +153,22 @@ def padding_teaches_nothing(case: HostCase) -> None:
         return
     padded = ~rollout.valid
     junk = torch.where(padded, 1000.0, 0.0)
-    spoilt = replace(rollout, reward=rollout.reward + junk.unsqueeze(-1), team_reward=rollout.team_reward + junk)
+    spoilt = replace(
+        rollout,
+        reward=rollout.reward + junk.unsqueeze(-1),
+        team_reward=rollout.team_reward + junk,
+    )
     hosts = case.build(), case.build()
     clean, dirty = (
-        [loss.total.detach() for loss in islice(host.losses(of, case.exploration, SingleRank()), 1)]
+        [
+            loss.total.detach()
+            for loss in islice(host.losses(of, case.exploration, SingleRank()), 1)
+        ]
         for host, of in zip(hosts, (rollout, spoilt), strict=True)
     )
-    assert all(close(a, b) for a, b in zip(clean, dirty, strict=True)), "rewards behind the end of games change a loss"
+    assert all(close(a, b) for a, b in zip(clean, dirty, strict=True)), (
+        "rewards behind the end of games change a loss"
+    )
 
 
 def table_and_samples_agree(case: HostCase) -> None:
@@ -140,12 +179,20 @@ def table_and_samples_agree(case: HostCase) -> None:
         return
     with torch.no_grad():
         on_table, _ = host.scores(table, {})
-        for step in play(environment, environment.reset(), case.environment.generator(0)):
+        for step in play(
+            environment, environment.reset(), case.environment.generator(0)
+        ):
             situation = step.before.situation
             assert situation is not None
-            looked_up = on_table[situation, torch.arange(situation.shape[1], device=situation.device)]
-            written, _ = host.scores(replace(step.before.look_up(table), situation=None), {})
-            assert close(looked_up, written), "the scores of the table's rows are not those of the samples"
+            looked_up = on_table[
+                situation, torch.arange(situation.shape[1], device=situation.device)
+            ]
+            written, _ = host.scores(
+                replace(step.before.look_up(table), situation=None), {}
+            )
+            assert close(looked_up, written), (
+                "the scores of the table's rows are not those of the samples"
+            )
 
 
 def state_dict_holds_the_policy(case: HostCase) -> None:
@@ -155,7 +202,9 @@ def state_dict_holds_the_policy(case: HostCase) -> None:
         descend(host, loss)
     other.load_state_dict(host.state_dict())
     course = course_of_play(case, 4, 1)
-    for one, another in zip(score_all(host, course, 4), score_all(other, course, 4), strict=True):
+    for one, another in zip(
+        score_all(host, course, 4), score_all(other, course, 4), strict=True
+    ):
         assert same(one, another), "state_dict does not hold all that scores depend on"
 
 
@@ -169,14 +218,20 @@ def own_heads_change_no_score(case: HostCase) -> None:
         return
     for one, another in zip(before, score_all(host, course, 4), strict=True):
         assert close(one, another), "give_each_agent_its_own_head changed the scores"
-    frozen = {name: p.detach().clone() for name, p in host.named_parameters() if not p.requires_grad}
+    frozen = {
+        name: p.detach().clone()
+        for name, p in host.named_parameters()
+        if not p.requires_grad
+    }
     assert frozen, "give_each_agent_its_own_head froze nothing"
     _check_groups(host)
     _check_agents_are_apart(host, course[0])
     for loss in islice(learn(case, host), 3):
         descend(host, loss)
     for name, value in frozen.items():
-        assert same(value, host.get_parameter(name).detach()), f"{name} is frozen, yet it changed"
+        assert same(value, host.get_parameter(name).detach()), (
+            f"{name} is frozen, yet it changed"
+        )
 
 
 def host_leaves_global_randomness_alone(case: HostCase) -> None:
@@ -190,8 +245,12 @@ def host_leaves_global_randomness_alone(case: HostCase) -> None:
 def _check_groups(host: HostAlgorithm) -> None:
     """Every trainable parameter is optimised, and by one group only."""
     names = {parameter: name for name, parameter in host.named_parameters()}
-    grouped = [parameter for group in host.parameter_groups() for parameter in group.parameters]
-    assert all(parameter in names for parameter in grouped), "a parameter group holds what is no parameter of the host"
+    grouped = [
+        parameter for group in host.parameter_groups() for parameter in group.parameters
+    ]
+    assert all(parameter in names for parameter in grouped), (
+        "a parameter group holds what is no parameter of the host"
+    )
     trained = [names[parameter] for parameter in grouped if parameter.requires_grad]
     assert len(set(trained)) == len(trained), "a parameter is in two groups"
     left_out = sorted(trainable(host).keys() - set(trained))
@@ -207,11 +266,16 @@ def _check_agents_are_apart(host: HostAlgorithm, seen: Observation) -> None:
     touched = [torch.zeros_like(p, dtype=torch.bool) for p in parameters]
     for agent in range(scores.shape[-2]):
         gradients = torch.autograd.grad(
-            scores[:, agent].square().sum(), parameters, allow_unused=True, retain_graph=True
+            scores[:, agent].square().sum(),
+            parameters,
+            allow_unused=True,
+            retain_graph=True,
         )
         for before, gradient in zip(touched, gradients, strict=True):
             if gradient is not None:
-                assert not (before & (gradient != 0)).any(), "agents share parameters of the head that is their own"
+                assert not (before & (gradient != 0)).any(), (
+                    "agents share parameters of the head that is their own"
+                )
                 before |= gradient != 0
 
 

@@ -41,31 +41,45 @@ def check_observation(environment: Environment, seen: Observation, games: int) -
     for name in shapes.keys() - given.keys() - _OPTIONAL:
         raise AssertionError(f"the spec promises {name}, but the observation has none")
     for name, value in given.items():
-        assert name in shapes, f"the observation has {name}, which the spec does not promise"
-        assert value.shape == shapes[name], f"{name} has shape {tuple(value.shape)}, not {shapes[name]}"
+        assert name in shapes, (
+            f"the observation has {name}, which the spec does not promise"
+        )
+        assert value.shape == shapes[name], (
+            f"{name} has shape {tuple(value.shape)}, not {shapes[name]}"
+        )
         _check_type(name, value)
 
 
 def check_outcome(environment: Environment, result: StepResult, games: int) -> None:
     """What a step gives beside the observation is what the spec promises."""
     spec = environment.spec
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("team_reward", "terminated", "truncated"), (games,))
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("team_reward", "terminated", "truncated"), (games,)
+    )
     if spec.individual_reward:
         shapes["individual_reward"] = (games, spec.agents)
     if spec.levels:
         shapes["level"] = (games,)
     if spec.wins:
         shapes["won"] = (games,)
-    given = {name: value for name, value in vars(result).items() if isinstance(value, Tensor)}
-    assert given.keys() == shapes.keys(), f"a step gives {sorted(given)}, the spec promises {sorted(shapes)}"
+    given = {
+        name: value for name, value in vars(result).items() if isinstance(value, Tensor)
+    }
+    assert given.keys() == shapes.keys(), (
+        f"a step gives {sorted(given)}, the spec promises {sorted(shapes)}"
+    )
     for name, value in given.items():
-        assert value.shape == shapes[name], f"{name} has shape {tuple(value.shape)}, not {shapes[name]}"
+        assert value.shape == shapes[name], (
+            f"{name} has shape {tuple(value.shape)}, not {shapes[name]}"
+        )
         _check_type(name, value)
     if result.level is not None:
         inside = (result.level >= 0) & (result.level < len(spec.levels))
         assert inside.all(), "a step names a level that spec.levels does not have"
     if result.won is not None:
-        assert not (result.won & ~(result.terminated | result.truncated)).any(), "a game is won that is not over"
+        assert not (result.won & ~(result.terminated | result.truncated)).any(), (
+            "a game is won that is not over"
+        )
 
 
 def _check_type(name: str, value: Tensor) -> None:
@@ -74,7 +88,9 @@ def _check_type(name: str, value: Tensor) -> None:
     elif name in _INTEGER:
         assert value.dtype == torch.int64, f"{name} has type {value.dtype}, not int64"
     else:
-        assert value.dtype.is_floating_point, f"{name} has type {value.dtype}, not a floating-point one"
+        assert value.dtype.is_floating_point, (
+            f"{name} has type {value.dtype}, not a floating-point one"
+        )
 
 
 def check_finite(values: dict[str, Tensor]) -> None:

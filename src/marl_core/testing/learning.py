@@ -18,7 +18,14 @@ from marl_core.protocols import ExplorationStrategy, HostAlgorithm, Scores
 from marl_core.testing.play import EnvironmentCase, play, write_out
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.training.ranks import SingleRank
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
+    Progress,
+    Rollout,
+)
 
 #: A host that learns from its replay may ask for several rollouts before its first loss.
 ROLLOUTS, GAMES = 8, 32
@@ -39,7 +46,10 @@ class PlainSoftmax(ExplorationStrategy):
         return frozenset({"logits", "values"})
 
     def log_policy(
-        self, scores: Float[Tensor, "*B N A"], legal: Bool[Tensor, "*B N A"] | None, progress: Progress
+        self,
+        scores: Float[Tensor, "*B N A"],
+        legal: Bool[Tensor, "*B N A"] | None,
+        progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
         """Softmax of the scores."""
         return log_softmax_policy(scores, legal)
@@ -60,18 +70,24 @@ class HostCase:
 
     def build(self, seed: int = 0) -> HostAlgorithm:
         """A host for the environment."""
-        return self.make(self.environment.build(1, 0).spec, torch.Generator().manual_seed(seed))
+        return self.make(
+            self.environment.build(1, 0).spec, torch.Generator().manual_seed(seed)
+        )
 
 
 def course_of_play(case: HostCase, games: int, seed: int) -> list[Observation]:
     """What is seen in an episode of random play, written out."""
     environment = case.environment.build(games, seed)
     played = play(environment, environment.reset(), case.environment.generator(seed))
-    return [replace(write_out(environment, step.before), situation=None) for step in played]
+    return [
+        replace(write_out(environment, step.before), situation=None) for step in played
+    ]
 
 
 @torch.no_grad()
-def score_all(host: HostAlgorithm, course: Sequence[Observation], games: int) -> list[Tensor]:
+def score_all(
+    host: HostAlgorithm, course: Sequence[Observation], games: int
+) -> list[Tensor]:
     """The scores at each step of a course."""
     memory: Memory = host.initial_memory(games)
     found = []
@@ -86,7 +102,9 @@ def rollouts(case: HostCase, host: HostAlgorithm) -> Iterator[Rollout]:
     environment = case.environment.build(GAMES, 7)
     collector = Collector(environment, case.environment.generator(8))
     for update in range(ROLLOUTS):
-        yield collector.collect(host, case.exploration, Progress(episodes=update * GAMES, updates=update))
+        yield collector.collect(
+            host, case.exploration, Progress(episodes=update * GAMES, updates=update)
+        )
 
 
 def learn(case: HostCase, host: HostAlgorithm) -> Iterator[Loss]:
@@ -108,7 +126,9 @@ def trainable(host: HostAlgorithm) -> dict[str, nn.Parameter]:
 def gradients_of(host: HostAlgorithm, loss: Loss) -> dict[str, Tensor | None]:
     """The gradient by each parameter that is not frozen; None where the loss does not depend on it."""
     parameters = trainable(host)
-    found = torch.autograd.grad(loss.total, list(parameters.values()), allow_unused=True, retain_graph=True)
+    found = torch.autograd.grad(
+        loss.total, list(parameters.values()), allow_unused=True, retain_graph=True
+    )
     return dict(zip(parameters, found, strict=True))
 
 

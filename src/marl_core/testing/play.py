@@ -23,25 +23,37 @@ class EnvironmentCase:
 
     def build(self, games: int, seed: int) -> Environment:
         """An environment with a generator of its own."""
-        return self.make(games=games, device=self.device, generator=self.generator(seed))
+        return self.make(
+            games=games, device=self.device, generator=self.generator(seed)
+        )
 
-    def build_with_generator(self, games: int, seed: int) -> tuple[Environment, torch.Generator]:
+    def build_with_generator(
+        self, games: int, seed: int
+    ) -> tuple[Environment, torch.Generator]:
         """An environment, and the generator that it draws from."""
         generator = self.generator(seed)
-        return self.make(games=games, device=self.device, generator=generator), generator
+        return self.make(
+            games=games, device=self.device, generator=generator
+        ), generator
 
     def generator(self, seed: int) -> torch.Generator:
         """A generator on the device."""
         return torch.Generator(self.device).manual_seed(seed)
 
 
-def random_actions(environment: Environment, seen: Observation, generator: torch.Generator) -> Int[Tensor, "E N"]:
+def random_actions(
+    environment: Environment, seen: Observation, generator: torch.Generator
+) -> Int[Tensor, "E N"]:
     """Legal actions: in half of the games every agent for itself, in the others all alike as far as they may."""
     written = write_out(environment, seen)
     spec = environment.spec
     games = games_of(seen)
-    numbers = torch.rand((games, spec.agents, spec.actions), generator=generator, device=generator.device)
-    alike = torch.rand((games, 1, 1), generator=generator, device=generator.device) < 0.5
+    numbers = torch.rand(
+        (games, spec.agents, spec.actions), generator=generator, device=generator.device
+    )
+    alike = (
+        torch.rand((games, 1, 1), generator=generator, device=generator.device) < 0.5
+    )
     numbers = torch.where(alike, numbers[:, :1], numbers)
     legal = written.legal_actions()
     if legal is not None:
@@ -67,7 +79,10 @@ class Played:
 
 
 def play(
-    environment: Environment, first: Observation, choice: torch.Generator, steps: int | None = None
+    environment: Environment,
+    first: Observation,
+    choice: torch.Generator,
+    steps: int | None = None,
 ) -> list[Played]:
     """Play on with random actions, by default until every game is over or a step past ``max_steps``."""
     spec, seen, played = environment.spec, first, list[Played]()
@@ -84,10 +99,14 @@ def play(
 
 def tensors_of(step: StepResult) -> dict[str, Tensor]:
     """Everything that a step gives, by name."""
-    own = {name: value for name, value in vars(step).items() if isinstance(value, Tensor)}
+    own = {
+        name: value for name, value in vars(step).items() if isinstance(value, Tensor)
+    }
     return own | tensors_in(step.observation)
 
 
 def tensors_in(seen: Observation) -> dict[str, Tensor]:
     """Everything that an observation gives, by name."""
-    return {name: value for name, value in vars(seen).items() if isinstance(value, Tensor)}
+    return {
+        name: value for name, value in vars(seen).items() if isinstance(value, Tensor)
+    }

@@ -39,11 +39,18 @@ class Practice(Environment):
     Config = PracticeConfig
 
     def __init__(
-        self, config: PracticeConfig, *, games: int, device: torch.device | str, generator: torch.Generator
+        self,
+        config: PracticeConfig,
+        *,
+        games: int,
+        device: torch.device | str,
+        generator: torch.Generator,
     ) -> None:
         self._config, self._generator = config, generator
         self._step = torch.zeros(games, dtype=torch.int64, device=device)
-        self._health = torch.full((games, config.agents), 2, dtype=torch.int64, device=device)
+        self._health = torch.full(
+            (games, config.agents), 2, dtype=torch.int64, device=device
+        )
         self._ill = torch.zeros(games, config.agents, dtype=torch.bool, device=device)
 
     @property
@@ -65,7 +72,9 @@ class Practice(Environment):
 
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
         """Everybody in good health again."""
-        games = torch.ones_like(self._step, dtype=torch.bool) if games is None else games
+        games = (
+            torch.ones_like(self._step, dtype=torch.bool) if games is None else games
+        )
         self._step = self._step.masked_fill(games, 0)
         self._health = self._health.masked_fill(games.unsqueeze(-1), 2)
         self._ill = self._ill & ~games.unsqueeze(-1)
@@ -75,7 +84,9 @@ class Practice(Environment):
         """A day's work."""
         alive = self._health > 0
         unlucky = uniform(tuple(actions.shape), self._generator) < 0.5
-        earned = ((actions == WORK) + 2.0 * (actions == RISK)) * alive / self._config.agents
+        earned = (
+            ((actions == WORK) + 2.0 * (actions == RISK)) * alive / self._config.agents
+        )
         self._ill = (actions == RISK) & alive & unlucky
         self._health = self._health - self._ill.long()
         self._step = self._step + 1
@@ -83,7 +94,14 @@ class Practice(Environment):
         terminated = leaving | (self._health == 0).all(-1)
         truncated = ~terminated & (self._step >= self._config.max_steps)
         won = leaving & (self._health > 0).any(-1)
-        return StepResult(self._observe(), earned.sum(-1), terminated, truncated, individual_reward=earned, won=won)
+        return StepResult(
+            self._observe(),
+            earned.sum(-1),
+            terminated,
+            truncated,
+            individual_reward=earned,
+            won=won,
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         """Time and health."""
@@ -92,18 +110,26 @@ class Practice(Environment):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on at that time, in that health."""
         device = self._step.device
-        self._step, self._health, self._ill = (state[name].to(device) for name in ("step", "health", "ill"))
+        self._step, self._health, self._ill = (
+            state[name].to(device) for name in ("step", "health", "ill")
+        )
 
     def _observe(self) -> Observation:
         games, agents = self._health.shape
         alive = self._health > 0
         time = (self._step / self._config.max_steps).unsqueeze(-1)
-        body = torch.stack([time.expand(games, agents), self._health / 2, self._ill.float()], -1)
+        body = torch.stack(
+            [time.expand(games, agents), self._health / 2, self._ill.float()], -1
+        )
         identity = torch.eye(agents, device=time.device).expand(games, agents, agents)
         index = torch.arange(agents, device=time.device)
-        in_sight = (index.unsqueeze(-1) + index) % agents  # of agent i: itself, i + 1, i + 2, ...
+        in_sight = (
+            index.unsqueeze(-1) + index
+        ) % agents  # of agent i: itself, i + 1, i + 2, ...
         action_mask = torch.ones(games, agents, 4, dtype=torch.bool, device=time.device)
-        action_mask[..., LEAVE] = (2 * self._step >= self._config.max_steps).unsqueeze(-1)
+        action_mask[..., LEAVE] = (2 * self._step >= self._config.max_steps).unsqueeze(
+            -1
+        )
         action_mask &= ~self._ill.unsqueeze(-1)
         action_mask[..., NO_OP] |= ~alive
         return Observation(

@@ -16,7 +16,9 @@ from torch import Tensor
 from marl_core.exploration.softmax import log_softmax_policy
 from marl_core.types import Observation, Progress
 
-ScoreKind = Literal["ordinary", "flat", "wide", "all_tied", "two_tied", "certain", "tiny"]
+ScoreKind = Literal[
+    "ordinary", "flat", "wide", "all_tied", "two_tied", "certain", "tiny"
+]
 MaskKind = Literal["all", "some", "one", "none", "dead"]
 
 #: One stage of a schedule is this long at the most; beyond it nothing may change any more.
@@ -37,7 +39,9 @@ class ScoreBatch:
     def game(self, index: int) -> ScoreBatch:
         """One team alone."""
         only = slice(index, index + 1)
-        return ScoreBatch(self.scores[only], None if self.legal is None else self.legal[only])
+        return ScoreBatch(
+            self.scores[only], None if self.legal is None else self.legal[only]
+        )
 
 
 def seeds() -> st.SearchStrategy[int]:
@@ -53,7 +57,9 @@ def score_batches(
     masks: bool = True,
 ) -> st.SearchStrategy[ScoreBatch]:
     """Scores of any kind, of a number of games, agents and actions between bounds; half of them with masks."""
-    return _score_batches(st.integers(*games), st.integers(*agents), st.integers(*actions), masks)
+    return _score_batches(
+        st.integers(*games), st.integers(*agents), st.integers(*actions), masks
+    )
 
 
 @st.composite
@@ -66,15 +72,25 @@ def _score_batches(
 ) -> ScoreBatch:
     shape = (draw(games), draw(agents), draw(actions))
     rows = shape[0] * shape[1]
-    kinds = draw(st.lists(st.sampled_from(get_args(ScoreKind)), min_size=rows, max_size=rows))
+    kinds = draw(
+        st.lists(st.sampled_from(get_args(ScoreKind)), min_size=rows, max_size=rows)
+    )
     generator = torch.Generator().manual_seed(draw(seeds()))
-    scores = torch.stack([_scores(kind, shape[2], generator) for kind in kinds]).view(shape)
+    scores = torch.stack([_scores(kind, shape[2], generator) for kind in kinds]).view(
+        shape
+    )
     if not (masks and draw(st.booleans())):
         return ScoreBatch(scores, None)
-    mask_kinds = draw(st.lists(st.sampled_from(get_args(MaskKind)), min_size=rows, max_size=rows))
-    mask = torch.stack([_mask(kind, shape[2], generator) for kind in mask_kinds]).view(shape)
+    mask_kinds = draw(
+        st.lists(st.sampled_from(get_args(MaskKind)), min_size=rows, max_size=rows)
+    )
+    mask = torch.stack([_mask(kind, shape[2], generator) for kind in mask_kinds]).view(
+        shape
+    )
     alive = torch.tensor([kind != "dead" for kind in mask_kinds]).view(shape[:2])
-    return ScoreBatch(scores, Observation(action_mask=mask, alive=alive).legal_actions())
+    return ScoreBatch(
+        scores, Observation(action_mask=mask, alive=alive).legal_actions()
+    )
 
 
 def policies(*, masks: bool = True) -> st.SearchStrategy[Float[Tensor, "E N A"]]:
@@ -114,7 +130,11 @@ def _scores(kind: ScoreKind, actions: int, generator: torch.Generator) -> Tensor
             normal[best] = 10_000.0
             return normal
         case "tiny":
-            return torch.where(torch.arange(actions) == best, 0.0, -20 - 70 * torch.rand(actions, generator=generator))
+            return torch.where(
+                torch.arange(actions) == best,
+                0.0,
+                -20 - 70 * torch.rand(actions, generator=generator),
+            )
 
 
 def _mask(kind: MaskKind, actions: int, generator: torch.Generator) -> Tensor:
@@ -124,7 +144,9 @@ def _mask(kind: MaskKind, actions: int, generator: torch.Generator) -> Tensor:
             mask[int(torch.randint(actions, (), generator=generator))] = True
             return mask
         case "one":
-            return torch.arange(actions) == torch.randint(actions, (), generator=generator)
+            return torch.arange(actions) == torch.randint(
+                actions, (), generator=generator
+            )
         case "none":
             return torch.zeros(actions, dtype=torch.bool)
         case "all" | "dead":

@@ -34,7 +34,9 @@ class CompiledLoss:
         torch.compiler.reset()
         self._scope = _Scope(host)
         names = {parameter: name for name, parameter in host.named_parameters()}
-        self._layout = [[(names[p], p.shape) for p in members] for members in optimizer.members]
+        self._layout = [
+            [(names[p], p.shape) for p in members] for members in optimizer.members
+        ]
         self._vectors = [vector.detach() for vector in optimizer.vectors]
         self._functions: dict[str, Callable[..., Any]] = {}
 
@@ -43,19 +45,29 @@ class CompiledLoss:
         name = objective.__name__
         if name not in self._functions:
             options: dict[str, Any] = {"guard_filter_fn": _only_arguments}
-            self._functions[name] = torch.compile(self._with_gradient(objective), dynamic=False, options=options)
+            self._functions[name] = torch.compile(
+                self._with_gradient(objective), dynamic=False, options=options
+            )
         try:
             with torch.no_grad():
-                gradients, (total, metrics) = self._functions[name](self._vectors, *arguments)
-        except TorchDynamoException as error:  # no C++ compiler, or an objective that cannot be traced
+                gradients, (total, metrics) = self._functions[name](
+                    self._vectors, *arguments
+                )
+        except (
+            TorchDynamoException
+        ) as error:  # no C++ compiler, or an objective that cannot be traced
             reason = str(error).strip().splitlines()[0]
-            raise UserError(f"torch cannot compile the losses: {reason}", "training", "compile") from error
+            raise UserError(
+                f"torch cannot compile the losses: {reason}", "training", "compile"
+            ) from error
         return Loss(total, metrics, gradients)
 
     def _with_gradient(self, objective: Objective) -> Callable[..., Any]:
         scope, layout = self._scope, self._layout
 
-        def loss(vectors: Sequence[Tensor], *arguments: Any) -> tuple[Tensor, tuple[Tensor, Mapping[str, Tensor]]]:
+        def loss(
+            vectors: Sequence[Tensor], *arguments: Any
+        ) -> tuple[Tensor, tuple[Tensor, Mapping[str, Tensor]]]:
             parameters = {}
             for vector, members in zip(vectors, layout, strict=True):
                 parts = vector.split([shape.numel() for _, shape in members])
@@ -65,7 +77,9 @@ class CompiledLoss:
             return total, (total, metrics)
 
         def with_gradient(vectors: Sequence[Tensor], *arguments: Any) -> Any:
-            gradients, (_, found) = grad_and_value(loss, has_aux=True)(vectors, *arguments)
+            gradients, (_, found) = grad_and_value(loss, has_aux=True)(
+                vectors, *arguments
+            )
             return gradients, found
 
         return with_gradient
@@ -83,5 +97,7 @@ class _Scope(nn.Module):
         super().__init__()
         self.host = host
 
-    def forward(self, objective: Objective, *arguments: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def forward(
+        self, objective: Objective, *arguments: Any
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
         return objective(*arguments)

@@ -26,7 +26,9 @@ def interrupts_between_updates(learner: Learner) -> Iterator[None]:
 
     try:
         signal.signal(signal.SIGINT, request_stop)
-    except ValueError:  # only the main thread may set handlers, and is the only one that is interrupted
+    except (
+        ValueError
+    ):  # only the main thread may set handlers, and is the only one that is interrupted
         yield
         return
     try:

@@ -58,7 +58,9 @@ class Learner(LightningModule):
     @property
     def remaining_updates(self) -> int:
         """Updates left in the stage."""
-        left = self.run.stages[self.progress.stage].episodes - self.progress.stage_episodes
+        left = (
+            self.run.stages[self.progress.stage].episodes - self.progress.stage_episodes
+        )
         return left // self.run.training.episodes_per_update
 
     def configure_optimizers(self) -> FlatAdam:
@@ -71,7 +73,9 @@ class Learner(LightningModule):
     def on_fit_start(self) -> None:
         """Set up this rank's games and generators, which need to know the rank and the device."""
         training = self.run.training
-        if training.threads is not None:  # Lightning sets its own number where it launches processes
+        if (
+            training.threads is not None
+        ):  # Lightning sets its own number where it launches processes
             torch.set_num_threads(training.threads)
         if self.trainer.world_size > 1:
             self.ranks = StrategyRanks(self.trainer.strategy, self.trainer.world_size)
@@ -81,7 +85,8 @@ class Learner(LightningModule):
         self.environment: Environment = build(
             "environment",
             self.run.environment,
-            games=(training.parallel_games or training.episodes_per_update) // self.trainer.world_size,
+            games=(training.parallel_games or training.episodes_per_update)
+            // self.trainer.world_size,
             device=self.device,
             generator=self._generators["environment"],
         )
@@ -93,7 +98,9 @@ class Learner(LightningModule):
         )
         settings = self.host.replay
         if settings is not None:
-            self._replay = Replay(settings.capacity // self.trainer.world_size, self.environment.spec)
+            self._replay = Replay(
+                settings.capacity // self.trainer.world_size, self.environment.spec
+            )
         if training.compile:
             self.host.evaluate_losses_by(CompiledLoss(self.host, self._flat_adam()))
         if self._saved is not None:
@@ -101,7 +108,9 @@ class Learner(LightningModule):
             self._generators.load_state_dict(own["generators"])
             self.environment.load_state_dict(own["environment"])
             if self._replay is not None:
-                self._replay.load_state_dict(own["replay"], self.device, self._collector.table(self.host))
+                self._replay.load_state_dict(
+                    own["replay"], self.device, self._collector.table(self.host)
+                )
             self._saved = None
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()})
@@ -122,7 +131,11 @@ class Learner(LightningModule):
         if settings is None or self._replay is None:
             return rollout
         self._replay.add(rollout)
-        return self._replay.sample(settings.batch // self.ranks.count, self._generators["replay"], rollout.progress)
+        return self._replay.sample(
+            settings.batch // self.ranks.count,
+            self._generators["replay"],
+            rollout.progress,
+        )
 
     def learn(self, rollout: Rollout) -> Mapping[str, Tensor | float]:
         """All optimisation steps that the host asks for; what it reports of the last."""
@@ -132,7 +145,11 @@ class Learner(LightningModule):
         for loss in self.host.losses(rollout, self.exploration, self.ranks):
             # Not by backward: it fills a gradient for each parameter, where one vector for each group is asked for.
             # So it is not DDP's hooks that average over ranks, but we.
-            gradients = flat.gradients_of(loss.total) if loss.gradients is None else loss.gradients
+            gradients = (
+                flat.gradients_of(loss.total)
+                if loss.gradients is None
+                else loss.gradients
+            )
             flat.set_gradients([self.ranks.mean(gradient) for gradient in gradients])
             optimizer.step()
             metrics = loss.metrics
@@ -144,23 +161,37 @@ class Learner(LightningModule):
         recalled = self.recall(rollout)
         metrics = {} if recalled is None else self.learn(recalled)
         self._advance(rollout)
-        due = self.progress.updates % self.run.training.log_every == 0 or self.evaluation_is_due
+        due = (
+            self.progress.updates % self.run.training.log_every == 0
+            or self.evaluation_is_due
+        )
         if due:
-            self._log({**self._counts(), **self._rollout_metrics(rollout, metrics), **self._evaluation_metrics()})
+            self._log(
+                {
+                    **self._counts(),
+                    **self._rollout_metrics(rollout, metrics),
+                    **self._evaluation_metrics(),
+                }
+            )
         if self.stop_requested:
             raise KeyboardInterrupt
 
     def _advance(self, rollout: Rollout) -> None:
         """Count the update. Ranks learn whether another was asked to stop: one that went on alone would hang."""
         episodes = self.run.training.episodes_per_update
-        stop = torch.tensor(self.stop_requested, dtype=torch.float64, device=self.device)
-        steps, stops = self.ranks.mean(torch.stack([rollout.valid.sum().double(), stop])).tolist()
+        stop = torch.tensor(
+            self.stop_requested, dtype=torch.float64, device=self.device
+        )
+        steps, stops = self.ranks.mean(
+            torch.stack([rollout.valid.sum().double(), stop])
+        ).tolist()
         self.stop_requested = stops > 0
         self.progress = replace(
             self.progress,
             episodes=self.progress.episodes + episodes,
             stage_episodes=self.progress.stage_episodes + episodes,
-            environment_steps=self.progress.environment_steps + round(steps * self.ranks.count),
+            environment_steps=self.progress.environment_steps
+            + round(steps * self.ranks.count),
             updates=self.progress.updates + 1,
         )
 
@@ -173,13 +204,20 @@ class Learner(LightningModule):
     def _counts(self) -> dict[str, float]:
         return {"episodes": self.progress.episodes, "stage": self.progress.stage}
 
-    def _rollout_metrics(self, rollout: Rollout, metrics: Mapping[str, Tensor | float]) -> dict[str, float]:
+    def _rollout_metrics(
+        self, rollout: Rollout, metrics: Mapping[str, Tensor | float]
+    ) -> dict[str, float]:
         """What was seen in training, the mean over ranks."""
         team_return = (rollout.team_reward * rollout.valid).sum(0).mean()
         weights = self.exploration.component_weights(rollout.progress)
         local = {"training_return": team_return, **metrics}
         names = sorted(local)
-        values = torch.stack([torch.as_tensor(local[name], dtype=torch.float64, device=self.device) for name in names])
+        values = torch.stack(
+            [
+                torch.as_tensor(local[name], dtype=torch.float64, device=self.device)
+                for name in names
+            ]
+        )
         means = dict(zip(names, self.ranks.mean(values).tolist(), strict=True))
         # How likely the team is to share a component other than the first: eta, under policy resonance.
         return {**means, "coupling": float(weights[1:].sum())}
@@ -189,7 +227,12 @@ class Learner(LightningModule):
             return {}
         training = self.run.training
         result: Evaluation = evaluate(
-            self.run, self.host, self.exploration, self.progress, training.evaluation_episodes, self.device
+            self.run,
+            self.host,
+            self.exploration,
+            self.progress,
+            training.evaluation_episodes,
+            self.device,
         )
         exact = result.team_return.exact
         self.latest_return = result.team_return.greedy.mean if exact is None else exact

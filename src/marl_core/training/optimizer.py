@@ -21,18 +21,32 @@ class FlatAdam(torch.optim.Adam):
     """
 
     def __init__(self, groups: Sequence[ParameterGroup]) -> None:
-        groups = [group for group in groups if any(p.requires_grad for p in group.parameters)]
-        self.members = [[p for p in group.parameters if p.requires_grad] for group in groups]
+        groups = [
+            group for group in groups if any(p.requires_grad for p in group.parameters)
+        ]
+        self.members = [
+            [p for p in group.parameters if p.requires_grad] for group in groups
+        ]
         self.vectors = [_flatten(members) for members in self.members]
         self._limits = [group.max_gradient_norm for group in groups]
-        flat = [{"params": [v], "lr": group.learning_rate} for v, group in zip(self.vectors, groups, strict=True)]
+        flat = [
+            {"params": [v], "lr": group.learning_rate}
+            for v, group in zip(self.vectors, groups, strict=True)
+        ]
         super().__init__(flat, fused=True)
 
     def gradients_of(self, loss: Tensor) -> list[Tensor]:
         """The gradient by each vector. A parameter that the loss does not depend on has gradient 0."""
         parameters = [parameter for members in self.members for parameter in members]
-        parts = iter(torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
-        return [torch.cat([next(parts).reshape(-1) for _ in members]) for members in self.members]
+        parts = iter(
+            torch.autograd.grad(
+                loss, parameters, allow_unused=True, materialize_grads=True
+            )
+        )
+        return [
+            torch.cat([next(parts).reshape(-1) for _ in members])
+            for members in self.members
+        ]
 
     def set_gradients(self, gradients: Sequence[Tensor]) -> None:
         """Take the gradients by which ``step`` descends."""
@@ -51,7 +65,9 @@ class FlatAdam(torch.optim.Adam):
 
 def _flatten(members: Sequence[nn.Parameter]) -> nn.Parameter:
     flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in members]))
-    for parameter, part in zip(members, flat.detach().split([p.numel() for p in members]), strict=True):
+    for parameter, part in zip(
+        members, flat.detach().split([p.numel() for p in members]), strict=True
+    ):
         parameter.data = part.view_as(parameter)
     return flat
 

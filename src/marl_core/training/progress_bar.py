@@ -7,7 +7,14 @@ from typing import Any, final
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from marl_core.config.run import RunConfig
 
@@ -44,12 +51,19 @@ class RunProgressBar(ProgressBar):
             TextColumn("{task.fields[score]}"),
         )
         self._bar = Progress(*columns, console=Console(stderr=True))
-        self._task = self._bar.add_task("run", total=self._config.episodes, stage="1", score="")
+        self._task = self._bar.add_task(
+            "run", total=self._config.episodes, stage="1", score=""
+        )
         self._bar.start()
         self._show(pl_module)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Move on by an update."""
         self._show(pl_module)
@@ -60,7 +74,9 @@ class RunProgressBar(ProgressBar):
             self._bar.stop()
             self._bar = None
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
         """Close the bar, so that the message that follows is legible."""
         self.on_train_end(trainer, pl_module)
 
@@ -68,4 +84,9 @@ class RunProgressBar(ProgressBar):
         if self._bar is not None:
             progress, score = pl_module.progress, pl_module.latest_return
             shown = "" if score is None else f"return {score:.3f}"
-            self._bar.update(self._task, completed=progress.episodes, stage=str(progress.stage + 1), score=shown)
+            self._bar.update(
+                self._task,
+                completed=progress.episodes,
+                stage=str(progress.stage + 1),
+                score=shown,
+            )

@@ -28,7 +28,12 @@ class RecordPolicies(Callback):
             self._write(pl_module)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """The policies that have just been evaluated."""
         assert isinstance(pl_module, Learner)
@@ -41,5 +46,9 @@ class RecordPolicies(Callback):
         if learner.global_rank != 0 or table is None or learner.host.needs.memory:
             return
         scores, _ = learner.host.scores(table, {})
-        policies = learner.exploration.log_policy(scores, table.legal_actions(), learner.progress).exp()
-        self._folder.write_policies(learner.progress.episodes, policies.float().cpu().numpy())
+        policies = learner.exploration.log_policy(
+            scores, table.legal_actions(), learner.progress
+        ).exp()
+        self._folder.write_policies(
+            learner.progress.episodes, policies.float().cpu().numpy()
+        )

@@ -34,7 +34,9 @@ from marl_core.training.record import RecordPolicies
 from marl_core.types import EnvironmentSpec, Progress
 
 
-def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) -> Evaluation | None:
+def train(
+    config: RunConfig, folder: RunFolder, *, progress_bar: bool = True
+) -> Evaluation | None:
     """Run all stages, or what a checkpoint in the folder leaves of them; evaluate and write ``summary.json``.
 
     Returns:
@@ -51,7 +53,9 @@ def train(config: RunConfig, folder: RunFolder, *, progress_bar: bool = True) ->
             torch.distributed.destroy_process_group()
 
 
-def _train(config: RunConfig, folder: RunFolder, started: float, progress_bar: bool) -> Evaluation | None:
+def _train(
+    config: RunConfig, folder: RunFolder, started: float, progress_bar: bool
+) -> Evaluation | None:
     saved = folder.load_checkpoint()
     if saved is not None:
         check_unchanged(config, saved["marl"], folder.config_file)
@@ -61,7 +65,10 @@ def _train(config: RunConfig, folder: RunFolder, started: float, progress_bar: b
     for stage in range(progress.stage, len(config.stages)):
         if stage > progress.stage:
             exploration = enter_stage(config, stage, host)
-            progress, saved = Progress(**{**vars(progress), "stage": stage, "stage_episodes": 0}), None
+            progress, saved = (
+                Progress(**{**vars(progress), "stage": stage, "stage_episodes": 0}),
+                None,
+            )
         learner = Learner(config, host, exploration, progress, saved)
         if learner.remaining_updates:
             _fit(config, folder, learner, metrics, progress_bar)
@@ -69,7 +76,9 @@ def _train(config: RunConfig, folder: RunFolder, started: float, progress_bar: b
         progress = learner.progress
     if rank() != 0:
         return None
-    result = evaluate(config, host, exploration, progress, config.training.evaluation_episodes)
+    result = evaluate(
+        config, host, exploration, progress, config.training.evaluation_episodes
+    )
     if trained or not folder.summary.exists():
         summary = {
             **result.as_json(),
@@ -88,22 +97,33 @@ def prepare(
     """Host and exploration as they are at a checkpoint, or at the start."""
     spec = environment_spec(config)
     check_compatible(config, spec)
-    host: HostAlgorithm = build("host", config.host, spec, generator("cpu", config.seed, "network"))
+    host: HostAlgorithm = build(
+        "host", config.host, spec, generator("cpu", config.seed, "network")
+    )
     check_replay(config, host)
     progress = Progress(**saved["marl"]["progress"]) if saved else Progress()
     for stage in range(progress.stage + 1):
         exploration = enter_stage(config, stage, host)
     if saved is not None:
         prefix = "host."
-        state = {name.removeprefix(prefix): value for name, value in saved["state_dict"].items()}
+        state = {
+            name.removeprefix(prefix): value
+            for name, value in saved["state_dict"].items()
+        }
         try:
-            host.load_state_dict(state, assign=True)  # a copy would round 64-true weights to float32
+            host.load_state_dict(
+                state, assign=True
+            )  # a copy would round 64-true weights to float32
         except RuntimeError as error:
-            raise UserError("the checkpoint does not fit the run's config: other networks") from error
+            raise UserError(
+                "the checkpoint does not fit the run's config: other networks"
+            ) from error
     return host, exploration, progress
 
 
-def newest_policy(folder: RunFolder) -> tuple[RunConfig, HostAlgorithm, ExplorationStrategy, Progress]:
+def newest_policy(
+    folder: RunFolder,
+) -> tuple[RunConfig, HostAlgorithm, ExplorationStrategy, Progress]:
     """A run's config, and its host and exploration as they are at its newest checkpoint.
 
     Raises:
@@ -111,7 +131,9 @@ def newest_policy(folder: RunFolder) -> tuple[RunConfig, HostAlgorithm, Explorat
     """
     config, saved = folder.load_config(), folder.load_checkpoint()
     if saved is None:
-        raise UserError(f"{folder.checkpoint}: no checkpoint yet; `marl resume {folder.path}` trains the run")
+        raise UserError(
+            f"{folder.checkpoint}: no checkpoint yet; `marl resume {folder.path}` trains the run"
+        )
     return config, *prepare(config, saved)
 
 
@@ -127,12 +149,18 @@ def check(config: RunConfig) -> None:
 def environment_spec(config: RunConfig) -> EnvironmentSpec:
     """What the config's environment gives."""
     scratch = torch.Generator()
-    return build("environment", config.environment, games=1, device="cpu", generator=scratch).spec
+    return build(
+        "environment", config.environment, games=1, device="cpu", generator=scratch
+    ).spec
 
 
-def enter_stage(config: RunConfig, stage: int, host: HostAlgorithm) -> ExplorationStrategy:
+def enter_stage(
+    config: RunConfig, stage: int, host: HostAlgorithm
+) -> ExplorationStrategy:
     """The stage's exploration, which may change the host's networks."""
-    exploration: ExplorationStrategy = build("exploration", config.stage_exploration(stage))
+    exploration: ExplorationStrategy = build(
+        "exploration", config.stage_exploration(stage)
+    )
     try:
         exploration.prepare_host(host)
     except NotImplementedError as error:
@@ -160,18 +188,30 @@ class _SaveEveryEpoch(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Learner)
-        for logger in trainer.loggers:  # first: what lies before a checkpoint is never logged again
+        for logger in (
+            trainer.loggers
+        ):  # first: what lies before a checkpoint is never logged again
             logger.save()
         trainer.save_checkpoint(self._folder.checkpoint)
         trainer.should_stop = pl_module.remaining_updates == 0
 
 
-def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: MetricsFile, progress_bar: bool) -> None:
+def _fit(
+    config: RunConfig,
+    folder: RunFolder,
+    learner: Learner,
+    metrics: MetricsFile,
+    progress_bar: bool,
+) -> None:
     loggers: list[Logger] = [metrics]
     if config.training.tensorboard:
         # Readers drop what an interrupted process logged from here on.
         purge = learner.progress.updates + 1 if learner.progress.updates else 0
-        loggers.append(TensorBoardLogger(folder.path, name="", version="tensorboard", purge_step=purge))
+        loggers.append(
+            TensorBoardLogger(
+                folder.path, name="", version="tensorboard", purge_step=purge
+            )
+        )
     callbacks: list[Callback] = [_SaveEveryEpoch(folder)]
     if config.training.record_policies:
         callbacks.append(RecordPolicies(folder))
@@ -180,7 +220,9 @@ def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: Metric
     trainer = _trainer(config, loggers, callbacks)
     try:
         with interrupts_between_updates(learner):
-            trainer.fit(learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None))
+            trainer.fit(
+                learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None)
+            )
     except SIGTERMException as error:
         raise SystemExit(128 + signal.SIGTERM) from error
     except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
@@ -191,7 +233,9 @@ def _fit(config: RunConfig, folder: RunFolder, learner: Learner, metrics: Metric
         raise interruption()
 
 
-def _trainer(config: RunConfig, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
+def _trainer(
+    config: RunConfig, loggers: list[Logger], callbacks: list[Callback]
+) -> Trainer:
     training = config.training
     try:
         return Trainer(
@@ -204,13 +248,23 @@ def _trainer(config: RunConfig, loggers: list[Logger], callbacks: list[Callback]
             callbacks=callbacks,
             plugins=[WholeCheckpointIO()],
             enable_checkpointing=False,
-            enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+            enable_progress_bar=any(
+                isinstance(callback, ProgressBar) for callback in callbacks
+            ),
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-    except (ValueError, RuntimeError, TypeError, ImportError, MisconfigurationException) as error:
+    except (
+        ValueError,
+        RuntimeError,
+        TypeError,
+        ImportError,
+        MisconfigurationException,
+    ) as error:
         reason = " ".join(str(error).split())
-        message = f"Lightning refuses accelerator, devices, strategy or precision: {reason}"
+        message = (
+            f"Lightning refuses accelerator, devices, strategy or precision: {reason}"
+        )
         raise UserError(message, "training") from error
 
 

@@ -34,7 +34,9 @@ class Battle(TensorBatch):
         mine, theirs = vars(self), vars(other)
         return Battle(
             **{
-                name: torch.where(games.view(-1, *[1] * (value.dim() - 1)), theirs[name], value)
+                name: torch.where(
+                    games.view(-1, *[1] * (value.dim() - 1)), theirs[name], value
+                )
                 for name, value in mine.items()
             }
         )
@@ -67,7 +69,10 @@ def measure(battle: Battle, guards: int) -> Distances:
     x, y = battle.position.permute(1, 2, 0).float().contiguous()
     dead = ~battle.alive.T
     # The dead stand far out, on one side as rows and on the other as columns, so that they are far from the dead too.
-    rows, columns = x.masked_fill(dead, _FAR_AWAY), x[:guards].masked_fill(dead[:guards], -_FAR_AWAY)
+    rows, columns = (
+        x.masked_fill(dead, _FAR_AWAY),
+        x[:guards].masked_fill(dead[:guards], -_FAR_AWAY),
+    )
 
     def squared(some: slice) -> Tensor:
         across = y[some].unsqueeze(1) - y[:guards]
@@ -76,6 +81,10 @@ def measure(battle: Battle, guards: int) -> Distances:
     hostile = squared(slice(guards, None))
     nearest = hostile.amin(1, keepdim=True)
     # argmin takes several times as long: indices, with a barrier before all but the nearest.
-    index = torch.arange(guards, dtype=hostile.dtype, device=hostile.device).unsqueeze(-1)
+    index = torch.arange(guards, dtype=hostile.dtype, device=hostile.device).unsqueeze(
+        -1
+    )
     nearest_guard = (hostile - nearest).mul_(_STEEP).add_(index).amin(1)
-    return Distances(squared(slice(0, guards)), hostile, nearest_guard.T.long(), nearest.squeeze(1))
+    return Distances(
+        squared(slice(0, guards)), hostile, nearest_guard.T.long(), nearest.squeeze(1)
+    )

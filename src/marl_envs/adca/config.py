@@ -15,25 +15,45 @@ MOST_FIGHTERS = 256
 class ADCAConfig(EnvironmentConfig):
     """Settings of ADCA. The defaults are those of the authors' task of 50 against 60."""
 
-    agents: int = Field(default=50, gt=0, description="N, the guards: the team that learns.")
+    agents: int = Field(
+        default=50, gt=0, description="N, the guards: the team that learns."
+    )
     attackers: int = Field(default=60, gt=0, description="H, the scripted team.")
-    max_steps: int = Field(default=190, gt=0, description="The clock: the battle is decided by numbers after so many.")
-    terrain: bool = Field(default=True, description="Whether the ground changes how far weapons reach.")
+    max_steps: int = Field(
+        default=190,
+        gt=0,
+        description="The clock: the battle is decided by numbers after so many.",
+    )
+    terrain: bool = Field(
+        default=True, description="Whether the ground changes how far weapons reach."
+    )
     jam_probability: float = Field(
-        default=0.05, ge=0, le=1, description="How probably a guard misses another fighter that it could see."
+        default=0.05,
+        ge=0,
+        le=1,
+        description="How probably a guard misses another fighter that it could see.",
     )
     shuffle_neighbours: bool = Field(
-        default=True, description="Whether a guard sees its neighbours in random order, in place of by distance."
+        default=True,
+        description="Whether a guard sees its neighbours in random order, in place of by distance.",
     )
-    half_death_reward: bool = Field(default=True, description="Whether dying costs 0.5, in place of 1.")
-    win_bonus: float = Field(default=3.0, description="What every guard gets when the team wins.")
+    half_death_reward: bool = Field(
+        default=True, description="Whether dying costs 0.5, in place of 1."
+    )
+    win_bonus: float = Field(
+        default=3.0, description="What every guard gets when the team wins."
+    )
     kernels: Literal["torch", "warp"] = Field(
-        default="torch", description="What computes the script's orders: torch, or fused kernels of NVIDIA Warp."
+        default="torch",
+        description="What computes the script's orders: torch, or fused kernels of NVIDIA Warp.",
     )
 
     @model_validator(mode="after")
     def _indices_fit(self) -> Self:
         if self.agents + self.attackers > MOST_FIGHTERS:
             found = f"{self.agents} agents and {self.attackers} attackers"
-            raise mistake(f"indices have 8 bits: at most {MOST_FIGHTERS} fighters, found {found}", "attackers")
+            raise mistake(
+                f"indices have 8 bits: at most {MOST_FIGHTERS} fighters, found {found}",
+                "attackers",
+            )
         return self

@@ -16,7 +16,9 @@ from torch import Tensor
 KEYS = 2**62
 
 _WORD = 0xFFFFFFFF
-_STRIDE = 0x9E3779B1  # 2^32 divided by the golden ratio: consecutive places fall far apart
+_STRIDE = (
+    0x9E3779B1  # 2^32 divided by the golden ratio: consecutive places fall far apart
+)
 _MULTIPLIER = 0x45D9F3B  # small enough that a product with a 32-bit word does not overflow 63 bits
 
 
@@ -28,13 +30,19 @@ class Purpose(IntEnum):
     SIGHT = 3
 
 
-def uniforms(key: Int[Tensor, "E"], clock: Int[Tensor, "E"], purpose: Purpose, count: int) -> Float[Tensor, "E count"]:
+def uniforms(
+    key: Int[Tensor, "E"], clock: Int[Tensor, "E"], purpose: Purpose, count: int
+) -> Float[Tensor, "E count"]:
     """``count`` uniform numbers in [0, 1) for each battle, multiples of 2^-24."""
     word = _mix((key & _WORD) ^ (purpose << 24))
     word = _mix((word + (key >> 32)) & _WORD)
     word = _mix((word + clock) & _WORD)
     place = torch.arange(count, device=key.device) * _STRIDE
-    return (_mix(_mix((word.unsqueeze(-1) + place).bitwise_and_(_WORD))) >> 8).float().mul_(2.0**-24)
+    return (
+        (_mix(_mix((word.unsqueeze(-1) + place).bitwise_and_(_WORD))) >> 8)
+        .float()
+        .mul_(2.0**-24)
+    )
 
 
 def _mix(word: Tensor) -> Tensor:

@@ -34,7 +34,12 @@ class ADCA(Environment):
     Config = ADCAConfig
 
     def __init__(
-        self, config: ADCAConfig, *, games: int, device: torch.device | str, generator: torch.Generator
+        self,
+        config: ADCAConfig,
+        *,
+        games: int,
+        device: torch.device | str,
+        generator: torch.Generator,
     ) -> None:
         self._config, self._generator = config, generator
         self._give_orders = _script(config, device)
@@ -47,7 +52,9 @@ class ADCA(Environment):
             agents_die=True,
             wins=True,
         )
-        self._battle = self._deploy(torch.zeros(games, dtype=torch.int64, device=device))
+        self._battle = self._deploy(
+            torch.zeros(games, dtype=torch.int64, device=device)
+        )
         self._distances = measure(self._battle, config.agents)
 
     @property
@@ -58,7 +65,12 @@ class ADCA(Environment):
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
         """Start battles anew: both teams in line, the battlefield turned at random."""
         old = self._battle
-        key = torch.randint(KEYS, old.key.shape, generator=self._generator, device=self._generator.device)
+        key = torch.randint(
+            KEYS,
+            old.key.shape,
+            generator=self._generator,
+            device=self._generator.device,
+        )
         new = self._deploy(key)
         self._battle = new if games is None else old.where_not(games, new)
         self._distances = measure(self._battle, self._config.agents)
@@ -68,7 +80,9 @@ class ADCA(Environment):
         """One tenth of a unit of time: the script commands, everybody fires, the survivors move."""
         config, before = self._config, self._battle
         orders = self._give_orders(before, self._distances)
-        after, fire = advance(before, actions, orders, self._distances, terrain=config.terrain)
+        after, fire = advance(
+            before, actions, orders, self._distances, terrain=config.terrain
+        )
         end = verdict(after, fire, config)
         self._battle = replace(after, clock=after.clock + 1)
         self._distances = measure(self._battle, config.agents)
@@ -94,20 +108,31 @@ class ADCA(Environment):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from the state of other battles."""
         device = self._battle.key.device
-        self._battle = Battle(**{name: value.to(device) for name, value in state.items()})
+        self._battle = Battle(
+            **{name: value.to(device) for name, value in state.items()}
+        )
         self._distances = measure(self._battle, self._config.agents)
 
     def _deploy(self, key: Int[Tensor, "E"]) -> Battle:
-        return deploy(key, self._config.agents, self._config.attackers, terrain=self._config.terrain)
+        return deploy(
+            key,
+            self._config.agents,
+            self._config.attackers,
+            terrain=self._config.terrain,
+        )
 
     def _observe(self) -> Observation:
         return observe(self._battle, self._distances, self._config)
 
 
-def _script(config: ADCAConfig, device: torch.device | str) -> Callable[[Battle, Distances], Orders]:
+def _script(
+    config: ADCAConfig, device: torch.device | str
+) -> Callable[[Battle, Distances], Orders]:
     """What gives the attackers' orders."""
     if config.kernels == "torch":
         return give_orders
-    from marl_envs.adca.opponent.warp_orders import WarpOrders  # Warp is imported only where it is asked for
+    from marl_envs.adca.opponent.warp_orders import (
+        WarpOrders,
+    )  # Warp is imported only where it is asked for
 
     return WarpOrders(device)

@@ -34,15 +34,23 @@ def observe(battle: Battle, distances: Distances, config: ADCAConfig) -> Observa
     enemies = _nearest(distances.attackers_guards, ENEMIES_WITHIN, guards, fighters)
     seen = torch.cat([friends, enemies])
     if config.shuffle_neighbours or config.jam_probability > 0:
-        draws = uniforms(battle.key, battle.clock, Purpose.SIGHT, 4 * guards).unflatten(1, (2, 2, guards))
+        draws = uniforms(battle.key, battle.clock, Purpose.SIGHT, 4 * guards).unflatten(
+            1, (2, 2, guards)
+        )
         shown = _disturb(seen, draws, fighters, config)
     else:
         shown = seen.permute(2, 1, 0)
     table = _rows(battle)
-    offset = (fighters + 1) * torch.arange(len(table), dtype=seen.dtype, device=seen.device)
-    entities = table.flatten(0, 1).index_select(0, (shown + offset.view(-1, 1, 1)).flatten())
+    offset = (fighters + 1) * torch.arange(
+        len(table), dtype=seen.dtype, device=seen.device
+    )
+    entities = table.flatten(0, 1).index_select(
+        0, (shown + offset.view(-1, 1, 1)).flatten()
+    )
     return Observation(
-        entities=entities.view(*shown.shape, FEATURES), entity_mask=shown < fighters, alive=battle.alive[:, :guards]
+        entities=entities.view(*shown.shape, FEATURES),
+        entity_mask=shown < fighters,
+        alive=battle.alive[:, :guards],
     )
 
 
@@ -50,7 +58,9 @@ def _rows(battle: Battle) -> Float[Tensor, "E rows F"]:
     """A row for each fighter, and a row of zeros behind them: what is not seen."""
     games, fighters = battle.alive.shape
     rows = _constant_features(fighters, battle.position.device).repeat(games, 1, 1)
-    moving = torch.cat([battle.position, battle.heading.unsqueeze(1), battle.velocity], dim=1)
+    moving = torch.cat(
+        [battle.position, battle.heading.unsqueeze(1), battle.velocity], dim=1
+    )
     rows[:, :fighters, 1:6] = moving.mT
     rows[:, :fighters, 7] = battle.terrain
     return rows
@@ -63,11 +73,15 @@ def _constant_features(fighters: int, device: torch.device) -> Float[Tensor, "ro
     index = torch.arange(fighters, device=device)
     rows[:fighters, 0] = 1.0
     rows[:fighters, 6] = index
-    rows[:fighters, 8:] = (index.unsqueeze(-1) >> torch.arange(_INDEX_BITS, device=device)) & 1
+    rows[:fighters, 8:] = (
+        index.unsqueeze(-1) >> torch.arange(_INDEX_BITS, device=device)
+    ) & 1
     return rows
 
 
-def _nearest(squared: Float[Tensor, "K N E"], within: float, first: int, nobody: int) -> Int[Tensor, "ranks N E"]:
+def _nearest(
+    squared: Float[Tensor, "K N E"], within: float, first: int, nobody: int
+) -> Int[Tensor, "ranks N E"]:
     """The nearest ones of each guard, nearest first, up to a distance; ``nobody`` where there are no more.
 
     A distance and its index make one key, the index in the low bits of a double that single precision leaves free. So
@@ -96,7 +110,10 @@ def _nearest(squared: Float[Tensor, "K N E"], within: float, first: int, nobody:
 
 
 def _disturb(
-    seen: Int[Tensor, "entities N E"], draws: Float[Tensor, "E 2 2 N"], nobody: int, config: ADCAConfig
+    seen: Int[Tensor, "entities N E"],
+    draws: Float[Tensor, "E 2 2 N"],
+    nobody: int,
+    config: ADCAConfig,
 ) -> Int[Tensor, "E N entities"]:
     """Show those whom a guard sees in random order, and hide a binomial number of them.
 
@@ -112,30 +129,51 @@ def _disturb(
     order, jam = draws.permute(2, 1, 3, 0).flatten(1)
     # A comparison that stays in its type costs a third of one that makes booleans.
     there = torch.lt(seen, nobody, out=torch.empty_like(seen))
-    friends, enemies = (some.sum(0, dtype=seen.dtype) for some in (there[1:NEIGHBOURS], there[NEIGHBOURS:]))
+    friends, enemies = (
+        some.sum(0, dtype=seen.dtype)
+        for some in (there[1:NEIGHBOURS], there[NEIGHBOURS:])
+    )
     visible = torch.stack([friends, enemies]).flatten()
     left = visible
     if config.jam_probability > 0:
-        below = _binomial_cumulative(config.jam_probability, seen.device).index_select(1, visible)
+        below = _binomial_cumulative(config.jam_probability, seen.device).index_select(
+            1, visible
+        )
         left = visible - below.le_(jam).sum(0).int()
     codes = _shuffles(seen.device)
-    code = codes.flatten().index_select(0, visible * codes.shape[1] + (order * codes.shape[1]).int())
-    code, left = (values.view(2, guards, games, 1).permute(2, 1, 0, 3) for values in (code, left))
+    code = codes.flatten().index_select(
+        0, visible * codes.shape[1] + (order * codes.shape[1]).int()
+    )
+    code, left = (
+        values.view(2, guards, games, 1).permute(2, 1, 0, 3) for values in (code, left)
+    )
     place, first, column = _places(guards, games, seen.device)
     shuffled = (code >> _CODE_BITS * place) & _CODE_MASK
     # Without the shuffle, where it would have put somebody decides who is hidden.
     taken, rank = (shuffled, place) if config.shuffle_neighbours else (place, shuffled)
-    shown = seen.flatten().index_select(0, ((taken + first) * (guards * games) + column).flatten()).view_as(shuffled)
+    shown = (
+        seen.flatten()
+        .index_select(0, ((taken + first) * (guards * games) + column).flatten())
+        .view_as(shuffled)
+    )
     hidden = (rank - left).clamp_(0, 1).mul_(nobody)
     return torch.maximum(shown, hidden).flatten(2)
 
 
 @cache
-def _places(guards: int, games: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _places(
+    guards: int, games: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     """Where friends and enemies may be put, the guard itself at 0; the row of place 0 among all seen; their column."""
-    place = torch.arange(NEIGHBOURS, dtype=torch.int32) + torch.tensor([[0], [1]], dtype=torch.int32)
+    place = torch.arange(NEIGHBOURS, dtype=torch.int32) + torch.tensor(
+        [[0], [1]], dtype=torch.int32
+    )
     first = torch.tensor([[0], [NEIGHBOURS - 1]], dtype=torch.int32)
-    column = torch.arange(guards * games, dtype=torch.int32).view(guards, games, 1, 1).transpose(0, 1)
+    column = (
+        torch.arange(guards * games, dtype=torch.int32)
+        .view(guards, games, 1, 1)
+        .transpose(0, 1)
+    )
     return place.to(device), first.to(device), column.to(device)
 
 
@@ -149,8 +187,12 @@ def _shuffles(device: torch.device) -> Int[Tensor, "visible orders"]:
     rows = []
     for visible in range(NEIGHBOURS + 1):
         rest = tuple(range(visible + 1, NEIGHBOURS + 1))
-        codes = [_code((0, *some, *rest)) for some in permutations(range(1, visible + 1))]
-        rows.append(torch.tensor(codes, dtype=torch.int32).repeat(everything // len(codes)))
+        codes = [
+            _code((0, *some, *rest)) for some in permutations(range(1, visible + 1))
+        ]
+        rows.append(
+            torch.tensor(codes, dtype=torch.int32).repeat(everything // len(codes))
+        )
     return torch.stack(rows).to(device)
 
 
@@ -159,10 +201,15 @@ def _code(order: tuple[int, ...]) -> int:
 
 
 @cache
-def _binomial_cumulative(probability: float, device: torch.device) -> Float[Tensor, "neighbours visible"]:
+def _binomial_cumulative(
+    probability: float, device: torch.device
+) -> Float[Tensor, "neighbours visible"]:
     """P(X <= k) of X ~ Binomial(v, probability), for v = 0 to 6 and k = 0 to v - 1; 2, out of reach, from k = v on."""
     table = torch.full((NEIGHBOURS + 1, NEIGHBOURS), 2.0, dtype=torch.float64)
     for visible in range(NEIGHBOURS + 1):
-        mass = [math.comb(visible, k) * probability**k * (1 - probability) ** (visible - k) for k in range(visible)]
+        mass = [
+            math.comb(visible, k) * probability**k * (1 - probability) ** (visible - k)
+            for k in range(visible)
+        ]
         table[visible, :visible] = torch.tensor(mass, dtype=table.dtype).cumsum(0)
     return table.mT.float().to(device)

@@ -38,7 +38,9 @@ _ACTIONS = [
 ACTIONS = len(_ACTIONS)
 
 
-def ground(position: Float[Tensor, "E 2 P"], theta: Float[Tensor, "E"]) -> Float[Tensor, "E P"]:
+def ground(
+    position: Float[Tensor, "E 2 P"], theta: Float[Tensor, "E"]
+) -> Float[Tensor, "E P"]:
     """The terrain's multiplier of a weapon's reach at each position, in a battlefield turned by ``theta``."""
     cos, sin = theta.cos().unsqueeze(-1), theta.sin().unsqueeze(-1)
     x, y = position.unbind(1)
@@ -51,12 +53,18 @@ def action_forces(
     actions: Int[Tensor, "E N"], dtype: torch.dtype
 ) -> tuple[Float[Tensor, "E 2 N"], Float[Tensor, "E N"]]:
     """The acceleration and the turn that each action asks for: 0 rest, 1 to 4 +x -x +y -y, 5 and 6 turn left, right."""
-    asked = _action_table(dtype, actions.device).index_select(0, actions.flatten()).view(*actions.shape, 3)
+    asked = (
+        _action_table(dtype, actions.device)
+        .index_select(0, actions.flatten())
+        .view(*actions.shape, 3)
+    )
     return asked[..., :2].mT, asked[..., 2]
 
 
 @cache
-def _action_table(dtype: torch.dtype, device: torch.device) -> Float[Tensor, "actions 3"]:
+def _action_table(
+    dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "actions 3"]:
     return torch.tensor(_ACTIONS, dtype=dtype, device=device)
 
 
@@ -77,7 +85,9 @@ def move(
     new = new / (speed / MAX_SPEED).clamp(min=1)
     # Between 0 and 1, lerp is an exact choice; who lives is random, and so costs a branch in ``where`` dearly.
     moves = moving.unsqueeze(1).to(new.dtype)
-    return torch.lerp(position, position + TIME_STEP * new, moves), torch.lerp(velocity, new, moves)
+    return torch.lerp(position, position + TIME_STEP * new, moves), torch.lerp(
+        velocity, new, moves
+    )
 
 
 def wrap(angle: Tensor) -> Tensor:

@@ -25,7 +25,9 @@ LARGEST_LINE = 48
 RANKS = (0.5, 0.75, 1.0)
 
 
-def deploy(key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool) -> Battle:
+def deploy(
+    key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool
+) -> Battle:
     """The battles that the keys stand for, at their start."""
     fighters, games = guards + attackers, key.shape[0]
     clock = torch.zeros_like(key)
@@ -34,7 +36,9 @@ def deploy(key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool)
     noise = numbers[:, 1:].view(games, 3, fighters)
     # Half a multiple of the numbers' grain keeps the quantile function away from 0, where it is infinite.
     scatter = SHIFT + SCATTER * torch.special.ndtri(noise[:, :2] + 2.0**-25)
-    position = (_lines(guards, attackers, key.device) + scatter) * _ranks(guards, attackers, key.device)
+    position = (_lines(guards, attackers, key.device) + scatter) * _ranks(
+        guards, attackers, key.device
+    )
     x, y = position.unbind(1)
     cos, sin = theta.cos().unsqueeze(-1), theta.sin().unsqueeze(-1)
     position = torch.stack([x * cos - y * sin, x * sin + y * cos], dim=1)
@@ -54,13 +58,23 @@ def deploy(key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool)
 
 def _lines(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "2 P"]:
     """Where everybody would stand but for chance and ranks."""
-    along = [LINE / team * (torch.arange(team, device=device) + 0.5) - LINE / 2 for team in (guards, attackers)]
-    front = [torch.full_like(line, side) for line, side in zip(along, (-FRONT, FRONT), strict=True)]
+    along = [
+        LINE / team * (torch.arange(team, device=device) + 0.5) - LINE / 2
+        for team in (guards, attackers)
+    ]
+    front = [
+        torch.full_like(line, side)
+        for line, side in zip(along, (-FRONT, FRONT), strict=True)
+    ]
     return torch.stack([torch.cat(front), torch.cat(along)])
 
 
 def _ranks(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "P"]:
     """What positions are multiplied by; by 1 in a team small enough for a single line."""
-    rank = torch.tensor(RANKS, device=device)[torch.arange(guards + attackers, device=device) % len(RANKS)]
+    rank = torch.tensor(RANKS, device=device)[
+        torch.arange(guards + attackers, device=device) % len(RANKS)
+    ]
     teams = rank.split([guards, attackers])
-    return torch.cat([team if len(team) > LARGEST_LINE else torch.ones_like(team) for team in teams])
+    return torch.cat(
+        [team if len(team) > LARGEST_LINE else torch.ones_like(team) for team in teams]
+    )

@@ -25,7 +25,12 @@ class Verdict(NamedTuple):
 
 
 def advance(
-    battle: Battle, actions: Int[Tensor, "E N"], orders: Orders, distances: Distances, *, terrain: bool
+    battle: Battle,
+    actions: Int[Tensor, "E N"],
+    orders: Orders,
+    distances: Distances,
+    *,
+    terrain: bool,
 ) -> tuple[Battle, Fire]:
     """The battle after a step, the clock aside, and the shots that fell in it.
 
@@ -38,7 +43,9 @@ def advance(
     """
     guards, alive = actions.shape[1], battle.alive
     aimed = torch.where(alive[:, guards:], orders.heading, battle.heading[:, guards:])
-    multiplier = torch.where(alive, ground(battle.position, battle.theta), battle.terrain)
+    multiplier = torch.where(
+        alive, ground(battle.position, battle.theta), battle.terrain
+    )
     firing = replace(
         battle,
         heading=torch.cat([battle.heading[:, :guards], aimed], dim=1),

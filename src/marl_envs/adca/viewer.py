@@ -23,7 +23,15 @@ from marl_envs.adca.observation import ENEMIES_WITHIN, FRIENDS_WITHIN
 from marl_envs.adca.physics import TIME_STEP, WALL, ground
 from marl_envs.adca.weapon import FAN, REACH, in_fan
 
-ACTION_NAMES = ("stay", "push right", "push left", "push up", "push down", "turn left", "turn right")
+ACTION_NAMES = (
+    "stay",
+    "push right",
+    "push left",
+    "push up",
+    "push down",
+    "turn left",
+    "turn right",
+)
 #: Half of what is shown of the field, and how finely its ground is shaded.
 HALF = 5.25
 SHADES = 140
@@ -46,7 +54,12 @@ class Shot:
 
 def battles(episode: Episode) -> Battle:
     """The states of the episode's battle, T + 1 of them along the axis for games."""
-    return Battle(**{name: torch.cat([state[name] for state in episode.states]) for name in episode.states[0]})
+    return Battle(
+        **{
+            name: torch.cat([state[name] for state in episode.states])
+            for name in episode.states[0]
+        }
+    )
 
 
 def shots(states: Battle, guards: int) -> list[Shot]:
@@ -61,9 +74,16 @@ def shots(states: Battle, guards: int) -> list[Shot]:
     for step, guard, attacker in _near(before, guards):
         target = guards + attacker
         towards = before.position[step, :, target] - before.position[step, :, guard]
-        for shooter, other, way in ((guard, target, towards), (target, guard, -towards)):
+        for shooter, other, way in (
+            (guard, target, towards),
+            (target, guard, -towards),
+        ):
             terrain = after.terrain[step, shooter]
-            if bool(in_fan(way.unsqueeze(0), heading[step, shooter].view(1), terrain.view(1))):
+            if bool(
+                in_fan(
+                    way.unsqueeze(0), heading[step, shooter].view(1), terrain.view(1)
+                )
+            ):
                 found.append(Shot(step, shooter, other))
     return found
 
@@ -80,7 +100,9 @@ def _near(states: Battle, guards: int) -> list[tuple[int, int, int]]:
     ours, theirs = states.position[:, :, :guards], states.position[:, :, guards:]
     near = (ours.unsqueeze(3) - theirs.unsqueeze(2)).square().sum(1) <= (2 * REACH) ** 2
     near &= states.alive[:, :guards, None] & states.alive[:, None, guards:]
-    return [(step, guard, attacker) for step, guard, attacker in near.nonzero().tolist()]
+    return [
+        (step, guard, attacker) for step, guard, attacker in near.nonzero().tolist()
+    ]
 
 
 def multipliers(states: Battle, terrain: bool) -> Float[Tensor, "T1 P"]:
@@ -93,7 +115,11 @@ def shading(theta: Float[Tensor, ""], terrain: bool) -> Float[Tensor, "side side
     line = (torch.arange(SHADES) + 0.5) / SHADES * 2 * HALF - HALF
     y, x = torch.meshgrid(-line, line, indexing="ij")
     points = torch.stack([x.flatten(), y.flatten()]).unsqueeze(0)
-    values = ground(points, theta.view(1).float()) if terrain else torch.ones_like(points[:, 0])
+    values = (
+        ground(points, theta.view(1).float())
+        if terrain
+        else torch.ones_like(points[:, 0])
+    )
     return values.view(SHADES, SHADES)
 
 
@@ -111,12 +137,18 @@ class BattleViewer(Viewer):
 
     def page(self, episode: Episode) -> str:
         """The battle, to be played."""
-        content = files("marl_envs.adca").joinpath("viewer.html").read_text(encoding="utf-8")
+        content = (
+            files("marl_envs.adca").joinpath("viewer.html").read_text(encoding="utf-8")
+        )
         return html_page(f"ADCA · {episode.title}", content, self.data(episode))
 
     def data(self, episode: Episode) -> dict[str, Any]:
         """What the page is made of. Lengths, angles and probabilities are in thousandths, to be short."""
-        states, guards, terrain = battles(episode), self._config.agents, self._config.terrain
+        states, guards, terrain = (
+            battles(episode),
+            self._config.agents,
+            self._config.terrain,
+        )
         shade = shading(states.theta[0], terrain)
         return {
             "guards": guards,
@@ -138,8 +170,16 @@ class BattleViewer(Viewer):
             "heading": _thousandths(states.heading),
             "multiplier": _thousandths(multipliers(states, terrain)),
             "died": _deaths(states),
-            "kills": [[shot.step, shot.shooter, shot.target] for shot in shots(states, guards)],
-            "earned": [0.0, *(round(earned, 4) for earned in episode.team_reward.cumsum(0).tolist())],
+            "kills": [
+                [shot.step, shot.shooter, shot.target] for shot in shots(states, guards)
+            ],
+            "earned": [
+                0.0,
+                *(
+                    round(earned, 4)
+                    for earned in episode.team_reward.cumsum(0).tolist()
+                ),
+            ],
             "policies": _thousandths(episode.policies.flatten(1)),
             "actions": episode.actions.tolist(),
             "action_names": ACTION_NAMES,
@@ -156,7 +196,9 @@ class BattleViewer(Viewer):
 
     def draw(self, figure: Figure, episode: Episode, frame: int) -> None:
         """The field, and beside it how many live and what was earned."""
-        layout = figure.subplot_mosaic([["field", "alive"], ["field", "earned"]], width_ratios=(5, 2.4))
+        layout = figure.subplot_mosaic(
+            [["field", "alive"], ["field", "earned"]], width_ratios=(5, 2.4)
+        )
         self._draw_field(layout["field"], episode, frame)
         self._draw_score(layout["alive"], layout["earned"], episode, frame)
         figure.suptitle(f"ADCA · {episode.title}")
@@ -169,38 +211,95 @@ class BattleViewer(Viewer):
     def _draw_field(self, axis: Axes, episode: Episode, frame: int) -> None:
         states, guards = battles(episode), self._config.agents
         shade = shading(states.theta[0], self._config.terrain).numpy()
-        axis.imshow(shade, extent=(-HALF, HALF, -HALF, HALF), cmap="Greys", alpha=0.3, vmin=0.4, vmax=1.4)
-        axis.plot(*(WALL * np.array([[-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])), color="0.5", linestyle="--", lw=0.8)
+        axis.imshow(
+            shade,
+            extent=(-HALF, HALF, -HALF, HALF),
+            cmap="Greys",
+            alpha=0.3,
+            vmin=0.4,
+            vmax=1.4,
+        )
+        axis.plot(
+            *(WALL * np.array([[-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])),
+            color="0.5",
+            linestyle="--",
+            lw=0.8,
+        )
         reach = REACH * multipliers(states, self._config.terrain)[frame]
         x, y = states.position[frame].double().numpy()
-        alive, heading = states.alive[frame].numpy(), states.heading[frame].double().numpy()
+        alive, heading = (
+            states.alive[frame].numpy(),
+            states.heading[frame].double().numpy(),
+        )
         turned = np.degrees(heading)
         half = math.degrees(FAN) / 2
-        for team, colour, mark in ((slice(0, guards), _COLOURS[0], "o"), (slice(guards, None), _COLOURS[1], "^")):
+        for team, colour, mark in (
+            (slice(0, guards), _COLOURS[0], "o"),
+            (slice(guards, None), _COLOURS[1], "^"),
+        ):
             there = np.arange(len(x))[team][alive[team]]
             fallen = np.arange(len(x))[team][~alive[team]]
-            fans = [Wedge((x[i], y[i]), float(reach[i]), turned[i] - half, turned[i] + half) for i in there]
-            axis.add_collection(PatchCollection(fans, facecolor=colour, edgecolor=colour, alpha=0.3, linewidth=0.6))
-            axis.scatter(
-                x[there], y[there], s=20, color=colour, marker=mark, edgecolor="white", linewidth=0.4, zorder=3
+            fans = [
+                Wedge((x[i], y[i]), float(reach[i]), turned[i] - half, turned[i] + half)
+                for i in there
+            ]
+            axis.add_collection(
+                PatchCollection(
+                    fans, facecolor=colour, edgecolor=colour, alpha=0.3, linewidth=0.6
+                )
             )
-            axis.scatter(x[fallen], y[fallen], s=14, color=colour, marker="x", alpha=0.35, linewidth=1)
+            axis.scatter(
+                x[there],
+                y[there],
+                s=20,
+                color=colour,
+                marker=mark,
+                edgecolor="white",
+                linewidth=0.4,
+                zorder=3,
+            )
+            axis.scatter(
+                x[fallen],
+                y[fallen],
+                s=14,
+                color=colour,
+                marker="x",
+                alpha=0.35,
+                linewidth=1,
+            )
         lines, strength = [], []
         for shot in recent_shots(states, guards, frame):
             where = states.position[shot.step]
-            lines.append([where[:, shot.shooter].tolist(), where[:, shot.target].tolist()])
+            lines.append(
+                [where[:, shot.shooter].tolist(), where[:, shot.target].tolist()]
+            )
             strength.append(1 - (frame - 1 - shot.step) / SHOTS_SEEN_FOR)
-        axis.add_collection(LineCollection(lines, color="black", linewidth=1.6, alpha=strength or None, zorder=4))
-        axis.set(xlim=(-HALF, HALF), ylim=(-HALF, HALF), xticks=[], yticks=[], aspect="equal")
+        axis.add_collection(
+            LineCollection(
+                lines, color="black", linewidth=1.6, alpha=strength or None, zorder=4
+            )
+        )
+        axis.set(
+            xlim=(-HALF, HALF), ylim=(-HALF, HALF), xticks=[], yticks=[], aspect="equal"
+        )
         if self._config.terrain:
-            axis.set_title("on darker ground weapons reach further", fontsize="small", color="0.4", pad=3)
+            axis.set_title(
+                "on darker ground weapons reach further",
+                fontsize="small",
+                color="0.4",
+                pad=3,
+            )
         coupled = ""
         if episode.component_names:
             coupled = f" · {episode.component_names[int(episode.component[min(frame, episode.steps - 1)])]}"
-        ended = f" · {_end(episode)}" if frame == episode.steps and _end(episode) else ""
+        ended = (
+            f" · {_end(episode)}" if frame == episode.steps and _end(episode) else ""
+        )
         axis.set_xlabel(f"step {frame} of {episode.steps}{coupled}{ended}")
 
-    def _draw_score(self, alive_axis: Axes, earned_axis: Axes, episode: Episode, frame: int) -> None:
+    def _draw_score(
+        self, alive_axis: Axes, earned_axis: Axes, episode: Episode, frame: int
+    ) -> None:
         alive, guards = battles(episode).alive, self._config.agents
         for part, colour, name in (
             (alive[:, :guards], _COLOURS[0], "guards"),
@@ -213,7 +312,9 @@ class BattleViewer(Viewer):
         alive_axis.legend(loc="lower left", fontsize="small")
         earned = np.concatenate([[0.0], episode.team_reward.cumsum(0).numpy()])
         earned_axis.plot(earned, color="#009e73")
-        earned_axis.set_title(f"team reward so far: {earned[frame]:.2f}", fontsize="medium")
+        earned_axis.set_title(
+            f"team reward so far: {earned[frame]:.2f}", fontsize="medium"
+        )
         earned_axis.set_xlabel("step")
         for axis in (alive_axis, earned_axis):
             axis.axvline(frame, color="black", linewidth=0.8)

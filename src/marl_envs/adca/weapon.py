@@ -38,20 +38,35 @@ def fire(battle: Battle, distances: Distances) -> Fire:
     games, fighters = battle.alive.shape
     guards = distances.attackers_guards.shape[1]
     attacker, game = (distances.nearest <= _REACHABLE).nonzero(as_tuple=True)
-    row, guard = (distances.attackers_guards[attacker, :, game] <= _REACHABLE).nonzero(as_tuple=True)
+    row, guard = (distances.attackers_guards[attacker, :, game] <= _REACHABLE).nonzero(
+        as_tuple=True
+    )
     game, attacker = game[row], attacker[row]
     first, second = game * fighters + guard, game * fighters + guards + attacker
-    between = battle.position[game, :, guards + attacker] - battle.position[game, :, guard]
+    between = (
+        battle.position[game, :, guards + attacker] - battle.position[game, :, guard]
+    )
     hit = torch.zeros(games * fighters, dtype=torch.bool, device=battle.alive.device)
     was_hit = torch.zeros_like(hit)
-    for shooter, target, towards in ((first, second, between), (second, first, -between)):
-        inside = in_fan(towards, battle.heading.flatten()[shooter], battle.terrain.flatten()[shooter])
+    for shooter, target, towards in (
+        (first, second, between),
+        (second, first, -between),
+    ):
+        inside = in_fan(
+            towards,
+            battle.heading.flatten()[shooter],
+            battle.terrain.flatten()[shooter],
+        )
         hit.index_fill_(0, shooter[inside], True)
         was_hit.index_fill_(0, target[inside], True)
     return Fire(hit.view_as(battle.alive), was_hit.view_as(battle.alive))
 
 
-def in_fan(towards: Float[Tensor, "p 2"], heading: Float[Tensor, "p"], terrain: Float[Tensor, "p"]) -> Tensor:
+def in_fan(
+    towards: Float[Tensor, "p 2"],
+    heading: Float[Tensor, "p"],
+    terrain: Float[Tensor, "p"],
+) -> Tensor:
     """Whether a target lies within reach and within the fan; only the shooter's ground counts."""
     bearing = torch.atan2(towards[:, 1], towards[:, 0])
     near = towards.square().sum(-1) <= (REACH * terrain).square()

@@ -28,10 +28,16 @@ class BanditLevel(StrictModel):
 
     @model_validator(mode="after")
     def _is_distribution(self) -> Self:
-        if len(self.arms) != len(self.probabilities) or len(set(self.arms)) != len(self.arms):
-            raise ValueError(f"{len(self.probabilities)} different arms are needed, one for each probability")
+        if len(self.arms) != len(self.probabilities) or len(set(self.arms)) != len(
+            self.arms
+        ):
+            raise ValueError(
+                f"{len(self.probabilities)} different arms are needed, one for each probability"
+            )
         if abs(sum(self.probabilities) - 1) > 1e-6:
-            raise ValueError(f"the probabilities sum to {sum(self.probabilities):g}, not 1")
+            raise ValueError(
+                f"the probabilities sum to {sum(self.probabilities):g}, not 1"
+            )
         return self
 
 
@@ -42,7 +48,9 @@ class ResponsibilityLevel(StrictModel):
     action: Action
 
 
-LevelConfig = Annotated[FixedActionLevel | BanditLevel | ResponsibilityLevel, Field(discriminator="kind")]
+LevelConfig = Annotated[
+    FixedActionLevel | BanditLevel | ResponsibilityLevel, Field(discriminator="kind")
+]
 
 
 class FMEConfig(EnvironmentConfig):
@@ -50,10 +58,15 @@ class FMEConfig(EnvironmentConfig):
 
     agents: int = Field(gt=0, description="N, the size of the team.")
     actions: int = Field(default=10, gt=1, description="n_k, the number of actions.")
-    tag: str | None = Field(default=None, description="As 1A4B2C: how many levels of each kind (Table 2).")
-    levels: tuple[LevelConfig, ...] | None = Field(default=None, min_length=1, description="The levels one by one.")
+    tag: str | None = Field(
+        default=None, description="As 1A4B2C: how many levels of each kind (Table 2)."
+    )
+    levels: tuple[LevelConfig, ...] | None = Field(
+        default=None, min_length=1, description="The levels one by one."
+    )
     level_index: Literal["scalar", "one_hot"] = Field(
-        default="scalar", description="How agents see the level: as one number of mean 0 and variance 1, or one-hot."
+        default="scalar",
+        description="How agents see the level: as one number of mean 0 and variance 1, or one-hot.",
     )
 
     @model_validator(mode="after")
@@ -66,8 +79,15 @@ class FMEConfig(EnvironmentConfig):
             raise mistake(str(error), "tag") from None
         for index, level in enumerate(levels):
             if level.kind == "C" and self.agents < 2:
-                raise mistake(f"a Lv-C level needs at least 2 agents, found {self.agents}", "agents")
-            where, used = ("arms", level.arms) if level.kind == "B" else ("action", (level.action,))
+                raise mistake(
+                    f"a Lv-C level needs at least 2 agents, found {self.agents}",
+                    "agents",
+                )
+            where, used = (
+                ("arms", level.arms)
+                if level.kind == "B"
+                else ("action", (level.action,))
+            )
             if max(used) >= self.actions:
                 message = f"action {max(used)} is beyond the last one: there are {self.actions}, from 0"
                 raise mistake(message, "levels", index, where)

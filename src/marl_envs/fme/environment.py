@@ -31,13 +31,20 @@ class FME(Environment):
     Config = FMEConfig
 
     def __init__(
-        self, config: FMEConfig, *, games: int, device: torch.device | str, generator: torch.Generator
+        self,
+        config: FMEConfig,
+        *,
+        games: int,
+        device: torch.device | str,
+        generator: torch.Generator,
     ) -> None:
         levels = config.resolved_levels()
         self._config, self._generator = config, generator
         self._rewards = LevelTable.build(levels, config.agents, config.actions, device)
         self._level = torch.zeros(games, dtype=torch.int64, device=device)
-        self._table = _observations(len(levels), config.agents, config.level_index, device)
+        self._table = _observations(
+            len(levels), config.agents, config.level_index, device
+        )
         assert self._table.features is not None
         ordinal: Counter[str] = Counter()
         names = []
@@ -67,16 +74,28 @@ class FME(Environment):
 
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
         """Send the games in the mask back to the first level."""
-        self._level = torch.zeros_like(self._level) if games is None else torch.where(games, 0, self._level)
+        self._level = (
+            torch.zeros_like(self._level)
+            if games is None
+            else torch.where(games, 0, self._level)
+        )
         return self._observe()
 
     def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
         """Reward the joint action at the level of each game and go on to the next level."""
         level, last = self._level, self._spec.max_steps - 1
-        reward = self._rewards.sample(level, actions, uniform((level.shape[0],), self._generator))
+        reward = self._rewards.sample(
+            level, actions, uniform((level.shape[0],), self._generator)
+        )
         self._level = (level + 1).clamp(max=last)
         terminated = level == last
-        return StepResult(self._observe(), reward, terminated, torch.zeros_like(terminated), level=level)
+        return StepResult(
+            self._observe(),
+            reward,
+            terminated,
+            torch.zeros_like(terminated),
+            level=level,
+        )
 
     def expected_rewards(self, joint: JointPolicy) -> Float[Tensor, "L"]:
         """Closed form of every level's expected reward (Eq. 5, Eq. 19)."""
@@ -97,16 +116,27 @@ class FME(Environment):
         self._level = state["level"].to(self._level.device)
 
     def _observe(self) -> Observation:
-        return Observation(situation=self._level.unsqueeze(-1).expand(-1, self._spec.agents))
+        return Observation(
+            situation=self._level.unsqueeze(-1).expand(-1, self._spec.agents)
+        )
 
 
-def _observations(levels: int, agents: int, level_index: str, device: torch.device | str) -> Observation:
+def _observations(
+    levels: int, agents: int, level_index: str, device: torch.device | str
+) -> Observation:
     """What agent i sees at level l: the level index, then the identity as one-hot."""
     index = torch.arange(levels, dtype=torch.float32)
     if level_index == "one_hot":
         level = torch.eye(levels)
     else:
-        level = ((index - index.mean()) / index.std(correction=0).clamp(min=1.0)).unsqueeze(-1)
+        level = (
+            (index - index.mean()) / index.std(correction=0).clamp(min=1.0)
+        ).unsqueeze(-1)
     shape = (levels, agents)
-    features = torch.cat([level.unsqueeze(1).expand(*shape, -1), torch.eye(agents).expand(*shape, -1)], dim=-1)
-    return Observation(features=features.to(device), state=torch.eye(levels, device=device))
+    features = torch.cat(
+        [level.unsqueeze(1).expand(*shape, -1), torch.eye(agents).expand(*shape, -1)],
+        dim=-1,
+    )
+    return Observation(
+        features=features.to(device), state=torch.eye(levels, device=device)
+    )

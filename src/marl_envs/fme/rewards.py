@@ -28,12 +28,20 @@ class LevelTable:
     agents: int
 
     @classmethod
-    def build(cls, levels: Sequence[LevelConfig], agents: int, actions: int, device: torch.device | str) -> LevelTable:
+    def build(
+        cls,
+        levels: Sequence[LevelConfig],
+        agents: int,
+        actions: int,
+        device: torch.device | str,
+    ) -> LevelTable:
         """The table of a list of levels."""
         probability, pay = torch.zeros(len(levels), actions, dtype=torch.float64), []
         for row, level in zip(probability, levels, strict=True):
             if level.kind == "B":
-                row[list(level.arms)] = torch.tensor(level.probabilities, dtype=row.dtype)
+                row[list(level.arms)] = torch.tensor(
+                    level.probabilities, dtype=row.dtype
+                )
                 pay.append(1 / (max(level.probabilities) * agents))
             else:
                 row[level.action] = 1.0
@@ -43,15 +51,22 @@ class LevelTable:
             arm_probability=probability.float().to(device),
             arm_cumulative=(cumulative / cumulative[:, -1:]).float().to(device),
             pay=torch.tensor(pay, device=device),
-            collapses=torch.tensor([level.kind == "C" for level in levels], device=device),
+            collapses=torch.tensor(
+                [level.kind == "C" for level in levels], device=device
+            ),
             agents=agents,
         )
 
     def sample(
-        self, level: Int[Tensor, "E"], actions: Int[Tensor, "E N"], uniform: Float[Tensor, "E"]
+        self,
+        level: Int[Tensor, "E"],
+        actions: Int[Tensor, "E N"],
+        uniform: Float[Tensor, "E"],
     ) -> Float[Tensor, "E"]:
         """The team reward of each game (Section 2.2; Eq. 2 for Lv-C)."""
-        arm = torch.searchsorted(self.arm_cumulative[level], uniform.unsqueeze(-1), right=True)
+        arm = torch.searchsorted(
+            self.arm_cumulative[level], uniform.unsqueeze(-1), right=True
+        )
         on_arm = (actions == arm).sum(-1)
         lost = self.collapses[level] & (on_arm == self.agents)
         return torch.where(lost, 0.0, on_arm * self.pay[level])
@@ -64,6 +79,8 @@ class LevelTable:
         """
         policies = joint.components.double()
         on_arm = torch.einsum("clna,la->cl", policies, self.arm_probability.double())
-        all_on_arm = torch.einsum("cla,la->cl", policies.prod(-2), self.arm_probability.double())
+        all_on_arm = torch.einsum(
+            "cla,la->cl", policies.prod(-2), self.arm_probability.double()
+        )
         lost = torch.where(self.collapses, self.agents * all_on_arm, 0.0)
         return joint.weights.double() @ ((on_arm - lost) * self.pay.double())

@@ -34,16 +34,30 @@ def levels_of_tag(tag: str, actions: int) -> list[LevelActions]:
     match = _TAG.fullmatch(tag)
     if match is None:
         raise ValueError(f"tag '{tag}' is not of the form 1A4B2C")
-    counts: dict[Kind, int] = {"A": int(match[1]), "B": int(match[2]), "C": int(match[3])}
+    counts: dict[Kind, int] = {
+        "A": int(match[1]),
+        "B": int(match[2]),
+        "C": int(match[3]),
+    }
     kinds: list[Kind] = [kind for kind, count in counts.items() for _ in range(count)]
     if not kinds:
         raise ValueError(f"tag '{tag}' has no level")
     if tag in TABLE_2 and actions >= 10:
-        return [(kind, tuple(map(int, digits))) for kind, digits in zip(kinds, TABLE_2[tag], strict=True)]
+        return [
+            (kind, tuple(map(int, digits)))
+            for kind, digits in zip(kinds, TABLE_2[tag], strict=True)
+        ]
     if counts["B"] and actions < 3:
-        raise ValueError(f"tag '{tag}' has a Lv-B, which needs at least 3 actions, found actions: {actions}")
+        raise ValueError(
+            f"tag '{tag}' has a Lv-B, which needs at least 3 actions, found actions: {actions}"
+        )
     ordinals = [k for count in counts.values() for k in range(count)]
     return [
-        (kind, tuple((k + 5 + arm) % actions for arm in range(3)) if kind == "B" else (k % actions,))
+        (
+            kind,
+            tuple((k + 5 + arm) % actions for arm in range(3))
+            if kind == "B"
+            else (k % actions,),
+        )
         for kind, k in zip(kinds, ordinals, strict=True)
     ]

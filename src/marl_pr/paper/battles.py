@@ -43,13 +43,24 @@ def sampled_win_rate(run: RunResult) -> float:
     return float(run.final("sampled/win_rate"))
 
 
-READINGS: Final[dict[str, Reading]] = {"greedy": greedy_win_rate, "sampled": sampled_win_rate}
+READINGS: Final[dict[str, Reading]] = {
+    "greedy": greedy_win_rate,
+    "sampled": sampled_win_rate,
+}
 
 
-def two_stage_jobs(scale: Scale, seeds: Seeds, enemies: Sequence[int]) -> list[LabelledJob]:
+def two_stage_jobs(
+    scale: Scale, seeds: Seeds, enemies: Sequence[int]
+) -> list[LabelledJob]:
     """First stages against each number of enemies, and from each of them three that go on."""
-    plain = [conc4hist(scale, share, seed) for share in enemies for seed in range(seeds.conc4hist)]
-    resonating = [resonant(one, scale, variant) for variant in ("pr", "pr_fast") for one in plain]
+    plain = [
+        conc4hist(scale, share, seed)
+        for share in enemies
+        for seed in range(seeds.conc4hist)
+    ]
+    resonating = [
+        resonant(one, scale, variant) for variant in ("pr", "pr_fast") for one in plain
+    ]
     return unique([*plain, *(longer(one, scale) for one in plain), *resonating])
 
 

@@ -16,7 +16,9 @@ from marl_pr.paper.experiments import OPTIMUM
 from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
 
 
-def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[Figure, Axes]:
+def one_axis(
+    across: str, up: str, size: tuple[float, float] = (7, 4)
+) -> tuple[Figure, Axes]:
     """A figure of one plot with these labels."""
     figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
@@ -27,24 +29,54 @@ def one_axis(across: str, up: str, size: tuple[float, float] = (7, 4)) -> tuple[
 
 
 def interval_bars(
-    axis: Axes, groups: Mapping[Label, Sequence[RunResult]], reading: Reading, label: str, colour: int
+    axis: Axes,
+    groups: Mapping[Label, Sequence[RunResult]],
+    reading: Reading,
+    label: str,
+    colour: int,
 ) -> None:
     """Means over the runs at each place on the axis, with their intervals as bars; places without runs are left out."""
-    known = {place: interval for place, runs in groups.items() if (interval := mean_of(runs, reading)) is not None}
+    known = {
+        place: interval
+        for place, runs in groups.items()
+        if (interval := mean_of(runs, reading)) is not None
+    }
     if not known:
         return
     middle = np.array([one.mean for one in known.values()])
-    ends = np.array([[one.mean - one.low, one.high - one.mean] for one in known.values()]).T
-    ends = np.where(np.isfinite(ends), ends.clip(min=0), 0)  # of a single run nothing is known
-    axis.errorbar(list(known), middle, yerr=ends, label=label, color=f"C{colour}", capsize=3, marker=".")
+    ends = np.array(
+        [[one.mean - one.low, one.high - one.mean] for one in known.values()]
+    ).T
+    ends = np.where(
+        np.isfinite(ends), ends.clip(min=0), 0
+    )  # of a single run nothing is known
+    axis.errorbar(
+        list(known),
+        middle,
+        yerr=ends,
+        label=label,
+        color=f"C{colour}",
+        capsize=3,
+        marker=".",
+    )
 
 
 def bars_of_each(
-    axis: Axes, results: Sequence[RunResult], algorithms: Sequence[str], across: str, reading: Reading
+    axis: Axes,
+    results: Sequence[RunResult],
+    algorithms: Sequence[str],
+    across: str,
+    reading: Reading,
 ) -> None:
     """``interval_bars`` over the values of a label, for each algorithm in a colour of its own."""
     for place, algorithm in enumerate(algorithms):
-        interval_bars(axis, by_label(select(results, algorithm=algorithm), across), reading, algorithm, place)
+        interval_bars(
+            axis,
+            by_label(select(results, algorithm=algorithm), across),
+            reading,
+            algorithm,
+            place,
+        )
 
 
 def add_legend(axis: Axes, *others: Axes) -> None:
@@ -53,7 +85,14 @@ def add_legend(axis: Axes, *others: Axes) -> None:
     handles = [handle for found, _ in parts for handle in found]
     if handles:
         labels = [label for _, found in parts for label in found]
-        axis.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+        axis.legend(
+            handles,
+            labels,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=2,
+            frameon=False,
+        )
 
 
 def mark_optimum(axis: Axes) -> None:
@@ -76,12 +115,21 @@ def return_curves(groups: Mapping[str, Sequence[RunResult]]) -> Figure:
     return figure
 
 
-def resonance_curves(groups: Mapping[str, Sequence[RunResult]], metric: str, up: str) -> Figure:
+def resonance_curves(
+    groups: Mapping[str, Sequence[RunResult]], metric: str, up: str
+) -> Figure:
     """A metric over episodes for each group of runs; eta, of the first group that resonates, on a second axis."""
     figure, axis = one_axis("episodes", up)
     for place, (label, runs) in enumerate(groups.items()):
         curve_band(axis, runs, metric, label, f"C{place}")
-    resonating = next((runs for runs in groups.values() if any("eta_max" in run.labels for run in runs)), [])
+    resonating = next(
+        (
+            runs
+            for runs in groups.values()
+            if any("eta_max" in run.labels for run in runs)
+        ),
+        [],
+    )
     twin = axis.twinx()
     curve_band(twin, resonating, "coupling", "resonance probability", "C7")
     twin.set_ylim(0, 1)
@@ -90,7 +138,9 @@ def resonance_curves(groups: Mapping[str, Sequence[RunResult]], metric: str, up:
     return figure
 
 
-def curve_band(axis: Axes, runs: Sequence[RunResult], metric: str, label: str, colour: str) -> None:
+def curve_band(
+    axis: Axes, runs: Sequence[RunResult], metric: str, label: str, colour: str
+) -> None:
     """A metric over episodes: the mean over runs, and a band from the lowest to the highest."""
     runs = [run for run in runs if metric in run.metrics]
     if not runs:
@@ -98,11 +148,19 @@ def curve_band(axis: Axes, runs: Sequence[RunResult], metric: str, label: str, c
     episodes = runs[0].episodes
     values = np.stack([run.metrics[metric] for run in runs])
     axis.plot(episodes, values.mean(0), label=label, color=colour)
-    axis.fill_between(episodes, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+    axis.fill_between(
+        episodes, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
+    )
 
 
 def heat_map(
-    axis: Axes, runs: Sequence[RunResult], *, across: str, up: str, reading: Reading, limits: tuple[float, float]
+    axis: Axes,
+    runs: Sequence[RunResult],
+    *,
+    across: str,
+    up: str,
+    reading: Reading,
+    limits: tuple[float, float],
 ) -> AxesImage:
     """The mean over runs for each pair of two labels' values, written into its cell; empty where no run is."""
     columns, rows = values_of(runs, across), values_of(runs, up)
@@ -114,8 +172,17 @@ def heat_map(
                 means[y, x] = interval.mean
                 bright = interval.mean > (limits[0] + 2 * limits[1]) / 3
                 colour = "black" if bright else "white"
-                axis.text(x, y, f"{interval.mean:.2f}", ha="center", va="center", color=colour)
-    image = axis.imshow(means, origin="lower", aspect="auto", cmap="viridis", vmin=limits[0], vmax=limits[1])
+                axis.text(
+                    x, y, f"{interval.mean:.2f}", ha="center", va="center", color=colour
+                )
+    image = axis.imshow(
+        means,
+        origin="lower",
+        aspect="auto",
+        cmap="viridis",
+        vmin=limits[0],
+        vmax=limits[1],
+    )
     axis.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
     axis.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
     axis.set_xlabel(across)

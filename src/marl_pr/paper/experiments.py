@@ -29,7 +29,11 @@ PPO_MA, QMIX, CONC4HIST = "PPO-MA", "QMIX", "Conc4Hist"
 PPO_MA_PR, PPO_MA_PR_FAST, QMIX_PR = "PPO-MA + PR", "PPO-MA + PR-Fast", "QMIX + PR"
 #: QMIX trained as long as with resonance, but without it.
 QMIX_LONGER = "QMIX, as long"
-CONC4HIST_PR, CONC4HIST_PR_FAST, CONC4HIST_LONGER = "Conc4Hist + PR", "Conc4Hist + PR-Fast", "Conc4Hist, as long"
+CONC4HIST_PR, CONC4HIST_PR_FAST, CONC4HIST_LONGER = (
+    "Conc4Hist + PR",
+    "Conc4Hist + PR-Fast",
+    "Conc4Hist, as long",
+)
 _WITH: dict[str, str] = {"pr": "PR", "pr_fast": "PR-Fast"}
 
 
@@ -43,7 +47,10 @@ def ppo_ma_settings(scale: Scale, agents: int) -> dict[str, Any]:
     return {
         "host": {"name": "ppo_ma"},
         "exploration": {"name": "entropy_sampling", "coefficient": 0.05},
-        "training": {**_training(scale, "ppo_ma", batch), "record_policies": agents != LARGE_TEAM},
+        "training": {
+            **_training(scale, "ppo_ma", batch),
+            "record_policies": agents != LARGE_TEAM,
+        },
     }
 
 
@@ -57,7 +64,11 @@ def qmix_settings(scale: Scale) -> dict[str, Any]:
     rare = {"log_every": 64, "checkpoint_every": 1024}  # updates are short and many
     return {
         "host": {"name": "qmix"},
-        "exploration": {"name": "epsilon_greedy", "end": 0.1, "anneal_steps": scale.anneal_steps},
+        "exploration": {
+            "name": "epsilon_greedy",
+            "end": 0.1,
+            "anneal_steps": scale.anneal_steps,
+        },
         "training": {**_training(scale, "qmix", batch), **rare},
     }
 
@@ -73,7 +84,11 @@ def conc4hist_settings(scale: Scale) -> dict[str, Any]:
         "accelerator": "auto",
     }
     return {
-        "host": {"name": "conc4hist", "passes": battles.passes, "minibatches": battles.minibatches},
+        "host": {
+            "name": "conc4hist",
+            "passes": battles.passes,
+            "minibatches": battles.minibatches,
+        },
         "exploration": {"name": "entropy_sampling", "coefficient": battles.entropy},
         "training": training,
     }
@@ -82,12 +97,19 @@ def conc4hist_settings(scale: Scale) -> dict[str, Any]:
 def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """PPO-MA without resonance."""
     environment = {"name": "fme", "agents": agents, "tag": tag}
-    return _first_stage(PPO_MA, environment, tag, ppo_ma_settings(scale, agents), scale, seed)
+    return _first_stage(
+        PPO_MA, environment, tag, ppo_ma_settings(scale, agents), scale, seed
+    )
 
 
 def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """Fine-tuned QMIX without resonance."""
-    environment = {"name": "fme", "agents": agents, "tag": tag, "level_index": "one_hot"}
+    environment = {
+        "name": "fme",
+        "agents": agents,
+        "tag": tag,
+        "level_index": "one_hot",
+    }
     return _first_stage(QMIX, environment, tag, qmix_settings(scale), scale, seed)
 
 
@@ -95,9 +117,20 @@ def conc4hist(scale: Scale, enemies: int, seed: int) -> LabelledJob:
     """Conc4Hist without resonance, against so many attackers for every hundred guards."""
     battles = scale.battles
     attackers = battles.agents * enemies // 100
-    size = {"agents": battles.agents, "attackers": attackers, "max_steps": battles.max_steps}
+    size = {
+        "agents": battles.agents,
+        "attackers": attackers,
+        "max_steps": battles.max_steps,
+    }
     task = f"{battles.agents}v{attackers}"
-    job = _first_stage(CONC4HIST, {"name": "adca", **size}, task, conc4hist_settings(scale), scale, seed)
+    job = _first_stage(
+        CONC4HIST,
+        {"name": "adca", **size},
+        task,
+        conc4hist_settings(scale),
+        scale,
+        seed,
+    )
     return LabelledJob(job.job, {**job.labels, "enemies": enemies})
 
 
@@ -122,7 +155,13 @@ def resonant(
         "p_min": p_min,
         "level": coin,
     }
-    prefix = "_".join([*([] if host == "ppo_ma" else [host]), variant, *([] if coin == "episode" else [coin])])
+    prefix = "_".join(
+        [
+            *([] if host == "ppo_ma" else [host]),
+            variant,
+            *([] if coin == "episode" else [coin]),
+        ]
+    )
     labels = {
         **plain.labels,
         "algorithm": f"{plain.labels['algorithm']} + {_WITH[variant]}",
@@ -130,13 +169,22 @@ def resonant(
         "p_min": p_min,
         "coin": coin,
     }
-    return _second_stage(plain, prefix, f"-eta{eta_max:g}-pmin{p_min:g}", labels, scale, {"exploration": exploration})
+    return _second_stage(
+        plain,
+        prefix,
+        f"-eta{eta_max:g}-pmin{p_min:g}",
+        labels,
+        scale,
+        {"exploration": exploration},
+    )
 
 
 def longer(plain: LabelledJob, scale: Scale) -> LabelledJob:
     """``plain`` and then a second stage just like the first: what resonance is to be compared with."""
     labels = {**plain.labels, "algorithm": f"{plain.labels['algorithm']}, as long"}
-    return _second_stage(plain, f"{plain.job.config.host.name}_longer", "", labels, scale, {})
+    return _second_stage(
+        plain, f"{plain.job.config.host.name}_longer", "", labels, scale, {}
+    )
 
 
 def unique(jobs: Iterable[LabelledJob]) -> list[LabelledJob]:
@@ -145,7 +193,12 @@ def unique(jobs: Iterable[LabelledJob]) -> list[LabelledJob]:
 
 
 def _first_stage(
-    algorithm: str, environment: Mapping[str, Any], task: str, settings: Mapping[str, Any], scale: Scale, seed: int
+    algorithm: str,
+    environment: Mapping[str, Any],
+    task: str,
+    settings: Mapping[str, Any],
+    scale: Scale,
+    seed: int,
 ) -> LabelledJob:
     host = settings["host"]["name"]
     config = {
@@ -154,8 +207,15 @@ def _first_stage(
         **settings,
         "stages": [{"episodes": scale.lengths[host].first}],
     }
-    labels: dict[str, Label] = {"task": task, "algorithm": algorithm, "agents": environment["agents"]}
-    return LabelledJob(Job(_name(host, labels, "", seed), validate_strictly(RunConfig, config), None), labels)
+    labels: dict[str, Label] = {
+        "task": task,
+        "algorithm": algorithm,
+        "agents": environment["agents"],
+    }
+    return LabelledJob(
+        Job(_name(host, labels, "", seed), validate_strictly(RunConfig, config), None),
+        labels,
+    )
 
 
 def _second_stage(
@@ -167,9 +227,15 @@ def _second_stage(
     stage: Mapping[str, Any],
 ) -> LabelledJob:
     first = plain.job.config.model_dump(mode="json")
-    stages = [*first["stages"], {"episodes": scale.lengths[first["host"]["name"]].second, **stage}]
+    stages = [
+        *first["stages"],
+        {"episodes": scale.lengths[first["host"]["name"]].second, **stage},
+    ]
     config = validate_strictly(RunConfig, {**first, "stages": stages})
-    return LabelledJob(Job(_name(prefix, labels, settings, config.seed), config, plain.job.name), labels)
+    return LabelledJob(
+        Job(_name(prefix, labels, settings, config.seed), config, plain.job.name),
+        labels,
+    )
 
 
 def _name(prefix: str, labels: Mapping[str, Label], settings: str, seed: int) -> str:

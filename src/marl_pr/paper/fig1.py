@@ -21,7 +21,9 @@ from marl_pr.paper.markdown import markdown_table, number_cell
 from marl_pr.paper.scale import Scale, Seeds
 
 
-def preference(policies: Float[np.ndarray, "*B N A"], action: int) -> Float[np.ndarray, "*B N"]:
+def preference(
+    policies: Float[np.ndarray, "*B N A"], action: int
+) -> Float[np.ndarray, "*B N"]:
     """f(pi_i) = pi_i(u) - 1/N sum_j pi_j(u): each agent's preference for ``action`` against the team's average."""
     chosen = policies[..., action]
     return chosen - chosen.mean(-1, keepdims=True)
@@ -30,7 +32,11 @@ def preference(policies: Float[np.ndarray, "*B N A"], action: int) -> Float[np.n
 def last_responsibility_level(task: FMEConfig) -> tuple[int, ResponsibilityLevel]:
     """The last Lv-C level of a task that has one, and its place."""
     levels = enumerate(task.resolved_levels())
-    return [(place, level) for place, level in levels if isinstance(level, ResponsibilityLevel)][-1]
+    return [
+        (place, level)
+        for place, level in levels
+        if isinstance(level, ResponsibilityLevel)
+    ][-1]
 
 
 @final
@@ -44,7 +50,14 @@ class Fig1(Item):
         " first seeds, whatever they show. An agent *stands aside* when its f ends at least 0.5 below the average."
     )
     #: N and seed of the six runs.
-    runs: ClassVar[tuple[tuple[int, int], ...]] = ((3, 0), (5, 0), (5, 1), (6, 0), (6, 1), (7, 0))
+    runs: ClassVar[tuple[tuple[int, int], ...]] = (
+        (3, 0),
+        (5, 0),
+        (5, 1),
+        (6, 0),
+        (6, 1),
+        (7, 0),
+    )
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
         """The six runs, however many seeds other items have."""
@@ -57,8 +70,16 @@ class Fig1(Item):
         assert isinstance(task, FMEConfig)
         place, level = last_responsibility_level(task)
         kept = dict(folder.policies())
-        table = np.stack([preference(kept[int(episodes)][place], level.action) for episodes in result.episodes])
-        agents = {f"preference/{agent + 1}": tuple(map(float, table[:, agent])) for agent in range(table.shape[1])}
+        table = np.stack(
+            [
+                preference(kept[int(episodes)][place], level.action)
+                for episodes in result.episodes
+            ]
+        )
+        agents = {
+            f"preference/{agent + 1}": tuple(map(float, table[:, agent]))
+            for agent in range(table.shape[1])
+        }
         return replace(result, metrics={**result.metrics, **agents})
 
     def table(self, results: Sequence[RunResult]) -> str:
@@ -67,9 +88,17 @@ class Fig1(Item):
         for run in _ordered(results):
             final = [run.final(name) for name in _preferences(run)]
             aside = sum(value <= -0.5 for value in final)
-            numbers = [number_cell(value) for value in (min(final), max(final), run.final("exact/C2"))]
-            rows.append([f"N = {run.labels['agents']}, seed {run.seed}", str(aside), *numbers])
-        return markdown_table(["run", "agents that stand aside", "least f", "greatest f", "final reward"], rows)
+            numbers = [
+                number_cell(value)
+                for value in (min(final), max(final), run.final("exact/C2"))
+            ]
+            rows.append(
+                [f"N = {run.labels['agents']}, seed {run.seed}", str(aside), *numbers]
+            )
+        return markdown_table(
+            ["run", "agents that stand aside", "least f", "greatest f", "final reward"],
+            rows,
+        )
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """Two rows of three, a line for each agent."""

@@ -8,7 +8,14 @@ from typing import final
 from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
-from marl_pr.paper.battles import ALGORITHMS, ENEMIES, HOW_TO_READ, READINGS, sizes, two_stage_jobs
+from marl_pr.paper.battles import (
+    ALGORITHMS,
+    ENEMIES,
+    HOW_TO_READ,
+    READINGS,
+    sizes,
+    two_stage_jobs,
+)
 from marl_pr.paper.drawing import resonance_curves
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
@@ -33,12 +40,18 @@ class Fig4(Item):
         rows = []
         for algorithm in ALGORITHMS:
             runs = select(results, algorithm=algorithm)
-            intervals = [interval_cell(mean_of(runs, reading)) for reading in READINGS.values()]
+            intervals = [
+                interval_cell(mean_of(runs, reading)) for reading in READINGS.values()
+            ]
             rows.append([algorithm, str(len(runs)), *intervals])
-        table = markdown_table(["algorithm", "runs", *(f"won, {how}" for how in READINGS)], rows)
+        table = markdown_table(
+            ["algorithm", "runs", *(f"won, {how}" for how in READINGS)], rows
+        )
         return f"{sizes(results)}\n{table}"
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """Win rate and eta over episodes."""
         groups = {name: select(results, algorithm=name) for name in ALGORITHMS[1:]}
-        return resonance_curves(groups, "greedy/win_rate", "battles won by the greedy team")
+        return resonance_curves(
+            groups, "greedy/win_rate", "battles won by the greedy team"
+        )

@@ -8,7 +8,13 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
-from marl_pr.paper.drawing import add_legend, bars_of_each, mark_optimum, one_axis, team_size_scale
+from marl_pr.paper.drawing import (
+    add_legend,
+    bars_of_each,
+    mark_optimum,
+    one_axis,
+    team_size_scale,
+)
 from marl_pr.paper.experiments import (
     LARGE_TEAM,
     PPO_MA,
@@ -43,9 +49,23 @@ class Fig5(Item):
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
         """Runs of Table 1, and what goes on from them in resonance; N = 30 besides."""
         teams = scale.of(self.teams)
-        plain = [ppo_ma(scale, agents, seed) for agents in teams for seed in range(seeds.ppo_ma)]
-        resonating = [resonant(one, scale, variant) for variant in ("pr", "pr_fast") for one in plain]
-        return unique([*plain, *resonating, *(qmix(scale, n, seed) for n in teams for seed in range(seeds.qmix))])
+        plain = [
+            ppo_ma(scale, agents, seed)
+            for agents in teams
+            for seed in range(seeds.ppo_ma)
+        ]
+        resonating = [
+            resonant(one, scale, variant)
+            for variant in ("pr", "pr_fast")
+            for one in plain
+        ]
+        return unique(
+            [
+                *plain,
+                *resonating,
+                *(qmix(scale, n, seed) for n in teams for seed in range(seeds.qmix)),
+            ]
+        )
 
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each team, a column for each algorithm."""
@@ -53,7 +73,9 @@ class Fig5(Item):
             "N",
             {f"{agents:g}": agents for agents in values_of(results, "agents")},
             self.algorithms,
-            lambda agents, algorithm: mean_of(select(results, agents=agents, algorithm=algorithm), final_return),
+            lambda agents, algorithm: mean_of(
+                select(results, agents=agents, algorithm=algorithm), final_return
+            ),
         )
 
     def draw(self, results: Sequence[RunResult]) -> Figure:

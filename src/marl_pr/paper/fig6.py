@@ -8,7 +8,14 @@ from typing import final
 from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
-from marl_pr.paper.battles import ALGORITHMS, HOW_TO_READ, READINGS, greedy_win_rate, sizes, two_stage_jobs
+from marl_pr.paper.battles import (
+    ALGORITHMS,
+    HOW_TO_READ,
+    READINGS,
+    greedy_win_rate,
+    sizes,
+    two_stage_jobs,
+)
 from marl_pr.paper.drawing import add_legend, bars_of_each, one_axis
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
@@ -34,12 +41,17 @@ class Fig6(Item):
 
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each number of enemies, a column for each algorithm; greedy teams, then sampling ones."""
-        parts = (f"{how.capitalize()}:\n\n{_table(results, reading)}" for how, reading in READINGS.items())
+        parts = (
+            f"{how.capitalize()}:\n\n{_table(results, reading)}"
+            for how, reading in READINGS.items()
+        )
         return "\n".join([sizes(results), *parts])
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """A line for each algorithm."""
-        figure, axis = one_axis("enemies, % of the team", "battles won by the greedy team")
+        figure, axis = one_axis(
+            "enemies, % of the team", "battles won by the greedy team"
+        )
         bars_of_each(axis, results, ALGORITHMS, "enemies", greedy_win_rate)
         axis.set_xticks(values_of(results, "enemies"))
         add_legend(axis)
@@ -51,5 +63,7 @@ def _table(results: Sequence[RunResult], reading: Reading) -> str:
         "enemies",
         {f"{share:g} %": share for share in values_of(results, "enemies")},
         ALGORITHMS,
-        lambda share, algorithm: mean_of(select(results, enemies=share, algorithm=algorithm), reading),
+        lambda share, algorithm: mean_of(
+            select(results, enemies=share, algorithm=algorithm), reading
+        ),
     )

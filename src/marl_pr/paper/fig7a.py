@@ -9,7 +9,14 @@ from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import add_legend, bars_of_each, mark_optimum, one_axis
-from marl_pr.paper.experiments import LARGE_TEAM, P_MIN, PPO_MA_PR_FAST, ppo_ma, resonant, unique
+from marl_pr.paper.experiments import (
+    LARGE_TEAM,
+    P_MIN,
+    PPO_MA_PR_FAST,
+    ppo_ma,
+    resonant,
+    unique,
+)
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
@@ -21,7 +28,9 @@ class Fig7a(Item):
     """PR-Fast, the dependable variant; the paper does not say which it shows."""
 
     name = "fig7a"
-    title = f"Fig. 7a: final return over eta_max, 1A4B2C, N = {LARGE_TEAM}, p_min = {P_MIN}"
+    title = (
+        f"Fig. 7a: final return over eta_max, 1A4B2C, N = {LARGE_TEAM}, p_min = {P_MIN}"
+    )
     notes = (
         f"The paper prints neither N nor the variant; N = {LARGE_TEAM} and PR-Fast were chosen. eta_max = 0 is a second"
         " stage without resonance, but with a head for each agent. Exact return of the greedy team, mean over runs"
@@ -33,7 +42,11 @@ class Fig7a(Item):
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
         """Every eta_max goes on from the same first stage."""
         plain = [ppo_ma(scale, LARGE_TEAM, seed) for seed in range(seeds.ppo_ma)]
-        resonating = [resonant(one, scale, "pr_fast", eta_max=eta) for eta in scale.of(self.etas) for one in plain]
+        resonating = [
+            resonant(one, scale, "pr_fast", eta_max=eta)
+            for eta in scale.of(self.etas)
+            for one in plain
+        ]
         return unique([*plain, *resonating])
 
     def table(self, results: Sequence[RunResult]) -> str:
@@ -42,12 +55,16 @@ class Fig7a(Item):
             "eta_max",
             {f"{eta:g}": eta for eta in values_of(results, "eta_max")},
             self.algorithms,
-            lambda eta, algorithm: mean_of(select(results, eta_max=eta, algorithm=algorithm), final_return),
+            lambda eta, algorithm: mean_of(
+                select(results, eta_max=eta, algorithm=algorithm), final_return
+            ),
         )
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """The mean and its interval over eta_max."""
-        figure, axis = one_axis("greatest resonance probability, eta_max", "final return")
+        figure, axis = one_axis(
+            "greatest resonance probability, eta_max", "final return"
+        )
         bars_of_each(axis, results, self.algorithms, "eta_max", final_return)
         mark_optimum(axis)
         add_legend(axis)

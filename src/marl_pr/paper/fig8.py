@@ -39,8 +39,16 @@ class Fig8(Item):
         """Every task with both hosts."""
         tags = scale.of(tuple(TABLE_2))
         return [
-            *(ppo_ma(scale, self._agents, seed, tag) for tag in tags for seed in range(seeds.ppo_ma)),
-            *(qmix(scale, self._agents, seed, tag) for tag in tags for seed in range(seeds.qmix)),
+            *(
+                ppo_ma(scale, self._agents, seed, tag)
+                for tag in tags
+                for seed in range(seeds.ppo_ma)
+            ),
+            *(
+                qmix(scale, self._agents, seed, tag)
+                for tag in tags
+                for seed in range(seeds.qmix)
+            ),
         ]
 
     def table(self, results: Sequence[RunResult]) -> str:
@@ -49,7 +57,9 @@ class Fig8(Item):
             "task",
             {tag: tag for tag in _tags(results)},
             (PPO_MA, QMIX),
-            lambda tag, algorithm: mean_of(select(results, task=tag, algorithm=algorithm), final_return),
+            lambda tag, algorithm: mean_of(
+                select(results, task=tag, algorithm=algorithm), final_return
+            ),
         )
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
@@ -57,7 +67,8 @@ class Fig8(Item):
         figure, axis = one_axis("task", "final return")
         for place, algorithm in enumerate((PPO_MA, QMIX)):
             groups: dict[Label, list[RunResult]] = {
-                tag: select(results, task=tag, algorithm=algorithm) for tag in _tags(results)
+                tag: select(results, task=tag, algorithm=algorithm)
+                for tag in _tags(results)
             }
             interval_bars(axis, groups, final_return, algorithm, place)
         mark_optimum(axis)

@@ -13,7 +13,13 @@ from marl_pr.paper.experiments import LARGE_TEAM, Coin, ppo_ma, resonant, unique
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import chance_of_improvement, final_responsibility, final_return, mean_of, select
+from marl_pr.paper.scores import (
+    chance_of_improvement,
+    final_responsibility,
+    final_return,
+    mean_of,
+    select,
+)
 
 
 @final
@@ -31,22 +37,45 @@ class Fig9(Item):
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
         """Both go on from the same first stage."""
         plain = [ppo_ma(scale, LARGE_TEAM, seed) for seed in range(seeds.ppo_ma)]
-        return unique([*plain, *(resonant(one, scale, "pr_fast", coin=coin) for coin in self.coins for one in plain)])
+        return unique(
+            [
+                *plain,
+                *(
+                    resonant(one, scale, "pr_fast", coin=coin)
+                    for coin in self.coins
+                    for one in plain
+                ),
+            ]
+        )
 
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each coin, then how likely one beats the other."""
         groups = {coin: select(results, coin=coin) for coin in self.coins}
         rows = [
-            [f"{coin} level", str(len(runs)), *(interval_cell(mean_of(runs, r)) for r in _READINGS)]
+            [
+                f"{coin} level",
+                str(len(runs)),
+                *(interval_cell(mean_of(runs, r)) for r in _READINGS),
+            ]
             for coin, runs in groups.items()
         ]
-        chance = interval_cell(chance_of_improvement(groups["step"], groups["episode"], final_return))
+        chance = interval_cell(
+            chance_of_improvement(groups["step"], groups["episode"], final_return)
+        )
         sentence = f"Probability that a step-level run ends higher than an episode-level one: {chance}.\n"
-        return markdown_table(["the team's coin", "runs", "final return", "final Lv-C reward"], rows) + "\n" + sentence
+        return (
+            markdown_table(
+                ["the team's coin", "runs", "final return", "final Lv-C reward"], rows
+            )
+            + "\n"
+            + sentence
+        )
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """Return and eta over episodes."""
-        return return_curves({f"{coin} level": select(results, coin=coin) for coin in self.coins})
+        return return_curves(
+            {f"{coin} level": select(results, coin=coin) for coin in self.coins}
+        )
 
 
 _READINGS = (final_return, final_responsibility)

@@ -17,7 +17,10 @@ MISSING = "-"
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose first column is text and whose others are numbers."""
     rule = [":--", *["--:" for _ in header[1:]]]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)) + "\n"
+    return (
+        "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+        + "\n"
+    )
 
 
 def interval_cell(interval: Interval | None) -> str:
@@ -35,8 +38,14 @@ def number_cell(value: float | None) -> str:
 
 
 def comparison_table(
-    corner: str, rows: Mapping[str, Value], columns: Sequence[str], cell: Callable[[Value, str], Interval | None]
+    corner: str,
+    rows: Mapping[str, Value],
+    columns: Sequence[str],
+    cell: Callable[[Value, str], Interval | None],
 ) -> str:
     """A row for each of ``rows`` (how it is written, and its value), the interval of ``cell`` in each column."""
-    body = [[text, *(interval_cell(cell(value, column)) for column in columns)] for text, value in rows.items()]
+    body = [
+        [text, *(interval_cell(cell(value, column)) for column in columns)]
+        for text, value in rows.items()
+    ]
     return markdown_table([corner, *columns], body)

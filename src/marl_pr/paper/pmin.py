@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import heat_map
-from marl_pr.paper.experiments import LARGE_TEAM, OPTIMUM, PPO_MA_PR, PPO_MA_PR_FAST, ppo_ma, resonant, unique
+from marl_pr.paper.experiments import (
+    LARGE_TEAM,
+    OPTIMUM,
+    PPO_MA_PR,
+    PPO_MA_PR_FAST,
+    ppo_ma,
+    resonant,
+    unique,
+)
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
@@ -53,7 +61,9 @@ class PMin(Item):
             "p_min",
             {f"{p_min:g}": p_min for p_min in values_of(runs, "p_min")},
             tuple(columns),
-            lambda p_min, column: mean_of(select(runs, p_min=p_min, eta_max=columns[column]), final_return),
+            lambda p_min, column: mean_of(
+                select(runs, p_min=p_min, eta_max=columns[column]), final_return
+            ),
         )
         return f"**{algorithm}**\n\n{table}"
 
@@ -63,7 +73,14 @@ class PMin(Item):
         axes = figure.subplots(1, 2)
         for axis, algorithm in zip(axes, self.algorithms, strict=True):
             runs = select(results, algorithm=algorithm)
-            image = heat_map(axis, runs, across="eta_max", up="p_min", reading=final_return, limits=(0, OPTIMUM))
+            image = heat_map(
+                axis,
+                runs,
+                across="eta_max",
+                up="p_min",
+                reading=final_return,
+                limits=(0, OPTIMUM),
+            )
             axis.set_title(algorithm)
         figure.colorbar(image, ax=list(axes), label="final return")
         return figure

@@ -19,7 +19,18 @@ from marl_pr.paper.theory_item import Theory
 from marl_pr.paper.value_resonance import ValueResonance
 
 #: In the order in which ``all`` makes them: what is short, or needed by others, first.
-_FME = (Fig1(), Table1(), Theory(), Fig5(), Fig3(), Fig9(), Fig7a(), PMin(), Fig8(), ValueResonance())
+_FME = (
+    Fig1(),
+    Table1(),
+    Theory(),
+    Fig5(),
+    Fig3(),
+    Fig9(),
+    Fig7a(),
+    PMin(),
+    Fig8(),
+    ValueResonance(),
+)
 _ADCA = (Fig4(), Fig7b(), Fig6())
 ITEMS: dict[str, Item] = {item.name: item for item in (*_FME, *_ADCA)}
 ALL = "all"
@@ -31,5 +42,7 @@ def items_named(name: str) -> list[Item]:
         return list(ITEMS.values())
     if name not in ITEMS:
         known = f" (known: {', '.join([*ITEMS, ALL])})"
-        raise UserError(f"there is no '{name}' to reproduce{suggestion(name, [*ITEMS, ALL]) or known}")
+        raise UserError(
+            f"there is no '{name}' to reproduce{suggestion(name, [*ITEMS, ALL]) or known}"
+        )
     return [ITEMS[name]]

@@ -50,9 +50,13 @@ class Reproduction:
         jobs = item.jobs(self.scale, self._seeds(item))
         folder, out = self.runs / self.scale.name, self.out / item.name
         try:
-            out.mkdir(parents=True, exist_ok=True)  # now, for the training may take hours
+            out.mkdir(
+                parents=True, exist_ok=True
+            )  # now, for the training may take hours
         except OSError as error:
-            raise UserError(f"{out}: cannot create the folder of results: {error.strerror}") from error
+            raise UserError(
+                f"{out}: cannot create the folder of results: {error.strerror}"
+            ) from error
         failures = run_sweep(
             [one.job for one in jobs],
             folder,
@@ -78,17 +82,27 @@ class Reproduction:
         return self.scale.seeds or item.default_seeds
 
     def _page(
-        self, item: Item, jobs: Sequence[LabelledJob], results: Sequence[RunResult], failures: Mapping[str, str]
+        self,
+        item: Item,
+        jobs: Sequence[LabelledJob],
+        results: Sequence[RunResult],
+        failures: Mapping[str, str],
     ) -> str:
         """``table.md``. Nothing in it depends on how the runs came about."""
         chosen = "" if self.seeds is None else f" --seeds {self.seeds}"
-        failed = "".join(f"- {name}: {line}\n" for name, line in sorted(failures.items()))
+        failed = "".join(
+            f"- {name}: {line}\n" for name, line in sorted(failures.items())
+        )
         return "\n".join(
             [
                 f"# {item.title}\n",
                 f"    marl reproduce {item.name} --scale {self.scale.name}{chosen}\n",
                 f"Episodes: {_lengths_of(jobs)}. Seeds: {_seeds_of(jobs)}. Runs: {len(results)} of {len(jobs)}.\n",
-                *([f"**Missing, because the run failed:**\n\n{failed}"] if failed else []),
+                *(
+                    [f"**Missing, because the run failed:**\n\n{failed}"]
+                    if failed
+                    else []
+                ),
                 item.table(results),
                 *([f"{item.notes}\n"] if item.notes else []),
             ]
@@ -97,7 +111,10 @@ class Reproduction:
 
 def _lengths_of(jobs: Sequence[LabelledJob]) -> str:
     """Of the stages, as far as runs differ: ``262,144, and 262,144 + 131,072``."""
-    lengths = [" + ".join(f"{stage.episodes:,}" for stage in one.job.config.stages) for one in jobs]
+    lengths = [
+        " + ".join(f"{stage.episodes:,}" for stage in one.job.config.stages)
+        for one in jobs
+    ]
     return ", and ".join(dict.fromkeys(lengths))
 
 

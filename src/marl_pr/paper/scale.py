@@ -135,7 +135,9 @@ QUICK = Scale(
         "qmix": Lengths(8_192, 8_192, 4_096, 16),
         "conc4hist": Lengths(64, 32, 16, 4),
     },
-    battles=replace(SMALL.battles, max_steps=60, batch=8, parallel=8, minibatches=2, test=16),
+    battles=replace(
+        SMALL.battles, max_steps=60, batch=8, parallel=8, minibatches=2, test=16
+    ),
     anneal_steps=20_000,
     seeds=Seeds(2, 2, 2),
     everything=False,

@@ -7,7 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from marl_core.evaluation.statistics import Interval, bootstrap_interval, improvement_interval, interquartile_mean
+from marl_core.evaluation.statistics import (
+    Interval,
+    bootstrap_interval,
+    improvement_interval,
+    interquartile_mean,
+)
 from marl_core.reports.results import Label, RunResult
 
 #: A run's number: what it is in the end, or over its training.
@@ -16,7 +21,11 @@ Reading = Callable[[RunResult], float]
 
 def select(results: Sequence[RunResult], **labels: Label) -> list[RunResult]:
     """The runs with these labels, in the order of their seeds."""
-    found = [run for run in results if all(run.labels.get(name) == value for name, value in labels.items())]
+    found = [
+        run
+        for run in results
+        if all(run.labels.get(name) == value for name, value in labels.items())
+    ]
     return sorted(found, key=lambda run: run.seed)
 
 
@@ -50,7 +59,9 @@ def _responsibility_levels(run: RunResult) -> list[str]:
     return [name for name in run.metrics if name.startswith("exact/C")]
 
 
-def numbers(results: Sequence[RunResult], reading: Reading) -> Float[np.ndarray, "runs 1"]:
+def numbers(
+    results: Sequence[RunResult], reading: Reading
+) -> Float[np.ndarray, "runs 1"]:
     """A number of each run, as the statistics take them. Levels of one run are no independent tasks."""
     return np.array([[reading(run)] for run in results]).reshape(-1, 1)
 
@@ -65,7 +76,9 @@ def middle_of(results: Sequence[RunResult], reading: Reading) -> float | None:
     return float(interquartile_mean(numbers(results, reading))) if results else None
 
 
-def chance_of_improvement(better: Sequence[RunResult], worse: Sequence[RunResult], reading: Reading) -> Interval | None:
+def chance_of_improvement(
+    better: Sequence[RunResult], worse: Sequence[RunResult], reading: Reading
+) -> Interval | None:
     """The probability that a run of the first kind beats one of the second; None without runs of both."""
     if not better or not worse:
         return None

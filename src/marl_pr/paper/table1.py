@@ -48,15 +48,36 @@ class Table1(Item):
         """Every team with both hosts."""
         teams = scale.of(self.teams)
         return [
-            *(ppo_ma(scale, agents, seed) for agents in teams for seed in range(seeds.ppo_ma)),
-            *(qmix(scale, agents, seed) for agents in teams for seed in range(seeds.qmix)),
+            *(
+                ppo_ma(scale, agents, seed)
+                for agents in teams
+                for seed in range(seeds.ppo_ma)
+            ),
+            *(
+                qmix(scale, agents, seed)
+                for agents in teams
+                for seed in range(seeds.qmix)
+            ),
         ]
 
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each host and team."""
-        header = ["algorithm", "N", "runs", "paper", "final", "final, IQM", "average", "average, IQM"]
+        header = [
+            "algorithm",
+            "N",
+            "runs",
+            "paper",
+            "final",
+            "final, IQM",
+            "average",
+            "average, IQM",
+        ]
         rows = [
-            self._row(algorithm, int(agents), select(results, algorithm=algorithm, agents=agents))
+            self._row(
+                algorithm,
+                int(agents),
+                select(results, algorithm=algorithm, agents=agents),
+            )
             for algorithm in self.printed
             for agents in values_of(results, "agents")
         ]
@@ -65,7 +86,14 @@ class Table1(Item):
     def _row(self, algorithm: str, agents: int, runs: Sequence[RunResult]) -> list[str]:
         readings: tuple[Reading, ...] = (final_responsibility, average_responsibility)
         printed = self.printed[algorithm][self.teams.index(agents)]
-        ours = [cell for r in readings for cell in (interval_cell(mean_of(runs, r)), number_cell(middle_of(runs, r)))]
+        ours = [
+            cell
+            for r in readings
+            for cell in (
+                interval_cell(mean_of(runs, r)),
+                number_cell(middle_of(runs, r)),
+            )
+        ]
         return [algorithm, str(agents), str(len(runs)), number_cell(printed), *ours]
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
@@ -73,8 +101,16 @@ class Table1(Item):
         figure, axis = one_axis("N, agents in the team", "Lv-C reward")
         for place, algorithm in enumerate(self.printed):
             runs = select(results, algorithm=algorithm)
-            interval_bars(axis, by_label(runs, "agents"), final_responsibility, algorithm, place)
-            axis.plot(self.teams, self.printed[algorithm], "x", color=f"C{place}", label=f"{algorithm}, paper")
+            interval_bars(
+                axis, by_label(runs, "agents"), final_responsibility, algorithm, place
+            )
+            axis.plot(
+                self.teams,
+                self.printed[algorithm],
+                "x",
+                color=f"C{place}",
+                label=f"{algorithm}, paper",
+            )
         team_size_scale(axis, self.teams)
         add_legend(axis)
         return figure

@@ -15,8 +15,18 @@ from marl_pr.theory.responsibility import (
     reward_difference,
     reward_gradient,
 )
-from marl_pr.theory.trap import TrapSignal, least_dissolving_eta, policy_pull, trap_signal
-from marl_pr.theory.value_based import critical_epsilon, critical_team_size, least_eta, trapped_share_of_annealing
+from marl_pr.theory.trap import (
+    TrapSignal,
+    least_dissolving_eta,
+    policy_pull,
+    trap_signal,
+)
+from marl_pr.theory.value_based import (
+    critical_epsilon,
+    critical_team_size,
+    least_eta,
+    trapped_share_of_annealing,
+)
 
 __all__ = [
     "CriticalSizes",

@@ -12,7 +12,9 @@ def sign_change(function: Callable[[float], float], low: float, high: float) -> 
         ValueError: it does not have these signs.
     """
     if not (function(low) > 0 >= function(high)):
-        raise ValueError(f"no sign change between {low:g} and {high:g}: {function(low):g}, {function(high):g}")
+        raise ValueError(
+            f"no sign change between {low:g} and {high:g}: {function(low):g}, {function(high):g}"
+        )
     while low < (middle := (low + high) / 2) < high:
         low, high = (middle, high) if function(middle) > 0 else (low, middle)
     return high

@@ -30,7 +30,11 @@ def climb(
     for _ in range(steps):
         log_policy = logits.log_softmax(-1)
         policy = log_policy.exp()
-        pull = _resonant_pull(policy, probability, p_min) if eta > 0 else _independent_pull(policy)
+        pull = (
+            _resonant_pull(policy, probability, p_min)
+            if eta > 0
+            else _independent_pull(policy)
+        )
         logits += rate / trap.deviation * pull
         surprise = -log_policy
         entropy = (policy * surprise).sum(-1, keepdim=True)
@@ -42,19 +46,25 @@ def _independent_pull(policy: Float[Tensor, "S N A"]) -> Float[Tensor, "S N A"]:
     return _pull(policy, reward_gradient(policy[..., 0]))
 
 
-def _resonant_pull(policy: Float[Tensor, "S N A"], eta: Float[Tensor, ""], p_min: float) -> Float[Tensor, "S N A"]:
+def _resonant_pull(
+    policy: Float[Tensor, "S N A"], eta: Float[Tensor, ""], p_min: float
+) -> Float[Tensor, "S N A"]:
     joint = resonate(policy, eta, p_min)
     return _pull(joint.marginal(), reward_difference(joint, 0))
 
 
-def _pull(taken: Float[Tensor, "S N A"], difference: Float[Tensor, "S N"]) -> Float[Tensor, "S N A"]:
+def _pull(
+    taken: Float[Tensor, "S N A"], difference: Float[Tensor, "S N"]
+) -> Float[Tensor, "S N A"]:
     """The reward's gradient over the logits. E[R_C | u_i] is one number for u_gamma and one for all other actions."""
     gamma = torch.zeros_like(taken)
     gamma[..., 0] = 1
     return taken * (gamma - taken[..., :1]) * difference.unsqueeze(-1)
 
 
-def new_logits(trap: EntropyTrap, teams: int, spread: float, generator: torch.Generator) -> Float[Tensor, "S N A"]:
+def new_logits(
+    trap: EntropyTrap, teams: int, spread: float, generator: torch.Generator
+) -> Float[Tensor, "S N A"]:
     """Nearly uniform: normal, of mean 0 and deviation ``spread``."""
     shape = (teams, trap.agents, trap.actions)
     return spread * torch.randn(shape, dtype=torch.float64, generator=generator)
@@ -71,7 +81,14 @@ def greedy_reward(logits: Float[Tensor, "S N A"]) -> Float[Tensor, "S"]:
     return torch.where(taking == agents, 0.0, taking.double() / (agents - 1))
 
 
-def trapped_share(trap: EntropyTrap, spread: float, *, teams: int = 64, seed: int = 0, steps: int = 1000) -> float:
+def trapped_share(
+    trap: EntropyTrap,
+    spread: float,
+    *,
+    teams: int = 64,
+    seed: int = 0,
+    steps: int = 1000,
+) -> float:
     """The share of new teams that end with everybody on u_gamma."""
     generator = torch.Generator().manual_seed(seed)
     ends = climb(trap, new_logits(trap, teams, spread, generator), steps=steps)

@@ -34,16 +34,25 @@ def symmetric_policies(table: LevelTable, cost: float) -> Float[Tensor, "L A"]:
     return torch.where(table.collapses.unsqueeze(-1), trapped, policies)
 
 
-def reward_variances(table: LevelTable, policies: Float[Tensor, "L A"]) -> Float[Tensor, "L"]:
+def reward_variances(
+    table: LevelTable, policies: Float[Tensor, "L A"]
+) -> Float[Tensor, "L"]:
     """Var[R] at each level when all agents follow the same policies, independently."""
-    n, arm, pay, m = table.agents, table.arm_probability.double(), table.pay.double(), policies.double()
+    n, arm, pay, m = (
+        table.agents,
+        table.arm_probability.double(),
+        table.pay.double(),
+        policies.double(),
+    )
     lost = table.collapses.unsqueeze(-1) * m**n
     mean = (arm * (n * m - n * lost)).sum(-1) * pay
     square = (arm * (n * m * (1 - m) + (n * m) ** 2 - n**2 * lost)).sum(-1) * pay**2
     return (square - mean**2).clamp(min=0)
 
 
-def advantage_deviation(variances: Float[Tensor, "L"], discount: float = GAMMA_LAMBDA) -> float:
+def advantage_deviation(
+    variances: Float[Tensor, "L"], discount: float = GAMMA_LAMBDA
+) -> float:
     """The standard deviation of generalised advantages over all levels, with an exact critic."""
     total, behind = 0.0, 0.0
     for variance in reversed(variances.tolist()):
@@ -52,7 +61,9 @@ def advantage_deviation(variances: Float[Tensor, "L"], discount: float = GAMMA_L
     return float((total / len(variances)) ** 0.5)
 
 
-def trap_deviation(table: LevelTable, coefficient: float, discount: float = GAMMA_LAMBDA) -> float:
+def trap_deviation(
+    table: LevelTable, coefficient: float, discount: float = GAMMA_LAMBDA
+) -> float:
     """The sigma that reproduces itself: policies that balance c_H under it spread advantages just so.
 
     A greater sigma makes entropy dearer, policies flatter and rewards less spread, so the two meet (in one point,
@@ -60,7 +71,9 @@ def trap_deviation(table: LevelTable, coefficient: float, discount: float = GAMM
     """
 
     def excess(deviation: float) -> float:
-        variances = reward_variances(table, symmetric_policies(table, coefficient * deviation))
+        variances = reward_variances(
+            table, symmetric_policies(table, coefficient * deviation)
+        )
         return advantage_deviation(variances, discount) - deviation
 
     return sign_change(excess, 1e-3, 100.0)

@@ -32,7 +32,9 @@ def log_odds(probability: float, actions: int) -> float:
 
 def probability_of(odds: float, actions: int) -> float:
     """The inverse of ``log_odds``."""
-    return 1 / (1 + (actions - 1) * math.exp(min(-odds, 700.0)))  # beyond that exp overflows
+    return 1 / (
+        1 + (actions - 1) * math.exp(min(-odds, 700.0))
+    )  # beyond that exp overflows
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class EntropyTrap:
     def __post_init__(self) -> None:
         critical_probability(self.agents)
         if self.actions < 2 or self.coefficient <= 0 or self.deviation <= 0:
-            raise ValueError(f"actions >= 2, coefficient > 0 and deviation > 0 are needed, found {self}")
+            raise ValueError(
+                f"actions >= 2, coefficient > 0 and deviation > 0 are needed, found {self}"
+            )
 
     @property
     def cost(self) -> float:
@@ -71,7 +75,9 @@ class EntropyTrap:
 
         def push(odds: float) -> float:
             p = probability_of(odds, self.actions)
-            return (1 - self.agents * p ** (self.agents - 1)) / (self.agents - 1) - self.cost * odds
+            return (1 - self.agents * p ** (self.agents - 1)) / (
+                self.agents - 1
+            ) - self.cost * odds
 
         found = sign_change(push, 0.0, self._greatest_odds()) if push(0.0) > 0 else 0.0
         return probability_of(found, self.actions)
@@ -84,7 +90,9 @@ class EntropyTrap:
         both terms is negative).
         """
         p, n = self.symmetric_point(), self.agents
-        return n / (n - 1) * p ** (n - 2) / self.deviation - self.coefficient / (p * (1 - p))
+        return n / (n - 1) * p ** (n - 2) / self.deviation - self.coefficient / (
+            p * (1 - p)
+        )
 
     def is_stable(self) -> bool:
         """Whether the symmetric point holds a team: no agent is let go."""
@@ -114,7 +122,10 @@ class EntropyTrap:
         climbing = [odds for odds in grid if self._push_of_others(odds) > 0]
         if not climbing:
             return None
-        others = probability_of(sign_change(self._push_of_others, climbing[-1], self._greatest_odds()), self.actions)
+        others = probability_of(
+            sign_change(self._push_of_others, climbing[-1], self._greatest_odds()),
+            self.actions,
+        )
         return self._stepped_back(others), others
 
     def _greatest_odds(self) -> float:
@@ -148,7 +159,10 @@ class CriticalSizes:
 
 
 def critical_sizes(
-    actions: int, coefficient: float, deviation: Callable[[int], float] | float = 1.0, largest: int = 100
+    actions: int,
+    coefficient: float,
+    deviation: Callable[[int], float] | float = 1.0,
+    largest: int = 100,
 ) -> CriticalSizes:
     """The three critical sizes, ``trap <= no_way_out <= out_of_reach`` as a rule; sigma may depend on N."""
 
@@ -158,7 +172,10 @@ def critical_sizes(
         return EntropyTrap(agents, actions, coefficient, sigma)
 
     def first(condition: Callable[[EntropyTrap], bool]) -> int | None:
-        return next((agents for agents in range(2, largest + 1) if condition(trap_of(agents))), None)
+        return next(
+            (agents for agents in range(2, largest + 1) if condition(trap_of(agents))),
+            None,
+        )
 
     return CriticalSizes(
         trap=first(EntropyTrap.is_stable),

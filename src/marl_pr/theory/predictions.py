@@ -11,7 +11,10 @@ from marl_envs.fme.rewards import LevelTable
 from marl_pr.theory.mean_field import trapped_share
 from marl_pr.theory.noise import trap_deviation
 from marl_pr.theory.policy_based import CriticalSizes, EntropyTrap, critical_sizes
-from marl_pr.theory.responsibility import critical_probability, epsilon_greedy_probability
+from marl_pr.theory.responsibility import (
+    critical_probability,
+    epsilon_greedy_probability,
+)
 from marl_pr.theory.trap import TrapSignal, least_dissolving_eta, trap_signal
 from marl_pr.theory.value_based import critical_epsilon, trapped_share_of_annealing
 
@@ -36,7 +39,9 @@ class Setting:
 
     def trap_of(self, agents: int) -> EntropyTrap:
         """The policy-based team, with the sigma that its task has when it is trapped."""
-        return EntropyTrap(agents, self.actions, self.coefficient, self.deviation(agents))
+        return EntropyTrap(
+            agents, self.actions, self.coefficient, self.deviation(agents)
+        )
 
     def deviation(self, agents: int) -> float:
         """Sigma of N agents."""
@@ -45,7 +50,9 @@ class Setting:
 
 @cache
 def _deviation(tag: str, agents: int, actions: int, coefficient: float) -> float:
-    levels = FMEConfig(name="fme", agents=agents, actions=actions, tag=tag).resolved_levels()
+    levels = FMEConfig(
+        name="fme", agents=agents, actions=actions, tag=tag
+    ).resolved_levels()
     return trap_deviation(LevelTable.build(levels, agents, actions, "cpu"), coefficient)
 
 
@@ -91,18 +98,26 @@ def predict(agents: int, setting: Setting = Setting()) -> TeamPrediction:
         trapped_share=trapped_share(trap, setting.spread),
         trap_signal=trap_signal(agents, greedy),
         critical_epsilon=critical_epsilon(agents, setting.actions),
-        trapped_annealing=trapped_share_of_annealing(agents, setting.actions, last=setting.epsilon),
+        trapped_annealing=trapped_share_of_annealing(
+            agents, setting.actions, last=setting.epsilon
+        ),
         least_eta_policy=least_dissolving_eta(agents, trap.symmetric_point()),
         least_eta_value=least_dissolving_eta(agents, greedy),
     )
 
 
-def predictions(teams: Sequence[int], setting: Setting = Setting()) -> list[TeamPrediction]:
+def predictions(
+    teams: Sequence[int], setting: Setting = Setting()
+) -> list[TeamPrediction]:
     """A row for each team."""
     return [predict(agents, setting) for agents in teams]
 
 
 @cache
-def policy_based_sizes(setting: Setting = Setting(), largest: int = 40) -> CriticalSizes:
+def policy_based_sizes(
+    setting: Setting = Setting(), largest: int = 40
+) -> CriticalSizes:
     """N_c of the policy-based host, with the task's sigma."""
-    return critical_sizes(setting.actions, setting.coefficient, setting.deviation, largest)
+    return critical_sizes(
+        setting.actions, setting.coefficient, setting.deviation, largest
+    )

@@ -13,7 +13,9 @@ from torch import Tensor
 from marl_core.joint_policy import JointPolicy
 
 
-def penalty_probability(gamma_probabilities: Float[Tensor, "*B N"]) -> Float[Tensor, "*B"]:
+def penalty_probability(
+    gamma_probabilities: Float[Tensor, "*B N"],
+) -> Float[Tensor, "*B"]:
     """P_plt, Eq. 3: the chance that independent agents all take u_gamma."""
     return gamma_probabilities.double().prod(-1)
 
@@ -25,7 +27,9 @@ def expected_reward(gamma_probabilities: Float[Tensor, "*B N"]) -> Float[Tensor,
     return (taken - agents * penalty_probability(gamma_probabilities)) / (agents - 1)
 
 
-def reward_gradient(gamma_probabilities: Float[Tensor, "*B N"]) -> Float[Tensor, "*B N"]:
+def reward_gradient(
+    gamma_probabilities: Float[Tensor, "*B N"],
+) -> Float[Tensor, "*B N"]:
     """dE[R_C]/dpi_i(u_gamma), Eq. 6. At least two agents."""
     agents = _team(gamma_probabilities)
     return (1 - agents * product_of_others(gamma_probabilities.double())) / (agents - 1)
@@ -80,7 +84,9 @@ def joint_penalty_probability(joint: JointPolicy, action: int) -> Float[Tensor, 
 
 def joint_expected_reward(joint: JointPolicy, action: int) -> Float[Tensor, "*B"]:
     """E[R_C] under any coupling, with u_gamma = ``action``."""
-    return torch.tensordot(joint.weights.double(), expected_reward(joint.components[..., action]), dims=1)
+    return torch.tensordot(
+        joint.weights.double(), expected_reward(joint.components[..., action]), dims=1
+    )
 
 
 def reward_difference(joint: JointPolicy, action: int) -> Float[Tensor, "*B N"]:
@@ -97,7 +103,9 @@ def reward_difference(joint: JointPolicy, action: int) -> Float[Tensor, "*B N"]:
     with_it = others + reward_gradient(taking)
     taken, left = (weight * taking).sum(0), (weight * (1 - taking)).sum(0)
     mean_with = (weight * taking * with_it).sum(0) / torch.where(taken > 0, taken, 1.0)
-    mean_without = (weight * (1 - taking) * others).sum(0) / torch.where(left > 0, left, 1.0)
+    mean_without = (weight * (1 - taking) * others).sum(0) / torch.where(
+        left > 0, left, 1.0
+    )
     return torch.where((taken > 0) & (left > 0), mean_with - mean_without, 0.0)
 
 

@@ -28,14 +28,19 @@ class TrapSignal:
     @property
     def ratio(self) -> float:
         """The signal over the noise of one sample: the difference over the standard deviation within the choices."""
-        noise = self.taking * self.deviation_taking**2 + (1 - self.taking) * self.deviation_leaving**2
+        noise = (
+            self.taking * self.deviation_taking**2
+            + (1 - self.taking) * self.deviation_leaving**2
+        )
         return float(self.difference / noise**0.5) if noise > 0 else 0.0
 
     def episodes(self, standard_errors: float = 2.0) -> float:
         """Episodes until the difference is that many standard errors from 0, under an unchanging policy."""
         if self.difference == 0 or self.taking in (0, 1):
             return float("inf")
-        spread = self.deviation_taking**2 / self.taking + self.deviation_leaving**2 / (1 - self.taking)
+        spread = self.deviation_taking**2 / self.taking + self.deviation_leaving**2 / (
+            1 - self.taking
+        )
         return float(standard_errors**2 * spread / self.difference**2)
 
 
@@ -43,11 +48,15 @@ def corrected(favourite: float, eta: float, p_min: float) -> float:
     """Eq. 18 for one number: how often the favourite is taken when the team does not resonate."""
     if eta == 0:
         return favourite
-    greatest, probability = (torch.tensor(x, dtype=torch.float64) for x in (favourite, eta))
+    greatest, probability = (
+        torch.tensor(x, dtype=torch.float64) for x in (favourite, eta)
+    )
     return float(corrected_greedy_probability(greatest, probability, p_min))
 
 
-def trap_signal(agents: int, favourite: float, eta: float = 0.0, p_min: float = 0.0) -> TrapSignal:
+def trap_signal(
+    agents: int, favourite: float, eta: float = 0.0, p_min: float = 0.0
+) -> TrapSignal:
     """The signal for N equal agents, exact, under independent exploration (eta = 0) or policy resonance.
 
     With c the corrected probability (Eq. 18) and m = eta + (1 - eta) c how often u_gamma is really taken,
@@ -66,7 +75,9 @@ def trap_signal(agents: int, favourite: float, eta: float = 0.0, p_min: float = 
     # The others' sum S is binomial; the agent earns (1 + S)/(N-1), but nothing where S = N-1.
     mean_taking = alone * (share + c - agents * share * crossing)
     variance_others = c * (1 - c) * share
-    square_taking = alone * (variance_others + (share + c) ** 2 - (agents * share) ** 2 * crossing)
+    square_taking = alone * (
+        variance_others + (share + c) ** 2 - (agents * share) ** 2 * crossing
+    )
     return TrapSignal(
         difference=mean_taking - c,
         deviation_taking=max(square_taking - mean_taking**2, 0.0) ** 0.5,
@@ -76,7 +87,9 @@ def trap_signal(agents: int, favourite: float, eta: float = 0.0, p_min: float = 
     )
 
 
-def policy_pull(agents: int, favourite: float, eta: float = 0.0, p_min: float = 0.0) -> float:
+def policy_pull(
+    agents: int, favourite: float, eta: float = 0.0, p_min: float = 0.0
+) -> float:
     """The policy gradient ``d/dp sum_u m(u) A(u) log pi(u)`` of one agent in the trap; below 0 it is let go.
 
     m is how often it really takes each action, p its raw policy (below 1): they differ where the clamp of Eq. 18 acts.

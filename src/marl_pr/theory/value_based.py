@@ -6,7 +6,10 @@ Action values follow an agent's own samples; the trap (u_gamma is everybody's gr
 
 from __future__ import annotations
 
-from marl_pr.theory.responsibility import critical_probability, epsilon_greedy_probability
+from marl_pr.theory.responsibility import (
+    critical_probability,
+    epsilon_greedy_probability,
+)
 from marl_pr.theory.trap import least_dissolving_eta
 
 
@@ -18,7 +21,9 @@ def critical_epsilon(agents: int, actions: int) -> float:
     return (1 - critical_probability(agents)) * actions / (actions - 1)
 
 
-def critical_team_size(epsilon: float, actions: int, largest: int = 1_000_000) -> int | None:
+def critical_team_size(
+    epsilon: float, actions: int, largest: int = 1_000_000
+) -> int | None:
     """N_c: the smallest team in which the trap is self-consistent; None where none up to ``largest`` is.
 
     The threshold N^(-1/(N-1)) grows with N, so that every larger team is trapped too. Without exploration (epsilon = 0)
@@ -30,13 +35,21 @@ def critical_team_size(epsilon: float, actions: int, largest: int = 1_000_000) -
     low, high = 1, largest
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if critical_probability(middle) >= favourite else (middle, high)
+        low, high = (
+            (low, middle)
+            if critical_probability(middle) >= favourite
+            else (middle, high)
+        )
     return high
 
 
-def trapped_share_of_annealing(agents: int, actions: int, first: float = 1.0, last: float = 0.1) -> float:
+def trapped_share_of_annealing(
+    agents: int, actions: int, first: float = 1.0, last: float = 0.1
+) -> float:
     """During linear annealing from ``first`` to ``last``: the share of it in which the trap is self-consistent."""
-    return min(max((first - critical_epsilon(agents, actions)) / (first - last), 0.0), 1.0)
+    return min(
+        max((first - critical_epsilon(agents, actions)) / (first - last), 0.0), 1.0
+    )
 
 
 def least_eta(agents: int, epsilon: float, actions: int) -> float:

@@ -84,61 +84,109 @@ class _Attend(torch.autograd.Function):
         samples, entities = mask.shape
         mean, weights = torch.empty_like(query), query.new_empty(mask.shape)
         chosen = query.new_empty(samples, by_hidden.shape[1])
-        rows = torch.empty(samples, count, dtype=torch.int64, device=mask.device)  # of the chosen, within their tile
+        rows = torch.empty(
+            samples, count, dtype=torch.int64, device=mask.device
+        )  # of the chosen, within their tile
         with torch.autocast(query.device.type, enabled=False):
             for tile, hidden in _tiles(features, weight, bias):
                 attention = weights[tile]
-                scores = torch.bmm(query[tile].unsqueeze(1), hidden.transpose(1, 2)).squeeze(1)
+                scores = torch.bmm(
+                    query[tile].unsqueeze(1), hidden.transpose(1, 2)
+                ).squeeze(1)
                 attention.copy_(masked_softmax(scores, mask[tile]))
                 torch.bmm(attention.unsqueeze(1), hidden, out=mean[tile].unsqueeze(1))
                 if count:
-                    start = torch.arange(first, attention.numel(), entities, device=mask.device)
-                    torch.add(most_attended(attention[:, first:], count), start.unsqueeze(1), out=rows[tile])
-                    of_hidden, of_features = _chosen(hidden, rows[tile]), _chosen(features[tile], rows[tile])
-                    torch.mm(of_hidden.view(len(hidden), -1), by_hidden, out=chosen[tile])
+                    start = torch.arange(
+                        first, attention.numel(), entities, device=mask.device
+                    )
+                    torch.add(
+                        most_attended(attention[:, first:], count),
+                        start.unsqueeze(1),
+                        out=rows[tile],
+                    )
+                    of_hidden, of_features = (
+                        _chosen(hidden, rows[tile]),
+                        _chosen(features[tile], rows[tile]),
+                    )
+                    torch.mm(
+                        of_hidden.view(len(hidden), -1), by_hidden, out=chosen[tile]
+                    )
                     chosen[tile].addmm_(of_features.view(len(hidden), -1), by_features)
         ctx.mark_non_differentiable(weights)
-        ctx.save_for_backward(query, features, weights, weight, bias, rows, by_hidden, by_features)
+        ctx.save_for_backward(
+            query, features, weights, weight, bias, rows, by_hidden, by_features
+        )
         return mean, weights, chosen
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Any, by_mean: Float[Tensor, "B W"], _: Tensor, by_chosen: Float[Tensor, "B V"]
+        ctx: Any,
+        by_mean: Float[Tensor, "B W"],
+        _: Tensor,
+        by_chosen: Float[Tensor, "B V"],
     ) -> tuple[Tensor | None, ...]:
         """The gradients by query and weights."""
-        query, features, weights, weight, bias, rows, by_hidden, by_features = ctx.saved_tensors
+        query, features, weights, weight, bias, rows, by_hidden, by_features = (
+            ctx.saved_tensors
+        )
         learns = ctx.needs_input_grad[5] or ctx.needs_input_grad[6]
-        found = [torch.zeros_like(x) for x in (query, weight, bias, by_hidden, by_features)]
+        found = [
+            torch.zeros_like(x) for x in (query, weight, bias, by_hidden, by_features)
+        ]
         to_query, to_weight, to_bias, to_hidden, to_features = found
         left = right = by_h = query.new_empty(0)
         with torch.autocast(query.device.type, enabled=False):
             for tile, hidden in _tiles(features, weight, bias):
                 if len(left) != len(hidden):  # the first tile, and a shorter last one
-                    left, right = (hidden.new_empty(len(hidden), 2, width) for width in hidden.shape[1:])
+                    left, right = (
+                        hidden.new_empty(len(hidden), 2, width)
+                        for width in hidden.shape[1:]
+                    )
                     by_h = torch.empty_like(hidden)
                 # The gradient by h is a product: by_scores q + weights by_mean.
-                right[:, 0], right[:, 1], left[:, 1] = query[tile], by_mean[tile], weights[tile]
+                right[:, 0], right[:, 1], left[:, 1] = (
+                    query[tile],
+                    by_mean[tile],
+                    weights[tile],
+                )
                 by_weights = torch.bmm(right[:, 1:], hidden.transpose(1, 2)).squeeze(1)
                 by_weights -= (left[:, 1] * by_weights).sum(-1, keepdim=True)
                 torch.mul(left[:, 1], by_weights, out=left[:, 0])
                 torch.bmm(left[:, :1], hidden, out=to_query[tile].unsqueeze(1))
                 if learns:
                     torch.bmm(left.transpose(1, 2), right, out=by_h)
-                    _first_layer(to_weight, to_bias, features[tile].flatten(0, 1), hidden, by_h)
+                    _first_layer(
+                        to_weight, to_bias, features[tile].flatten(0, 1), hidden, by_h
+                    )
                 if rows.shape[1]:
-                    of_hidden, of_features = _chosen(hidden, rows[tile]), _chosen(features[tile], rows[tile])
+                    of_hidden, of_features = (
+                        _chosen(hidden, rows[tile]),
+                        _chosen(features[tile], rows[tile]),
+                    )
                     slope = by_chosen[tile]
                     to_hidden.addmm_(of_hidden.view(len(hidden), -1).T, slope)
                     to_features.addmm_(of_features.view(len(hidden), -1).T, slope)
                     if learns:
                         by_c = torch.mm(slope, by_hidden.T).view_as(of_hidden)
                         _first_layer(to_weight, to_bias, of_features, of_hidden, by_c)
-        return None, None, None, to_query, None, to_weight, to_bias, to_hidden, to_features
+        return (
+            None,
+            None,
+            None,
+            to_query,
+            None,
+            to_weight,
+            to_bias,
+            to_hidden,
+            to_features,
+        )
 
 
 def _tiles(
-    features: Float[Tensor, "B J F"], weight: Float[Tensor, "F W"], bias: Float[Tensor, "W"]
+    features: Float[Tensor, "B J F"],
+    weight: Float[Tensor, "F W"],
+    bias: Float[Tensor, "W"],
 ) -> Iterator[tuple[slice, Float[Tensor, "b J W"]]]:
     """``h = relu(x W + b)``, so many samples at a time as fit into the cache; the next overwrites it."""
     samples, entities = features.shape[:2]
@@ -152,7 +200,9 @@ def _tiles(
         yield tile, hidden.view(-1, entities, weight.shape[1])
 
 
-def _chosen(entities: Float[Tensor, "b J D"], rows: Int[Tensor, "b k"]) -> Float[Tensor, "bk D"]:
+def _chosen(
+    entities: Float[Tensor, "b J D"], rows: Int[Tensor, "b k"]
+) -> Float[Tensor, "bk D"]:
     return entities.flatten(0, 1).index_select(0, rows.flatten())
 
 
@@ -164,18 +214,27 @@ def _first_layer(
     by_hidden: Float[Tensor, "*R W"],
 ) -> None:
     """Add the first layer's gradient to ``to_weight`` and ``to_bias``; overwrites ``by_hidden``."""
-    torch.ops.aten.threshold_backward.grad_input(by_hidden, hidden, 0, grad_input=by_hidden)  # relu's, in place
+    torch.ops.aten.threshold_backward.grad_input(
+        by_hidden, hidden, 0, grad_input=by_hidden
+    )  # relu's, in place
     flat = by_hidden.view(-1, by_hidden.shape[-1])
     to_weight.addmm_(features.T, flat)
     to_bias += flat.sum(0)
 
 
-def masked_softmax(scores: Float[Tensor, "B J"], mask: Bool[Tensor, "B J"]) -> Float[Tensor, "B J"]:
+def masked_softmax(
+    scores: Float[Tensor, "B J"], mask: Bool[Tensor, "B J"]
+) -> Float[Tensor, "B J"]:
     """Softmax over the mask; exactly 0 outside of it, and everywhere in a row of which nothing is in the mask."""
     # Of a few columns; over as many rows it is several times as fast.
     columns, there = scores.T.contiguous(), mask.T.contiguous()
     # A finite floor: by -inf, samples without an entity would be NaN.
-    return torch.where(there, columns, torch.finfo(columns.dtype).min).softmax(0).mul_(there).T
+    return (
+        torch.where(there, columns, torch.finfo(columns.dtype).min)
+        .softmax(0)
+        .mul_(there)
+        .T
+    )
 
 
 @torch.no_grad()

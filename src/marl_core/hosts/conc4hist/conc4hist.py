@@ -21,10 +21,29 @@ from marl_core.hosts.conc4hist.running_norm import RunningNorm
 from marl_core.hosts.networks import Stack
 from marl_core.hosts.ppo.advantages import rewards_of_the_living, standard_of
 from marl_core.hosts.ppo.config import PPOConfig
-from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, actions_first, clipped_objective
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
+from marl_core.hosts.ppo.surrogate import (
+    ClipRange,
+    SurrogateCells,
+    actions_first,
+    clipped_objective,
+)
+from marl_core.protocols import (
+    ExplorationStrategy,
+    HostAlgorithm,
+    HostNeeds,
+    ParameterGroup,
+    Ranks,
+)
 from marl_core.returns import generalised_advantages
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout, TensorBatch
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
+    Progress,
+    Rollout,
+    TensorBatch,
+)
 
 
 class Conc4HistConfig(PPOConfig):
@@ -32,16 +51,25 @@ class Conc4HistConfig(PPOConfig):
 
     hidden: int = Field(default=48, gt=1, description="Width of the hidden layers.")
     focus: int = Field(
-        default=3, ge=2, description="d_c: so many remembered entities reach the policy, and one less of those seen."
+        default=3,
+        ge=2,
+        description="d_c: so many remembered entities reach the policy, and one less of those seen.",
     )
     reward_forwarding: float = Field(
-        default=0.95, ge=0, le=1, description="What the dead earn goes to their last step alive, by this for each step."
+        default=0.95,
+        ge=0,
+        le=1,
+        description="What the dead earn goes to their last step alive, by this for each step.",
     )
     minibatches: int = Field(
-        default=1, gt=0, description="Parts of the batch; each makes a step in every pass. Table 3 has whole batches."
+        default=1,
+        gt=0,
+        description="Parts of the batch; each makes a step in every pass. Table 3 has whole batches.",
     )
     chunk: int = Field(
-        default=16384, gt=0, description="Samples that are in memory at a time in learning; changes no result."
+        default=16384,
+        gt=0,
+        description="Samples that are in memory at a time in learning; changes no result.",
     )
 
 
@@ -55,7 +83,9 @@ class _Samples(TensorBatch):
     value_target: Float[Tensor, "R N"]
     old_log_policy: Float[Tensor, "R N"]
     legal: Bool[Tensor, "R N A"] | None
-    trunk: Float[Tensor, "R N W"] | None  # the policy head's input where what gives it is frozen
+    trunk: (
+        Float[Tensor, "R N W"] | None
+    )  # the policy head's input where what gives it is frozen
 
 
 @dataclass(frozen=True)
@@ -77,9 +107,13 @@ class Conc4Hist(HostAlgorithm):
     """
 
     Config = Conc4HistConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True, features=False, entities=True, memory=True)
+    needs: ClassVar[HostNeeds] = HostNeeds(
+        scores="logits", on_policy=True, features=False, entities=True, memory=True
+    )
 
-    def __init__(self, config: Conc4HistConfig, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: Conc4HistConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
         super().__init__(config, spec, generator)
         if spec.entities is None:
             raise UserError("conc4hist needs entity observations")
@@ -87,11 +121,23 @@ class Conc4Hist(HostAlgorithm):
         if entities < config.focus:
             message = f"agents see {entities} entities, themselves included: of so few {config.focus} cannot be chosen"
             raise UserError(message, "host", "focus")
-        width, self.config, self._agents, self._entities = config.hidden, config, spec.agents, spec.entities
+        width, self.config, self._agents, self._entities = (
+            config.hidden,
+            config,
+            spec.agents,
+            spec.entities,
+        )
         self.norm = RunningNorm(features)
         self.network = ConcentrationNetwork(features, width, config.focus, generator)
-        self.trunk = Stack.build([2 * width, width], generator, relu=(True,), last_gain=math.sqrt(2))
-        self.head = Stack.build([width, width // 2, spec.actions], generator, relu=(True, False), last_gain=0.01)
+        self.trunk = Stack.build(
+            [2 * width, width], generator, relu=(True,), last_gain=math.sqrt(2)
+        )
+        self.head = Stack.build(
+            [width, width // 2, spec.actions],
+            generator,
+            relu=(True, False),
+            last_gain=0.01,
+        )
         self.critic = Stack.build([2 * width, width, 1], generator, relu=(True, False))
         self._clip, self._own_heads = ClipRange(config.clip, config.dual_clip), False
 
@@ -100,19 +146,33 @@ class Conc4Hist(HostAlgorithm):
     def initial_memory(self, games: int) -> Memory:
         """Nobody has seen anybody."""
         entities, features = self._entities
-        past = self.norm.count.new_zeros((games, self._agents, entities, features), dtype=torch.float32)
-        return {"past": past, "past_mask": past.new_zeros(past.shape[:-1], dtype=torch.bool)}
+        past = self.norm.count.new_zeros(
+            (games, self._agents, entities, features), dtype=torch.float32
+        )
+        return {
+            "past": past,
+            "past_mask": past.new_zeros(past.shape[:-1], dtype=torch.bool),
+        }
 
-    def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
+    def scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*B N A"], Memory]:
         """Logits; and the memory with what is seen now."""
         around = Surroundings.of(observation, memory)
         concentrated, _ = self.network(self._normalised(around), value=False)
         others, others_mask = around.now[..., 1:, :], around.now_mask[..., 1:]
-        past, past_mask = remember(memory["past"], memory["past_mask"], others, others_mask)
-        return self.head(self.trunk(concentrated)), {"past": past, "past_mask": past_mask}
+        past, past_mask = remember(
+            memory["past"], memory["past_mask"], others, others_mask
+        )
+        return self.head(self.trunk(concentrated)), {
+            "past": past,
+            "past_mask": past_mask,
+        }
 
     def _normalised(self, around: Surroundings) -> Surroundings:
-        dtype = self.network.now.query.dtype  # precision 64-true: environments know nothing of it
+        dtype = (
+            self.network.now.query.dtype
+        )  # precision 64-true: environments know nothing of it
         return Surroundings(
             self.norm(around.now, around.now_mask).to(dtype),
             around.now_mask,
@@ -124,7 +184,11 @@ class Conc4Hist(HostAlgorithm):
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Policy, the encoder included, and critic, the attention included."""
-        policy = [*self.network.actor_parameters(), *self.trunk.parameters(), *self.head.parameters()]
+        policy = [
+            *self.network.actor_parameters(),
+            *self.trunk.parameters(),
+            *self.head.parameters(),
+        ]
         critic = [*self.network.critic_parameters(), *self.critic.parameters()]
         rate = self.config.learning_rate
         return [
@@ -142,26 +206,40 @@ class Conc4Hist(HostAlgorithm):
         self.head.copy_for_each_agent(self._agents)
         self._own_heads = True
 
-    def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
+    def losses(
+        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> Iterator[Loss]:
         """``passes`` over the samples of living agents, fewer where too many have left the clip range.
 
         With ``minibatches``, each pass makes as many steps: every one of them on its own share of the samples, of all
         games and times, and as long as if these were all there are.
         """
-        places, hands = ActingSamples.of(rollout.acting, by_agent=self._own_heads).dealt(self.config.minibatches)
+        places, hands = ActingSamples.of(
+            rollout.acting, by_agent=self._own_heads
+        ).dealt(self.config.minibatches)
         around = self._seen(rollout, places, ranks)
         samples = self._prepare(rollout, places, around, exploration, ranks)
         minibatches = [places.portions(self.config.chunk, hand) for hand in hands]
-        parameters = [p for group in self.parameter_groups() for p in group.parameters if p.requires_grad]
+        parameters = [
+            p
+            for group in self.parameter_groups()
+            for p in group.parameters
+            if p.requires_grad
+        ]
         for portions in minibatches * self.config.passes:
-            loss = sum_of_losses(self._parts(portions, around, samples, exploration, rollout.progress), parameters)
+            loss = sum_of_losses(
+                self._parts(portions, around, samples, exploration, rollout.progress),
+                parameters,
+            )
             inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
             if inside < self.config.least_inside:
                 return
 
     @torch.no_grad()
-    def _seen(self, rollout: Rollout, places: ActingSamples, ranks: Ranks) -> Surroundings:
+    def _seen(
+        self, rollout: Rollout, places: ActingSamples, ranks: Ranks
+    ) -> Surroundings:
         """What the samples' agents saw and remembered, normalised by statistics that are brought up to date by it.
 
         Gathered once for all passes: as large as in the rollout, and otherwise a tenth of each pass.
@@ -170,9 +248,13 @@ class Conc4Hist(HostAlgorithm):
         around = Surroundings.of(rollout.observations, rollout.memory).map(places.take)
         dtype = self.network.now.query.dtype
         around = replace(around, now=around.now.to(dtype), past=around.past.to(dtype))
-        portions = [around.map(itemgetter(rows)) for rows in places.portions(self.config.chunk)]
+        portions = [
+            around.map(itemgetter(rows)) for rows in places.portions(self.config.chunk)
+        ]
         moments: Tensor | int = 0
-        for rows, part in zip(places.portions(self.config.chunk), portions, strict=True):
+        for rows, part in zip(
+            places.portions(self.config.chunk), portions, strict=True
+        ):
             real = places.real[rows].unsqueeze(-1)
             moments = moments + self.norm.moments(part.now, part.now_mask & real)
             moments = moments + self.norm.moments(part.past, part.past_mask & real)
@@ -194,7 +276,15 @@ class Conc4Hist(HostAlgorithm):
         coefficient = exploration.entropy_coefficient(progress)
         for rows in portions:
             own = itemgetter(rows)
-            yield Loss(*self._objective(around.map(own), samples.map(own), coefficient, exploration, progress))
+            yield Loss(
+                *self._objective(
+                    around.map(own),
+                    samples.map(own),
+                    coefficient,
+                    exploration,
+                    progress,
+                )
+            )
 
     def _objective(
         self,
@@ -207,7 +297,9 @@ class Conc4Hist(HostAlgorithm):
         """A portion's part of a pass's loss."""
         concentrated, motive = self.network(around, policy=samples.trunk is None)
         trunk = self.trunk(concentrated) if samples.trunk is None else samples.trunk
-        log_policy = actions_first(exploration.log_policy(self.head(trunk), samples.legal, progress))
+        log_policy = actions_first(
+            exploration.log_policy(self.head(trunk), samples.legal, progress)
+        )
         weight = samples.weight.flatten()
         cells = SurrogateCells.of_samples(
             samples.advantage.flatten(),
@@ -234,13 +326,20 @@ class Conc4Hist(HostAlgorithm):
         exploration: ExplorationStrategy,
         ranks: Ranks,
     ) -> _Samples:
-        legal, action = _legal_actions(rollout.observations, places), places.take(rollout.actions)
+        legal, action = (
+            _legal_actions(rollout.observations, places),
+            places.take(rollout.actions),
+        )
         portions = places.portions(self.config.chunk)
-        before = self._before(portions, around, action, legal, exploration, rollout.progress)
+        before = self._before(
+            portions, around, action, legal, exploration, rollout.progress
+        )
         # The dead are worth 0: their game has ended for them.
         values = places.put(before.value, rollout.actions.shape)
         acting = rollout.acting
-        reward = rewards_of_the_living(rollout.reward, acting, rollout.valid, self.config.reward_forwarding)
+        reward = rewards_of_the_living(
+            rollout.reward, acting, rollout.valid, self.config.reward_forwarding
+        )
         advantages = generalised_advantages(
             reward.to(values.dtype),
             values,
@@ -253,7 +352,8 @@ class Conc4Hist(HostAlgorithm):
         standard = standard_of(advantages, acting.to(advantages.dtype), ranks)
         return _Samples(
             action=action,
-            weight=places.real.to(values.dtype) * (self.config.minibatches / standard.count),
+            weight=places.real.to(values.dtype)
+            * (self.config.minibatches / standard.count),
             advantage=standard.of(places.take(advantages)),
             value_target=places.take(advantages + values),
             old_log_policy=before.log_policy,
@@ -276,12 +376,20 @@ class Conc4Hist(HostAlgorithm):
         for rows in portions:
             concentrated, motive = self.network(around.map(itemgetter(rows)))
             trunk = self.trunk(concentrated)
-            log_policy = exploration.log_policy(self.head(trunk), None if legal is None else legal[rows], progress)
+            log_policy = exploration.log_policy(
+                self.head(trunk), None if legal is None else legal[rows], progress
+            )
             values.append(self.critic(motive).squeeze(-1))
-            log_policies.append(log_policy.gather(-1, action[rows].unsqueeze(-1)).squeeze(-1))
+            log_policies.append(
+                log_policy.gather(-1, action[rows].unsqueeze(-1)).squeeze(-1)
+            )
             if frozen:  # what it gives, no pass has to run again
                 trunks.append(trunk)
-        return _Before(torch.cat(values), torch.cat(log_policies), torch.cat(trunks) if frozen else None)
+        return _Before(
+            torch.cat(values),
+            torch.cat(log_policies),
+            torch.cat(trunks) if frozen else None,
+        )
 
     def _last_values(self, rollout: Rollout) -> Float[Tensor, "E N"]:
         """Values of what is seen after each game's last step."""
@@ -293,7 +401,9 @@ class Conc4Hist(HostAlgorithm):
         return values if alive is None else torch.where(alive, values, 0.0)
 
 
-def _legal_actions(observation: Observation, places: ActingSamples) -> Bool[Tensor, "R N A"] | None:
+def _legal_actions(
+    observation: Observation, places: ActingSamples
+) -> Bool[Tensor, "R N A"] | None:
     """Which actions of the samples are legal; who acts is alive."""
     if observation.action_mask is None:
         return None

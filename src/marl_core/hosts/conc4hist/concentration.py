@@ -43,7 +43,11 @@ class Surroundings(TensorBatch):
         """What everybody sees, and remembers by a memory of ``past`` and ``past_mask``; the dead do neither."""
         now = observation.entities
         assert now is not None
-        past, past_mask, mask = memory["past"], memory["past_mask"], observation.entity_mask
+        past, past_mask, mask = (
+            memory["past"],
+            memory["past_mask"],
+            observation.entity_mask,
+        )
         if mask is None:
             mask = torch.ones(now.shape[:-1], dtype=torch.bool, device=now.device)
         if observation.alive is None:
@@ -73,12 +77,20 @@ class EntityEncoder(nn.Module):
 class ConcentrationBlock(nn.Module):
     """Attention of one query over a group of entities, and the ``count`` most attended of them."""
 
-    def __init__(self, features: int, width: int, count: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, features: int, width: int, count: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.count = count
         self.query, self.key, self.value = (_square(width, generator) for _ in range(3))
         self.motive = Dense(2 * width, width, generator, relu=True, gain=math.sqrt(2))
-        self.focus = Dense((count + 1) * (width + features), width, generator, relu=True, gain=math.sqrt(2))
+        self.focus = Dense(
+            (count + 1) * (width + features),
+            width,
+            generator,
+            relu=True,
+            gain=math.sqrt(2),
+        )
 
     def critic_parameters(self) -> list[nn.Parameter]:
         """The attention and what the value is computed from."""
@@ -98,9 +110,13 @@ class ConcentrationBlock(nn.Module):
         Entities before ``choose_from`` are not for choice. None: nothing is chosen.
         """
         first, second = encoder.first, encoder.second
-        folded = self.query @ self.key.T @ second.weight.T / math.sqrt(self.query.shape[0])
+        folded = (
+            self.query @ self.key.T @ second.weight.T / math.sqrt(self.query.shape[0])
+        )
         readout = None if choose_from is None else self._readout(choose_from, second)
-        return attend(me.encoded @ folded, features, mask, first.weight, first.bias, readout)
+        return attend(
+            me.encoded @ folded, features, mask, first.weight, first.bias, readout
+        )
 
     def _readout(self, choose_from: int, second: Dense) -> Readout:
         """The chosen entities' rows of the layer ``focus``, the encoder's second layer folded in."""
@@ -112,29 +128,48 @@ class ConcentrationBlock(nn.Module):
         """The rows of ``focus`` for: oneself encoded, the chosen encoded, own features, features of the chosen."""
         width = self.query.shape[0]
         features = self.focus.weight.shape[0] // (self.count + 1) - width
-        return self.focus.weight.split([width, self.count * width, features, self.count * features])
+        return self.focus.weight.split(
+            [width, self.count * width, features, self.count * features]
+        )
 
     def motivate(
-        self, me: Oneself, mean: Float[Tensor, "B W"], mask: Bool[Tensor, "B J"], second: Dense
+        self,
+        me: Oneself,
+        mean: Float[Tensor, "B W"],
+        mask: Bool[Tensor, "B J"],
+        second: Dense,
     ) -> Float[Tensor, "B W"]:
         """M, what the value is computed from."""
         by_me, by_mean = self.motive.weight.chunk(2)
         by_value = self.value @ by_mean
-        outputs = torch.addmm(self.motive.bias, me.encoded, by_me).addmm(mean, second.weight @ by_value)
+        outputs = torch.addmm(self.motive.bias, me.encoded, by_me).addmm(
+            mean, second.weight @ by_value
+        )
         # Without an entity the mean is 0, not the encoder's bias.
         there = mask.any(-1, keepdim=True).to(mean.dtype)
         return outputs.addmm(there, (second.bias @ by_value).unsqueeze(0)).relu()
 
-    def concentrate(self, me: Oneself, chosen: Float[Tensor, "B W"], second: Dense) -> Float[Tensor, "B W"]:
+    def concentrate(
+        self, me: Oneself, chosen: Float[Tensor, "B W"], second: Dense
+    ) -> Float[Tensor, "B W"]:
         """C, what the policy is computed from, given what the chosen add."""
         by_me, by_hidden, by_features, _ = self._focus_rows()
         # The encoder's bias, once for each of the chosen.
-        bias = self.focus.bias + second.bias @ by_hidden.unflatten(0, (self.count, -1)).sum(0)
-        return torch.addmm(bias, me.encoded, by_me).addmm(me.features, by_features).add(chosen).relu()
+        bias = self.focus.bias + second.bias @ by_hidden.unflatten(
+            0, (self.count, -1)
+        ).sum(0)
+        return (
+            torch.addmm(bias, me.encoded, by_me)
+            .addmm(me.features, by_features)
+            .add(chosen)
+            .relu()
+        )
 
 
 def _square(width: int, generator: torch.Generator) -> nn.Parameter:
-    return nn.Parameter(nn.init.orthogonal_(torch.empty(width, width), generator=generator))
+    return nn.Parameter(
+        nn.init.orthogonal_(torch.empty(width, width), generator=generator)
+    )
 
 
 @final
@@ -144,7 +179,9 @@ class ConcentrationNetwork(nn.Module):
     Takes normalised features. ``count`` is d_c: of those remembered so many are kept, of those seen one less.
     """
 
-    def __init__(self, features: int, width: int, count: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, features: int, width: int, count: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.encoder = EntityEncoder(features, width, generator)
         self.now = ConcentrationBlock(features, width, count - 1, generator)
@@ -156,7 +193,11 @@ class ConcentrationNetwork(nn.Module):
 
     def actor_parameters(self) -> list[nn.Parameter]:
         """What the policy is computed with, the choice of entities apart."""
-        return [*self.encoder.parameters(), *self.now.focus.parameters(), *self.past.focus.parameters()]
+        return [
+            *self.encoder.parameters(),
+            *self.now.focus.parameters(),
+            *self.past.focus.parameters(),
+        ]
 
     def forward(
         self, around: Surroundings, *, policy: bool = True, value: bool = True
@@ -164,7 +205,10 @@ class ConcentrationNetwork(nn.Module):
         """[C of now, C of the past] and [M of now, M of the past], V = 2 W; None for what is not asked for."""
         leading = around.now_mask.shape[:-1]
         now, past = around.now.flatten(0, -3), around.past.flatten(0, -3)
-        now_mask, past_mask = around.now_mask.flatten(0, -2), around.past_mask.flatten(0, -2)
+        now_mask, past_mask = (
+            around.now_mask.flatten(0, -2),
+            around.past_mask.flatten(0, -2),
+        )
         me = Oneself(self.encoder.second(self.encoder.first(now[:, 0])), now[:, 0])
         others = torch.arange(now.shape[1], device=now.device) > 0
         motives, concentrated = [], []
@@ -172,11 +216,17 @@ class ConcentrationNetwork(nn.Module):
             (self.now, now, now_mask & others, 1),
             (self.past, past, past_mask, 0),
         ):
-            found = block.attend(me, features, mask, self.encoder, choose_from=start if policy else None)
+            found = block.attend(
+                me, features, mask, self.encoder, choose_from=start if policy else None
+            )
             if value:
-                motives.append(block.motivate(me, found.mean, mask, self.encoder.second))
+                motives.append(
+                    block.motivate(me, found.mean, mask, self.encoder.second)
+                )
             if policy:
-                concentrated.append(block.concentrate(me, found.chosen, self.encoder.second))
+                concentrated.append(
+                    block.concentrate(me, found.chosen, self.encoder.second)
+                )
         return (
             torch.cat(concentrated, -1).unflatten(0, leading) if policy else None,
             torch.cat(motives, -1).unflatten(0, leading) if value else None,

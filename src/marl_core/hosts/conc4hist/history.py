@@ -26,11 +26,15 @@ def remember(
     new = seen_mask.long().cumsum(-1)
     # Each row's place in the new queue; the one behind its end takes all that has no place.
     place_of_seen = torch.where(seen_mask, new - 1, slots).clamp(max=slots)
-    place_of_past = (new[..., -1:] + torch.arange(slots, device=past.device)).clamp(max=slots)
+    place_of_past = (new[..., -1:] + torch.arange(slots, device=past.device)).clamp(
+        max=slots
+    )
     place = torch.cat([place_of_seen, place_of_past], -1)
     rows = torch.cat([seen.to(past.dtype), past], -2)
     mask = torch.cat([seen_mask, past_mask], -1)
     queue = rows.new_zeros(*past.shape[:-2], slots + 1, past.shape[-1])
     queue.scatter_(-2, place.unsqueeze(-1).expand_as(rows), rows)
-    queue_mask = mask.new_zeros(*past_mask.shape[:-1], slots + 1).scatter_(-1, place, mask)
+    queue_mask = mask.new_zeros(*past_mask.shape[:-1], slots + 1).scatter_(
+        -1, place, mask
+    )
     return queue[..., :slots, :].contiguous(), queue_mask[..., :slots].contiguous()

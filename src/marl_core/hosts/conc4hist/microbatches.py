@@ -31,13 +31,18 @@ class ActingSamples:
         if by_agent:
             flat = acting.flatten(0, 1)
             rows = int(flat.sum(0).max())
-            order = torch.argsort(flat.byte(), dim=0, descending=True, stable=True)[:rows]
+            order = torch.argsort(flat.byte(), dim=0, descending=True, stable=True)[
+                :rows
+            ]
             column = torch.arange(agents, device=acting.device)
             return cls(order * agents + column, flat.gather(0, order))
         samples = acting.flatten().nonzero().squeeze(-1)
         rest = -len(samples) % agents
         real = torch.arange(len(samples) + rest, device=acting.device) < len(samples)
-        return cls(nn.functional.pad(samples, (0, rest)).view(-1, agents), real.view(-1, agents))
+        return cls(
+            nn.functional.pad(samples, (0, rest)).view(-1, agents),
+            real.view(-1, agents),
+        )
 
     def dealt(self, hands: int) -> tuple[ActingSamples, list[slice]]:
         """The rows dealt out in turn to so many hands, one hand after the other; and the rows of each.
@@ -46,15 +51,30 @@ class ActingSamples:
         """
         size = max(1, -(-len(self.index) // hands))
         padding = (0, 0, 0, hands * size - len(self.index))
-        index, real = nn.functional.pad(self.index, padding), nn.functional.pad(self.real, padding)
-        order = torch.arange(hands * size, device=index.device).view(size, hands).T.flatten()
-        return ActingSamples(index[order], real[order]), [slice(i * size, (i + 1) * size) for i in range(hands)]
+        index, real = (
+            nn.functional.pad(self.index, padding),
+            nn.functional.pad(self.real, padding),
+        )
+        order = (
+            torch.arange(hands * size, device=index.device)
+            .view(size, hands)
+            .T.flatten()
+        )
+        return ActingSamples(index[order], real[order]), [
+            slice(i * size, (i + 1) * size) for i in range(hands)
+        ]
 
     def take(self, values: Tensor) -> Tensor:
         """The samples' entries of ``[T, E, N, ...]`` as ``[R, N, ...]``."""
-        return values.flatten(0, 2).index_select(0, self.index.flatten()).unflatten(0, self.index.shape)
+        return (
+            values.flatten(0, 2)
+            .index_select(0, self.index.flatten())
+            .unflatten(0, self.index.shape)
+        )
 
-    def put(self, values: Float[Tensor, "R N"], shape: torch.Size) -> Float[Tensor, "T E N"]:
+    def put(
+        self, values: Float[Tensor, "R N"], shape: torch.Size
+    ) -> Float[Tensor, "T E N"]:
         """The samples' values at their places, 0 elsewhere."""
         spread = values.new_zeros(shape)
         spread.view(-1)[self.index[self.real]] = values[self.real]
@@ -78,11 +98,19 @@ def sum_of_losses(parts: Iterable[Loss], parameters: Sequence[nn.Parameter]) -> 
     metrics: dict[str, Tensor] = {}
     gradients: list[Tensor] = []
     for part in parts:
-        found = torch.autograd.grad(part.total, parameters, allow_unused=True, materialize_grads=True)
+        found = torch.autograd.grad(
+            part.total, parameters, allow_unused=True, materialize_grads=True
+        )
         value = part.total.detach()
-        reported = {name: torch.as_tensor(metric) for name, metric in part.metrics.items()}
+        reported = {
+            name: torch.as_tensor(metric) for name, metric in part.metrics.items()
+        }
         if total is None:
-            total, metrics, gradients = value.clone(), reported, [gradient.clone() for gradient in found]
+            total, metrics, gradients = (
+                value.clone(),
+                reported,
+                [gradient.clone() for gradient in found],
+            )
             continue
         total += value
         metrics = {name: metrics[name] + reported[name] for name in metrics}
@@ -90,5 +118,7 @@ def sum_of_losses(parts: Iterable[Loss], parameters: Sequence[nn.Parameter]) -> 
             gradient += more
     assert total is not None, "a sum of no losses"
     # A linear function of the parameters with just these slopes, moved to the value.
-    linear = torch.stack([(p * g).sum() for p, g in zip(parameters, gradients, strict=True)]).sum()
+    linear = torch.stack(
+        [(p * g).sum() for p, g in zip(parameters, gradients, strict=True)]
+    ).sum()
     return Loss(total + (linear - linear.detach()), metrics)

@@ -34,13 +34,21 @@ class RunningNorm(nn.Module):
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
         self.register_buffer("one_hot", torch.ones(features, dtype=torch.bool))
 
-    def forward(self, rows: Float[Tensor, "*B F"], mask: Bool[Tensor, "*B"]) -> Float[Tensor, "*B F"]:
+    def forward(
+        self, rows: Float[Tensor, "*B F"], mask: Bool[Tensor, "*B"]
+    ) -> Float[Tensor, "*B F"]:
         """Normalised rows; those that the mask leaves out become 0."""
         # In place, but for the first: these rows are many, and are not needed as they were.
-        normalised = rows.sub(self.mean).mul_((self.variance + 1e-8).rsqrt()).clamp_(-BOUND, BOUND)
+        normalised = (
+            rows.sub(self.mean)
+            .mul_((self.variance + 1e-8).rsqrt())
+            .clamp_(-BOUND, BOUND)
+        )
         return normalised.masked_fill_(~mask.unsqueeze(-1), 0.0)
 
-    def moments(self, rows: Float[Tensor, "*B F"], mask: Bool[Tensor, "*B"]) -> Float[Tensor, "4 F"]:
+    def moments(
+        self, rows: Float[Tensor, "*B F"], mask: Bool[Tensor, "*B"]
+    ) -> Float[Tensor, "4 F"]:
         """Sums over the rows in the mask, that may be added up: how many, x - mean, its square, x not in {-1, 0, 1}."""
         kept = mask.unsqueeze(-1)
         # About the running mean, and in double precision: sums of squares lose little by cancellation then.
@@ -48,20 +56,35 @@ class RunningNorm(nn.Module):
         other = kept & (rows != 0) & (rows.abs() != 1)
         leading = tuple(range(rows.dim() - 1))
         count = mask.sum().double().expand(rows.shape[-1])
-        return torch.stack([count, off.sum(leading), off.square().sum(leading), other.sum(leading).double()])
+        return torch.stack(
+            [
+                count,
+                off.sum(leading),
+                off.square().sum(leading),
+                other.sum(leading).double(),
+            ]
+        )
 
     @torch.no_grad()
     def update(self, moments: Float[Tensor, "4 F"], ranks: Ranks) -> None:
         """Merge the rows of all ranks, of which ``moments`` are the sums, into the statistics."""
         new, sums, squares, other = (ranks.mean(moments) * ranks.count).unbind()
-        mean, variance, old = self.mean.double(), self.variance.double(), self.count.double()
+        mean, variance, old = (
+            self.mean.double(),
+            self.variance.double(),
+            self.count.double(),
+        )
         delta = sums / new.clamp(min=1)
         new_variance = squares / new.clamp(min=1) - delta.square()
         total = (old + new).clamp(min=1)
-        merged = (variance * old + new_variance * new + delta.square() * old * new / total) / total
+        merged = (
+            variance * old + new_variance * new + delta.square() * old * new / total
+        ) / total
         self.one_hot &= other == 0
         held = self.one_hot | (new == 0)
         self.mean.copy_(torch.where(held, mean, mean + delta * new / total))
         # The bounded value is what is carried on.
-        self.variance.copy_(torch.where(held, variance, merged.clamp(LEAST_VARIANCE, GREATEST_VARIANCE)))
+        self.variance.copy_(
+            torch.where(held, variance, merged.clamp(LEAST_VARIANCE, GREATEST_VARIANCE))
+        )
         self.count += new[0].round().long()

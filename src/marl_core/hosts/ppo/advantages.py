@@ -27,16 +27,23 @@ class Standard:
 def standard_of(advantages: Tensor, acting: Tensor, ranks: Ranks) -> Standard:
     """The scale of the advantages where ``acting``, of the same shape, is 1; elsewhere it is 0."""
     masked = advantages * acting
-    sums = torch.stack([acting.sum(), masked.sum(), (masked * advantages).sum()]).double()
+    sums = torch.stack(
+        [acting.sum(), masked.sum(), (masked * advantages).sum()]
+    ).double()
     count, total, squares = ranks.mean(sums).unbind()
     mean = total / count
     deviation = (squares / count - mean**2).clamp(min=0).sqrt()
-    count, mean, scale = (x.to(advantages.dtype) for x in (count, mean, 1 / (deviation + 1e-8)))
+    count, mean, scale = (
+        x.to(advantages.dtype) for x in (count, mean, 1 / (deviation + 1e-8))
+    )
     return Standard(count, mean, scale)
 
 
 def rewards_of_the_living(
-    reward: Float[Tensor, "T E N"], acting: Bool[Tensor, "T E N"], valid: Bool[Tensor, "T E"], factor: float
+    reward: Float[Tensor, "T E N"],
+    acting: Bool[Tensor, "T E N"],
+    valid: Bool[Tensor, "T E"],
+    factor: float,
 ) -> Float[Tensor, "T E N"]:
     """Rewards in which what an agent earns when dead has been moved back to the last step in which it acted.
 

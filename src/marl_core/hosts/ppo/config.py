@@ -10,15 +10,34 @@ from marl_core.config.named import HostConfig
 class PPOConfig(HostConfig):
     """Table 3, and the settings of the authors' public experiments where the paper is silent."""
 
-    learning_rate: float = Field(default=5e-4, gt=0, description="Adam's, for the policy.")
-    critic_rate_factor: float = Field(default=10.0, gt=0, description="The critic's learning rate over the policy's.")
+    learning_rate: float = Field(
+        default=5e-4, gt=0, description="Adam's, for the policy."
+    )
+    critic_rate_factor: float = Field(
+        default=10.0, gt=0, description="The critic's learning rate over the policy's."
+    )
     gamma: float = Field(default=0.99, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    clip: float = Field(default=0.2, gt=0, lt=1, description="epsilon of PPO's ratio clip.")
-    dual_clip: float = Field(default=5.0, gt=1, description="c of the dual clip: bound of the ratio for A < 0.")
-    passes: int = Field(default=24, gt=0, description="Passes over the whole batch in an update.")
-    least_inside: float = Field(
-        default=0.7, ge=0, le=1, description="An update ends early once fewer of its samples are inside the clip range."
+    clip: float = Field(
+        default=0.2, gt=0, lt=1, description="epsilon of PPO's ratio clip."
     )
-    max_gradient_norm: float = Field(default=0.5, gt=0, description="Clip of the policy's gradient norm.")
-    value_coefficient: float = Field(default=0.5, gt=0, description="Weight of the squared value error.")
+    dual_clip: float = Field(
+        default=5.0,
+        gt=1,
+        description="c of the dual clip: bound of the ratio for A < 0.",
+    )
+    passes: int = Field(
+        default=24, gt=0, description="Passes over the whole batch in an update."
+    )
+    least_inside: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="An update ends early once fewer of its samples are inside the clip range.",
+    )
+    max_gradient_norm: float = Field(
+        default=0.5, gt=0, description="Clip of the policy's gradient norm."
+    )
+    value_coefficient: float = Field(
+        default=0.5, gt=0, description="Weight of the squared value error."
+    )

@@ -15,17 +15,38 @@ from marl_core.errors import UserError
 from marl_core.hosts.networks import Stack
 from marl_core.hosts.ppo.advantages import Standard, standard_of
 from marl_core.hosts.ppo.config import PPOConfig
-from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, actions_first, clipped_objective
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds, ParameterGroup, Ranks
+from marl_core.hosts.ppo.surrogate import (
+    ClipRange,
+    SurrogateCells,
+    actions_first,
+    clipped_objective,
+)
+from marl_core.protocols import (
+    ExplorationStrategy,
+    HostAlgorithm,
+    HostNeeds,
+    ParameterGroup,
+    Ranks,
+)
 from marl_core.returns import generalised_advantages
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
+    Progress,
+    Rollout,
+)
 
 
 class PPOMAConfig(PPOConfig):
     """Table 3, and the settings of the authors' public experiments where the paper is silent."""
 
     hidden: int = Field(default=8, gt=0, description="Width of every hidden layer.")
-    identity_in_head: bool = Field(default=True, description="The policy head sees the agent's one-hot identity again.")
+    identity_in_head: bool = Field(
+        default=True,
+        description="The policy head sees the agent's one-hot identity again.",
+    )
 
 
 @dataclass(frozen=True)
@@ -35,7 +56,9 @@ class _Batch:
     cells: SurrogateCells
     value_weights: Float[Tensor, "rows"]
     value_targets: Float[Tensor, "rows"]
-    value_floor: Float[Tensor, ""]  # the part of the squared error that no value function can avoid on the table
+    value_floor: Float[
+        Tensor, ""
+    ]  # the part of the squared error that no value function can avoid on the table
 
 
 @final
@@ -50,12 +73,16 @@ class PPOMA(HostAlgorithm):
     Config = PPOMAConfig
     needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True)
 
-    def __init__(self, config: PPOMAConfig, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: PPOMAConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
         super().__init__(config, spec, generator)
         if spec.features is None:
             raise UserError("ppo_ma needs feature observations")
         width, self.config, self._agents = config.hidden, config, spec.agents
-        self.encoder = Stack.build([spec.features, width, width], generator, relu=(True, False))
+        self.encoder = Stack.build(
+            [spec.features, width, width], generator, relu=(True, False)
+        )
         self.body = Stack.build([width] * 4, generator, relu=(True, True, False))
         self.head = Stack.build(
             [width, width, spec.actions],
@@ -67,7 +94,9 @@ class PPOMA(HostAlgorithm):
         self.critic = Stack.build([width, width, 1], generator, relu=(True, False))
         self._clip = ClipRange(config.clip, config.dual_clip)
 
-    def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
+    def scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*B N A"], Memory]:
         """Logits."""
         return self.head(self.body(self._encode(observation))), memory
 
@@ -77,11 +106,17 @@ class PPOMA(HostAlgorithm):
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Policy, the encoder included, and critic."""
-        policy = [*self.encoder.parameters(), *self.body.parameters(), *self.head.parameters()]
+        policy = [
+            *self.encoder.parameters(),
+            *self.body.parameters(),
+            *self.head.parameters(),
+        ]
         rate = self.config.learning_rate
         return [
             ParameterGroup(policy, rate, self.config.max_gradient_norm),
-            ParameterGroup(list(self.critic.parameters()), rate * self.config.critic_rate_factor),
+            ParameterGroup(
+                list(self.critic.parameters()), rate * self.config.critic_rate_factor
+            ),
         ]
 
     def give_each_agent_its_own_head(self) -> None:
@@ -90,7 +125,9 @@ class PPOMA(HostAlgorithm):
         self.body.requires_grad_(False)
         self.head.copy_for_each_agent(self._agents)
 
-    def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
+    def losses(
+        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> Iterator[Loss]:
         """``passes`` steps over the whole batch, fewer where too much of it has left the clip range."""
         rows = rollout.rows()
         with torch.no_grad():
@@ -98,9 +135,13 @@ class PPOMA(HostAlgorithm):
             hidden = self.body(encoded)
             batch = self._prepare(rollout, encoded, hidden, exploration, ranks)
         # What frozen layers give, no pass has to run again.
-        frozen = None if next(self.body.parameters()).requires_grad else (encoded, hidden)
+        frozen = (
+            None if next(self.body.parameters()).requires_grad else (encoded, hidden)
+        )
         for _ in range(self.config.passes):
-            loss = self.loss_of(self._objective, rows, frozen, batch, exploration, rollout.progress)
+            loss = self.loss_of(
+                self._objective, rows, frozen, batch, exploration, rollout.progress
+            )
             inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
             if inside < self.config.least_inside:
@@ -120,8 +161,12 @@ class PPOMA(HostAlgorithm):
             hidden = self.body(encoded)
         else:
             encoded, hidden = frozen
-        log_policy = exploration.log_policy(self.head(hidden), rows.legal_actions(), progress)
-        policy_loss, inside = clipped_objective(actions_first(log_policy), batch.cells, self._clip)
+        log_policy = exploration.log_policy(
+            self.head(hidden), rows.legal_actions(), progress
+        )
+        policy_loss, inside = clipped_objective(
+            actions_first(log_policy), batch.cells, self._clip
+        )
         error = self.critic(encoded).flatten() - batch.value_targets
         value_loss = (batch.value_weights * error.square()).sum()
         return policy_loss + self.config.value_coefficient * value_loss, {
@@ -131,13 +176,20 @@ class PPOMA(HostAlgorithm):
         }
 
     def _prepare(
-        self, rollout: Rollout, encoded: Tensor, hidden: Tensor, exploration: ExplorationStrategy, ranks: Ranks
+        self,
+        rollout: Rollout,
+        encoded: Tensor,
+        hidden: Tensor,
+        exploration: ExplorationStrategy,
+        ranks: Ranks,
     ) -> _Batch:
         rows = rollout.rows()
         values_of_rows = self.critic(encoded).squeeze(-1)
         values = rollout.spread(values_of_rows)
         if rollout.table is None:
-            last_values = self.critic(self._encode(rollout.last_observation)).squeeze(-1)
+            last_values = self.critic(self._encode(rollout.last_observation)).squeeze(
+                -1
+            )
         else:
             last_values = rollout.spread_last(values_of_rows)
         advantages = generalised_advantages(
@@ -152,11 +204,25 @@ class PPOMA(HostAlgorithm):
         acting = rollout.acting.to(advantages.dtype)
         standard = standard_of(advantages, acting, ranks)
         weights = acting / standard.count
-        old = actions_first(exploration.log_policy(self.head(hidden), rows.legal_actions(), rollout.progress))
+        old = actions_first(
+            exploration.log_policy(
+                self.head(hidden), rows.legal_actions(), rollout.progress
+            )
+        )
         coefficient = exploration.entropy_coefficient(rollout.progress)
         if rollout.table is None:
-            return _sample_batch(rollout, advantages, standard, weights, values, old, coefficient)
-        return _table_batch(rollout, advantages, standard, weights, values_of_rows.flatten(), old, coefficient)
+            return _sample_batch(
+                rollout, advantages, standard, weights, values, old, coefficient
+            )
+        return _table_batch(
+            rollout,
+            advantages,
+            standard,
+            weights,
+            values_of_rows.flatten(),
+            old,
+            coefficient,
+        )
 
 
 def _sample_batch(
@@ -171,7 +237,11 @@ def _sample_batch(
     """A cell and a row for every sample."""
     chosen, weight = rollout.actions.view(1, -1), weights.flatten()
     cells = SurrogateCells.of_samples(
-        standard.of(advantages).flatten(), weight, old.gather(0, chosen).squeeze(0), coefficient * weight, chosen
+        standard.of(advantages).flatten(),
+        weight,
+        old.gather(0, chosen).squeeze(0),
+        coefficient * weight,
+        chosen,
     )
     return _Batch(cells, weight, (advantages + values).flatten(), weight.new_zeros(()))
 
@@ -191,7 +261,9 @@ def _table_batch(
     agents, (actions, rows) = situation.shape[-1], old.shape
     # In place: the index is the largest tensor of an update, and fresh memory costs more than the arithmetic.
     cell = situation * agents
-    cell.add_(torch.arange(agents, device=cell.device)).add_(rollout.actions, alpha=rows)
+    cell.add_(torch.arange(agents, device=cell.device)).add_(
+        rollout.actions, alpha=rows
+    )
     cell.add_(advantages < standard.mean, alpha=actions * rows)
     cell = cell.flatten()
     empty = advantages.new_zeros(2 * actions * rows)
@@ -204,5 +276,7 @@ def _table_batch(
     mean_of_row = sum_of_row / share_of_row.clamp(min=1e-12)
     floor = (weighted * advantages).sum() - torch.dot(sum_of_row, mean_of_row)
     normalised = (sums - standard.mean * shares) * standard.scale
-    cells = SurrogateCells(normalised, shares, old.flatten(), coefficient * share_of_row, None)
+    cells = SurrogateCells(
+        normalised, shares, old.flatten(), coefficient * share_of_row, None
+    )
     return _Batch(cells, share_of_row, values_of_rows + mean_of_row, floor)

@@ -69,7 +69,11 @@ def clipped_objective(
     ratio = (chosen.flatten() - cells.old_log_policy).clamp(max=20.0).exp()
     for_gains = ratio.clamp(max=1 + clip.epsilon)
     for_losses = ratio.clamp(min=1 - clip.epsilon, max=clip.dual)
-    surrogate = (cells.advantages[0] * for_gains + cells.advantages[1] * for_losses).sum()
-    inside = (cells.shares[0] * (for_gains == ratio) + cells.shares[1] * (for_losses == ratio)).sum()
+    surrogate = (
+        cells.advantages[0] * for_gains + cells.advantages[1] * for_losses
+    ).sum()
+    inside = (
+        cells.shares[0] * (for_gains == ratio) + cells.shares[1] * (for_losses == ratio)
+    ).sum()
     entropy = -(log_policy.exp() * log_policy * cells.entropy_weights).sum()
     return -surrogate - entropy, inside.detach()

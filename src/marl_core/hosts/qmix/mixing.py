@@ -29,7 +29,9 @@ class MonotonicMixer(nn.Module):
     absolute value. As two layers lie between state and weights, only their last bias acts on all states alike.
     """
 
-    def __init__(self, state_features: int, agents: int, hidden: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, state_features: int, agents: int, hidden: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self._agents, self._hidden = agents, hidden
         self.first = _hypernetwork(state_features, hidden, agents * hidden, generator)
@@ -49,15 +51,23 @@ class MonotonicMixer(nn.Module):
 
 
 def mix(
-    values: Float[Tensor, "B N"], weights: MixingWeights, row: Int[Tensor, "B"] | None = None
+    values: Float[Tensor, "B N"],
+    weights: MixingWeights,
+    row: Int[Tensor, "B"] | None = None,
 ) -> Float[Tensor, "B"]:
     """Q_tot of B teams; ``row`` says which of the weights' states each is in, by default team ``b`` in state ``b``."""
     if row is None:
         hidden = torch.bmm(values.unsqueeze(1), weights.first).squeeze(1)
-        first_bias, second, second_bias = weights.first_bias, weights.second, weights.second_bias
+        first_bias, second, second_bias = (
+            weights.first_bias,
+            weights.second,
+            weights.second_bias,
+        )
     else:
         hidden = _first_layer(values, weights.first, row)
-        first_bias, second, second_bias = (part.index_select(0, row) for part in weights[1:])
+        first_bias, second, second_bias = (
+            part.index_select(0, row) for part in weights[1:]
+        )
     return (nn.functional.elu(hidden + first_bias) * second).sum(-1) + second_bias
 
 
@@ -72,8 +82,12 @@ def _first_layer(
     return everywhere.view(-1, hidden).index_select(0, team * states + row)
 
 
-def _hypernetwork(inputs: int, hidden: int, outputs: int, generator: torch.Generator) -> nn.Sequential:
-    return nn.Sequential(_layer(inputs, hidden, generator), nn.ReLU(), _layer(hidden, outputs, generator))
+def _hypernetwork(
+    inputs: int, hidden: int, outputs: int, generator: torch.Generator
+) -> nn.Sequential:
+    return nn.Sequential(
+        _layer(inputs, hidden, generator), nn.ReLU(), _layer(hidden, outputs, generator)
+    )
 
 
 def _layer(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -24,43 +24,73 @@ from marl_core.protocols import (
     ReplaySettings,
 )
 from marl_core.returns import td_lambda_returns
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Progress, Rollout
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
+    Progress,
+    Rollout,
+)
 
 
 class QMIXConfig(HostConfig):
     """Table 3; where it is silent, the settings of Hu et al. 2021."""
 
     mixer: Literal["monotonic", "sum"] = Field(
-        default="monotonic", description="How the team's value comes from the agents': QMIX's network, or VDN's sum."
+        default="monotonic",
+        description="How the team's value comes from the agents': QMIX's network, or VDN's sum.",
     )
     learning_rate: float = Field(default=1e-3, gt=0, description="Adam's.")
     gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of a step.")
-    td_lambda: float = Field(default=0.6, ge=0, le=1, description="lambda of the TD(lambda) targets.")
-    batch_episodes: int = Field(default=64, gt=0, description="Episodes of an update, over all ranks.")
-    replay_episodes: int = Field(default=5000, gt=0, description="How many of the newest episodes are kept.")
-    target_every: int = Field(
-        default=200, gt=0, description="Episodes from one copy of the target network to the next."
+    td_lambda: float = Field(
+        default=0.6, ge=0, le=1, description="lambda of the TD(lambda) targets."
     )
-    max_gradient_norm: float = Field(default=10.0, gt=0, description="Clip of the gradient norm.")
-    hidden: int = Field(default=32, gt=0, description="Width of the agents' hidden layers and of the mixing network.")
+    batch_episodes: int = Field(
+        default=64, gt=0, description="Episodes of an update, over all ranks."
+    )
+    replay_episodes: int = Field(
+        default=5000, gt=0, description="How many of the newest episodes are kept."
+    )
+    target_every: int = Field(
+        default=200,
+        gt=0,
+        description="Episodes from one copy of the target network to the next.",
+    )
+    max_gradient_norm: float = Field(
+        default=10.0, gt=0, description="Clip of the gradient norm."
+    )
+    hidden: int = Field(
+        default=32,
+        gt=0,
+        description="Width of the agents' hidden layers and of the mixing network.",
+    )
 
 
 class _Networks(nn.Module):
     """The agents' action values, and the mixing network if there is one. Weights are shared by all agents."""
 
-    def __init__(self, config: QMIXConfig, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: QMIXConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
         super().__init__()
         if spec.features is None:
             raise UserError("qmix needs feature observations")
         width = config.hidden
-        self.body = Stack.build([spec.features, width, width], generator, relu=(True, True))
-        self.head = Stack.build([width, spec.actions], generator, relu=(False,), last_gain=0.01)
+        self.body = Stack.build(
+            [spec.features, width, width], generator, relu=(True, True)
+        )
+        self.head = Stack.build(
+            [width, spec.actions], generator, relu=(False,), last_gain=0.01
+        )
         self.mixer: MonotonicMixer | None = None
         if config.mixer == "monotonic":
             if spec.state_features is None:
                 message = "qmix mixes by the state, which the environment does not give; `mixer: sum` (VDN) needs none"
                 raise UserError(message, "host", "mixer")
-            self.mixer = MonotonicMixer(spec.state_features, spec.agents, width, generator)
+            self.mixer = MonotonicMixer(
+                spec.state_features, spec.agents, width, generator
+            )
 
     def values(self, seen: Observation) -> Float[Tensor, "*B N A"]:
         """Every agent's value of every action."""
@@ -76,7 +106,9 @@ class _Networks(nn.Module):
 
 
 def _team_value(
-    values: Float[Tensor, "B N"], mixing: MixingWeights | None, row: Int[Tensor, "B"] | None = None
+    values: Float[Tensor, "B N"],
+    mixing: MixingWeights | None,
+    row: Int[Tensor, "B"] | None = None,
 ) -> Float[Tensor, "B"]:
     return values.sum(-1) if mixing is None else mix(values, mixing, row)
 
@@ -111,7 +143,9 @@ class QMIX(HostAlgorithm):
     needs: ClassVar[HostNeeds] = HostNeeds(scores="values", on_policy=False)
     synchronised_at: Tensor
 
-    def __init__(self, config: QMIXConfig, spec: EnvironmentSpec, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: QMIXConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
         super().__init__(config, spec, generator)
         self.config, self._agents, self._actions = config, spec.agents, spec.actions
         self.online = _Networks(config, spec, generator)
@@ -125,14 +159,20 @@ class QMIX(HostAlgorithm):
         """As the config says."""
         return ReplaySettings(self.config.replay_episodes, self.config.batch_episodes)
 
-    def scores(self, observation: Observation, memory: Memory) -> tuple[Float[Tensor, "*B N A"], Memory]:
+    def scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*B N A"], Memory]:
         """Action values."""
         return self.online.values(observation), memory
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """All but the target network."""
         group = list(self.online.parameters())
-        return [ParameterGroup(group, self.config.learning_rate, self.config.max_gradient_norm)]
+        return [
+            ParameterGroup(
+                group, self.config.learning_rate, self.config.max_gradient_norm
+            )
+        ]
 
     def give_each_agent_its_own_head(self) -> None:
         """PR-Fast's change: the body frozen, a last layer for each agent; the mixing network goes on learning."""
@@ -141,28 +181,41 @@ class QMIX(HostAlgorithm):
             networks.head.copy_for_each_agent(self._agents)
         self.target.requires_grad_(False)
 
-    def losses(self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks) -> Iterator[Loss]:
+    def losses(
+        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> Iterator[Loss]:
         """One step: the squared difference between the team's value and its TD(lambda) target."""
         self._synchronise_when_due(rollout.progress)
         # Team values by the row of a table: only where it has the state, and where nobody may be missing from a team.
-        if rollout.table is not None and (rollout.table.state is None or rollout.observations.alive is not None):
+        if rollout.table is not None and (
+            rollout.table.state is None or rollout.observations.alive is not None
+        ):
             rollout = rollout.written_out()
         count = ranks.mean(rollout.valid.sum().double())
         yield self.loss_of(self._objective, self._batch(rollout), rollout.rows(), count)
 
-    def _objective(self, batch: _Batch, rows: Observation, count: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _objective(
+        self, batch: _Batch, rows: Observation, count: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         values = self.online.values(rows)
-        chosen = values.flatten().index_select(0, batch.cells.flatten()).view_as(batch.cells)
+        chosen = (
+            values.flatten().index_select(0, batch.cells.flatten()).view_as(batch.cells)
+        )
         if batch.present is not None:  # the dead have no part in the team's value
             chosen = torch.where(batch.present, chosen, 0.0)
         team = _team_value(chosen, self.online.mixing(rows), batch.row)
         targets = self._targets(batch, rows, values.detach()).flatten()
         weights = batch.valid.flatten() / count.to(team.dtype)
         loss = (weights * (team - targets).square()).sum()
-        return loss, {"td_error": loss.detach().sqrt(), "team_value": (weights * team.detach()).sum()}
+        return loss, {
+            "td_error": loss.detach().sqrt(),
+            "team_value": (weights * team.detach()).sum(),
+        }
 
     @torch.no_grad()
-    def _targets(self, batch: _Batch, rows: Observation, values: Float[Tensor, "R N A"]) -> Float[Tensor, "T E"]:
+    def _targets(
+        self, batch: _Batch, rows: Observation, values: Float[Tensor, "R N A"]
+    ) -> Float[Tensor, "T E"]:
         """TD(lambda) targets from what the target network thinks of the online network's best joint action."""
         of_rows = self._greedy_team_value(rows, values)
         if batch.row is None or batch.last_row is None:
@@ -182,23 +235,35 @@ class QMIX(HostAlgorithm):
             self.config.td_lambda,
         )
 
-    def _greedy_team_value(self, seen: Observation, values: Float[Tensor, "R N A"]) -> Float[Tensor, "R"]:
+    def _greedy_team_value(
+        self, seen: Observation, values: Float[Tensor, "R N A"]
+    ) -> Float[Tensor, "R"]:
         legal = seen.legal_actions()
-        best = (values if legal is None else values.masked_fill(~legal, -torch.inf)).argmax(-1, keepdim=True)
+        best = (
+            values if legal is None else values.masked_fill(~legal, -torch.inf)
+        ).argmax(-1, keepdim=True)
         own = self.target.values(seen).gather(-1, best).squeeze(-1)
         if seen.alive is not None:
             own = torch.where(seen.alive, own, 0.0)
         return _team_value(own, self.target.mixing(seen))
 
     def _batch(self, rollout: Rollout) -> _Batch:
-        actions, seen, alive = rollout.actions.flatten(0, 1), rollout.observations, rollout.observations.alive
+        actions, seen, alive = (
+            rollout.actions.flatten(0, 1),
+            rollout.observations,
+            rollout.observations.alive,
+        )
         if rollout.table is None or seen.situation is None:
             rows = torch.arange(actions.shape[0], device=actions.device).unsqueeze(-1)
         else:
             rows = seen.situation.flatten(0, 1)
         row, last = rollout.row_of_game(), rollout.last_observation.situation
         return _Batch(
-            cells=(rows * self._agents + torch.arange(self._agents, device=actions.device)) * self._actions + actions,
+            cells=(
+                rows * self._agents + torch.arange(self._agents, device=actions.device)
+            )
+            * self._actions
+            + actions,
             present=None if alive is None else alive.flatten(0, 1),
             row=None if row is None else row.flatten(),
             last_row=None if row is None or last is None else last[:, 0],
@@ -215,5 +280,7 @@ class QMIX(HostAlgorithm):
 
     @torch.no_grad()
     def _synchronise(self) -> None:
-        for target, online in zip(self.target.parameters(), self.online.parameters(), strict=True):
+        for target, online in zip(
+            self.target.parameters(), self.online.parameters(), strict=True
+        ):
             target.copy_(online)

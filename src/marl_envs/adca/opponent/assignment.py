@@ -32,13 +32,21 @@ class Groups:
 
 def groups_of(label: Int[Tensor, "E M"], count: int) -> Groups:
     """The groups of labels 0 to ``count`` - 1 in rising order."""
-    sizes = label.new_zeros(len(label), count).scatter_add_(1, label, torch.ones_like(label))
+    sizes = label.new_zeros(len(label), count).scatter_add_(
+        1, label, torch.ones_like(label)
+    )
     start = (sizes.cumsum(1) - sizes).gather(1, label)
-    return Groups(start, sizes.gather(1, label), torch.arange(label.shape[1], device=label.device) - start)
+    return Groups(
+        start,
+        sizes.gather(1, label),
+        torch.arange(label.shape[1], device=label.device) - start,
+    )
 
 
 def order_across(
-    points: Float[Tensor, "E 2 M"], way: Float[Tensor, "E 2 M"], group: Int[Tensor, "E M"]
+    points: Float[Tensor, "E 2 M"],
+    way: Float[Tensor, "E 2 M"],
+    group: Int[Tensor, "E M"],
 ) -> Int[Tensor, "E M"]:
     """Indices of the points by group, and within a group by how far left of the way they lie (any length of way)."""
     (x, y), (along, across) = points.unbind(1), way.unbind(1)
@@ -47,17 +55,25 @@ def order_across(
 
 
 @cache
-def neighbours(ranks: int, distances: tuple[int, ...], device: torch.device) -> Int[Tensor, "rounds ranks"]:
+def neighbours(
+    ranks: int, distances: tuple[int, ...], device: torch.device
+) -> Int[Tensor, "rounds ranks"]:
     """Rounds in which ranks r and r + d are partners, for each distance d: first in even blocks of d, then in odd."""
     rank = torch.arange(ranks, device=device)
-    rounds = [torch.where((rank // d + odd) % 2 == 0, rank + d, rank - d) for d in distances for odd in (0, 1)]
+    rounds = [
+        torch.where((rank // d + odd) % 2 == 0, rank + d, rank - d)
+        for d in distances
+        for odd in (0, 1)
+    ]
     return torch.stack(rounds)
 
 
 @cache
 def tournament(ranks: int, device: torch.device) -> Int[Tensor, "rounds ranks"]:
     """Rounds in which all pairs of ranks meet once (the circle method)."""
-    last = ranks - 1 + ranks % 2  # with an odd number, nobody: whoever should meet the last has a rest
+    last = (
+        ranks - 1 + ranks % 2
+    )  # with an odd number, nobody: whoever should meet the last has a rest
     rank = torch.arange(last, device=device)
     opposite = (torch.arange(last, device=device).unsqueeze(-1) - rank) % max(last, 1)
     of_last = (opposite == rank).int().argmax(-1, keepdim=True)
@@ -65,17 +81,24 @@ def tournament(ranks: int, device: torch.device) -> Int[Tensor, "rounds ranks"]:
     return met[:, :ranks]
 
 
-def partners(groups: Groups, by_rank: Int[Tensor, "rounds ranks"]) -> Int[Tensor, "rounds E M"]:
+def partners(
+    groups: Groups, by_rank: Int[Tensor, "rounds ranks"]
+) -> Int[Tensor, "rounds E M"]:
     """The members with the ranks that each one meets, or oneself where the group has no such rank."""
     games, members = groups.rank.shape
     met = torch.where(by_rank < 0, members, by_rank)
     rank = met.index_select(1, groups.rank.flatten()).view(-1, games, members)
-    exists = torch.lt(rank, groups.size, out=torch.empty_like(rank))  # as numbers: ``where`` would branch
+    exists = torch.lt(
+        rank, groups.size, out=torch.empty_like(rank)
+    )  # as numbers: ``where`` would branch
     return torch.addcmul(groups.start + groups.rank, rank - groups.rank, exists)
 
 
 def exchange(
-    members: Float[Tensor, "E 2 M"], places: Float[Tensor, "E 2 M"], rounds: Int[Tensor, "rounds E M"], times: int
+    members: Float[Tensor, "E 2 M"],
+    places: Float[Tensor, "E 2 M"],
+    rounds: Int[Tensor, "rounds E M"],
+    times: int,
 ) -> Float[Tensor, "E 2 M"]:
     """The places, exchanged between partners where that shortens their distances; all rounds, ``times`` over.
 
@@ -87,13 +110,18 @@ def exchange(
     """
     own = torch.hypot(*(members - places).unbind(1))
     both = rounds.unsqueeze(2).expand(-1, -1, 2, -1)
-    for partner, partner_of_both in zip(rounds.unbind(0) * times, both.unbind(0) * times, strict=True):
+    for partner, partner_of_both in zip(
+        rounds.unbind(0) * times, both.unbind(0) * times, strict=True
+    ):
         theirs = places.gather(2, partner_of_both)
         other = torch.hypot(*(members - theirs).unbind(1))
         gain = own - other
         # In numbers, 1 where both together gain: between 0 and 1, lerp is an exact choice without a branch.
         gains = (gain + gain.gather(1, partner)).gt_(_LEAST_GAIN)
-        places, own = torch.lerp(places, theirs, gains.unsqueeze(1)), torch.lerp(own, other, gains)
+        places, own = (
+            torch.lerp(places, theirs, gains.unsqueeze(1)),
+            torch.lerp(own, other, gains),
+        )
     return places
 
 
@@ -103,6 +131,8 @@ def inverse(order: Int[Tensor, "E M"]) -> Int[Tensor, "E M"]:
     return torch.empty_like(order).scatter_(1, order, ranks)
 
 
-def pick(values: Float[Tensor, "E 2 n"], index: Int[Tensor, "E M"]) -> Float[Tensor, "E 2 M"]:
+def pick(
+    values: Float[Tensor, "E 2 n"], index: Int[Tensor, "E M"]
+) -> Float[Tensor, "E 2 M"]:
     """``values[e, :, index[e, m]]``."""
     return values.gather(2, index.unsqueeze(1).expand(-1, 2, -1))

@@ -19,8 +19,17 @@ def components(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
     """
     guards, _, games = squared.shape
     # Names are bytes. All bits are set for those too far, 255, so that no name passes; none for those near.
-    far = torch.gt(squared, TOGETHER_WITHIN**2, out=torch.empty_like(squared)).to(torch.int8).neg_().view(torch.uint8)
-    name = torch.arange(guards, dtype=torch.uint8, device=squared.device).unsqueeze(-1).expand(-1, games)
+    far = (
+        torch.gt(squared, TOGETHER_WITHIN**2, out=torch.empty_like(squared))
+        .to(torch.int8)
+        .neg_()
+        .view(torch.uint8)
+    )
+    name = (
+        torch.arange(guards, dtype=torch.uint8, device=squared.device)
+        .unsqueeze(-1)
+        .expand(-1, games)
+    )
     while True:
         lower = torch.minimum(name, (far | name.unsqueeze(1)).amin(0))
         lower = lower.scatter_reduce(0, name.long(), lower, "amin")
@@ -32,7 +41,10 @@ def components(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
 
 
 def target_points(
-    component: Int[Tensor, "E N"], alive: Bool[Tensor, "E N"], position: Float[Tensor, "E 2 N"], count: int
+    component: Int[Tensor, "E N"],
+    alive: Bool[Tensor, "E N"],
+    position: Float[Tensor, "E 2 N"],
+    count: int,
 ) -> Float[Tensor, "E 2 count"]:
     """The first ``count`` target points; where there are fewer, the last of them again.
 
@@ -41,7 +53,11 @@ def target_points(
     """
     guards = component.shape[1]
     index = torch.arange(guards, device=component.device)
-    size = torch.zeros_like(component).scatter_add_(1, component, torch.ones_like(component)).gather(1, component)
+    size = (
+        torch.zeros_like(component)
+        .scatter_add_(1, component, torch.ones_like(component))
+        .gather(1, component)
+    )
     alone = alive & (size == 1)
     leads = alive & (component == index)
     first_alone = torch.where(alone, index, guards).amin(1, keepdim=True)
@@ -49,9 +65,13 @@ def target_points(
     place = torch.where(leads, place, guards**2 + index)
     order = place.topk(min(count, guards), largest=False).indices
     found = leads.sum(1, keepdim=True)
-    chosen = order.gather(1, torch.arange(count, device=order.device).minimum((found - 1).clamp(min=0)))
+    chosen = order.gather(
+        1, torch.arange(count, device=order.device).minimum((found - 1).clamp(min=0))
+    )
     name = torch.where(alive, component, -1).to(position.dtype)
     named = torch.where(alive, component, guards).to(position.dtype).gather(1, chosen)
     member = position.new_empty(*name.shape, count)
-    torch.eq(named.unsqueeze(1), name.unsqueeze(-1), out=member)  # numbers at once: booleans take longer
+    torch.eq(
+        named.unsqueeze(1), name.unsqueeze(-1), out=member
+    )  # numbers at once: booleans take longer
     return position @ member / member.sum(1, keepdim=True).clamp(min=1)

@@ -46,7 +46,11 @@ class Orders:
 def give_orders(battle: Battle, distances: Distances) -> Orders:
     """The orders of all attackers, from the state before anybody fires or moves."""
     guards = len(distances.guards)
-    alive, position, attackers = battle.alive[:, :guards], battle.position[..., :guards], battle.position[..., guards:]
+    alive, position, attackers = (
+        battle.alive[:, :guards],
+        battle.position[..., :guards],
+        battle.position[..., guards:],
+    )
     count = squads(attackers.shape[2])
     targets = target_points(components(distances.guards), alive, position, count)
     draws = uniforms(battle.key, battle.clock, Purpose.GROUPING, count)
@@ -59,21 +63,36 @@ def give_orders(battle: Battle, distances: Distances) -> Orders:
     )
 
 
-def aim(attackers: Float[Tensor, "E 2 H"], at: Float[Tensor, "E 2 H"]) -> Float[Tensor, "E H"]:
+def aim(
+    attackers: Float[Tensor, "E 2 H"], at: Float[Tensor, "E 2 H"]
+) -> Float[Tensor, "E H"]:
     """The direction from each attacker to what it aims at, in [0, 2 pi)."""
     across, along = (at - attackers).unbind(1)
     return torch.atan2(along, across).remainder(2 * math.pi)
 
 
-def squad_targets(centres: Float[Tensor, "E 2 G"], targets: Float[Tensor, "E 2 G"]) -> Float[Tensor, "E 2 G"]:
+def squad_targets(
+    centres: Float[Tensor, "E 2 G"], targets: Float[Tensor, "E 2 G"]
+) -> Float[Tensor, "E 2 G"]:
     """The target of each squad, each of the targets for one, at nearly the least sum of distances from the centres."""
     games, _, count = centres.shape
-    way = (targets.mean(2, keepdim=True) - centres.mean(2, keepdim=True)).expand_as(centres)
+    way = (targets.mean(2, keepdim=True) - centres.mean(2, keepdim=True)).expand_as(
+        centres
+    )
     start = torch.zeros(games, count, dtype=torch.int64, device=centres.device)
-    groups = Groups(start, torch.full_like(start, count), torch.arange(count, device=start.device).expand_as(start))
+    groups = Groups(
+        start,
+        torch.full_like(start, count),
+        torch.arange(count, device=start.device).expand_as(start),
+    )
     order = order_across(centres, way, start)
     first = pick(targets, order_across(targets, way, start))
-    taken = exchange(pick(centres, order), first, partners(groups, tournament(count, start.device)), _TARGET_TIMES)
+    taken = exchange(
+        pick(centres, order),
+        first,
+        partners(groups, tournament(count, start.device)),
+        _TARGET_TIMES,
+    )
     return pick(taken, inverse(order))
 
 
@@ -93,7 +112,9 @@ def ring_places(
     groups = groups_of(label, centres.shape[2])
     angle = groups.rank * (math.pi / groups.size.to(attackers.dtype) - 1)
     ring = RING * torch.stack([angle.cos(), angle.sin()], dim=1)
-    places = pick(targets, label) + pick(ring, order_across(ring, pick(way, order), label))
+    places = pick(targets, label) + pick(
+        ring, order_across(ring, pick(way, order), label)
+    )
     rounds = partners(groups, neighbours(label.shape[1], _RING_DISTANCES, label.device))
     taken = exchange(pick(attackers, order), places, rounds, _RING_TIMES)
     return pick(taken, inverse(order))

@@ -15,7 +15,9 @@ def squads(attackers: int) -> int:
     return max(1, attackers // SQUAD)
 
 
-def start_centres(points: Float[Tensor, "E 2 H"], draws: Float[Tensor, "E G"]) -> Float[Tensor, "E 2 G"]:
+def start_centres(
+    points: Float[Tensor, "E 2 H"], draws: Float[Tensor, "E G"]
+) -> Float[Tensor, "E 2 G"]:
     """k-means++: the first centre is any point, every further one a point by its squared distance from the centres.
 
     Args:
@@ -29,8 +31,12 @@ def start_centres(points: Float[Tensor, "E 2 H"], draws: Float[Tensor, "E G"]) -
         across, along = (points - centres[-1]).unbind(1)
         least = torch.minimum(least, torch.addcmul(across * across, along, along))
         cumulative = least.cumsum(1)
-        index = torch.searchsorted(cumulative, draw * cumulative[:, -1:])  # the last at the most, as draws are below 1
-    return torch.cat([*centres, points.gather(2, index.unsqueeze(1).expand(-1, 2, 1))], dim=2)
+        index = torch.searchsorted(
+            cumulative, draw * cumulative[:, -1:]
+        )  # the last at the most, as draws are below 1
+    return torch.cat(
+        [*centres, points.gather(2, index.unsqueeze(1).expand(-1, 2, 1))], dim=2
+    )
 
 
 def lloyd(
@@ -44,19 +50,25 @@ def lloyd(
     weighted = torch.cat([points, torch.ones_like(points[:, :1])], dim=1)
     for _ in range(steps):
         # The squared distance but for what all centres have in common.
-        distance = torch.baddbmm(centres.square().sum(1).unsqueeze(-1), centres.mT, points, alpha=-2)
+        distance = torch.baddbmm(
+            centres.square().sum(1).unsqueeze(-1), centres.mT, points, alpha=-2
+        )
         # 1 at the least and 0 elsewhere: comparing in place costs a third of making booleans.
         chosen = distance.eq_(distance.amin(1, keepdim=True))
         moved = _means(chosen, weighted, centres)
         if torch.equal(moved, centres):
             break
         centres = moved
-    rank = torch.arange(centres.shape[2], dtype=chosen.dtype, device=chosen.device).unsqueeze(-1)
+    rank = torch.arange(
+        centres.shape[2], dtype=chosen.dtype, device=chosen.device
+    ).unsqueeze(-1)
     return (chosen * rank).amax(1).long(), centres
 
 
 def _means(
-    chosen: Float[Tensor, "E G H"], weighted: Float[Tensor, "E 3 H"], before: Float[Tensor, "E 2 G"]
+    chosen: Float[Tensor, "E G H"],
+    weighted: Float[Tensor, "E 3 H"],
+    before: Float[Tensor, "E 2 G"],
 ) -> Float[Tensor, "E 2 G"]:
     sums = weighted @ chosen.mT
     count = sums[:, 2:]

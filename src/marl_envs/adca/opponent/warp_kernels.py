@@ -20,7 +20,13 @@ import warp as wp
 from marl_envs.adca.draws import _MULTIPLIER, _STRIDE, _WORD, Purpose
 from marl_envs.adca.opponent.assignment import _APART, _LEAST_GAIN
 from marl_envs.adca.opponent.clusters import TOGETHER_WITHIN
-from marl_envs.adca.opponent.command import _RING_DISTANCES, _RING_TIMES, _TARGET_TIMES, LLOYD_STEPS, RING
+from marl_envs.adca.opponent.command import (
+    _RING_DISTANCES,
+    _RING_TIMES,
+    _TARGET_TIMES,
+    LLOYD_STEPS,
+    RING,
+)
 
 # Nobody learns through the script, and without gradients there is less to compile. Without fused multiply-adds, two
 # expressions of the same numbers are the same number on any device: ties stay ties.
@@ -63,7 +69,12 @@ def root(name: wp.array(dtype=int), member: int):
 
 @wp.func
 @no_type_check
-def components(squared: wp.array3d(dtype=float), battle: int, guards: int, name: wp.array(dtype=int)):
+def components(
+    squared: wp.array3d(dtype=float),
+    battle: int,
+    guards: int,
+    name: wp.array(dtype=int),
+):
     """``clusters.components``: names are joined, the lower one standing for the higher."""
     for one in range(guards):
         name[one] = one
@@ -158,7 +169,15 @@ def start_centres(
     reals: wp.array2d(dtype=float),
 ):
     """``grouping.start_centres``; sums are kept in double precision, as torch keeps them on a CPU."""
-    seed = mix((mix((mix((key & _WORD_BITS) ^ _GROUPING) + (key >> _HIGH_WORD)) & _WORD_BITS) + clock) & _WORD_BITS)
+    seed = mix(
+        (
+            mix(
+                (mix((key & _WORD_BITS) ^ _GROUPING) + (key >> _HIGH_WORD)) & _WORD_BITS
+            )
+            + clock
+        )
+        & _WORD_BITS
+    )
     least = reals[LEAST]
     cumulative = reals[KEY]
     chosen = int(uniform(seed, 0) * float(attackers))
@@ -209,7 +228,9 @@ def nearest_centres(
         label = int(0)
         equal = int(0)
         for centre in range(count):
-            far = squared[centre] - 2.0 * (centre_x[centre] * at_x + centre_y[centre] * at_y)
+            far = squared[centre] - 2.0 * (
+                centre_x[centre] * at_x + centre_y[centre] * at_y
+            )
             distance[centre] = far
             if far <= least:
                 equal = wp.where(far == least, 1, 0)
@@ -264,12 +285,16 @@ def lloyd(
 @no_type_check
 def left_of(x: float, y: float, along: float, across: float):
     """How far left of the way a point lies."""
-    return (y * along - x * across) / wp.max(wp.sqrt(along * along + across * across), 1.0e-9)
+    return (y * along - x * across) / wp.max(
+        wp.sqrt(along * along + across * across), 1.0e-9
+    )
 
 
 @wp.func
 @no_type_check
-def sort_by(key: wp.array(dtype=float), order: wp.array(dtype=int), start: int, end: int):
+def sort_by(
+    key: wp.array(dtype=float), order: wp.array(dtype=int), start: int, end: int
+):
     """Sort order[start:end] by key[order[...]], equals as they are."""
     for place in range(start + 1, end):
         one = order[place]
@@ -318,7 +343,9 @@ def try_exchange(
 
 @wp.func
 @no_type_check
-def squad_targets(count: int, reals: wp.array2d(dtype=float), whole: wp.array2d(dtype=int)):
+def squad_targets(
+    count: int, reals: wp.array2d(dtype=float), whole: wp.array2d(dtype=int)
+):
     """``command.squad_targets``; the rounds of ``assignment.tournament``."""
     x = reals[CENTRE_X]
     y = reals[CENTRE_Y]
@@ -338,7 +365,9 @@ def squad_targets(count: int, reals: wp.array2d(dtype=float), whole: wp.array2d(
         key[squad] = left_of(x[squad], y[squad], along, across)
     sort_by(key, order, 0, count)
     for squad in range(count):
-        key[squad] = left_of(reals[TARGET_X, squad], reals[TARGET_Y, squad], along, across)
+        key[squad] = left_of(
+            reals[TARGET_X, squad], reals[TARGET_Y, squad], along, across
+        )
     sort_by(key, places, 0, count)
     for rank in range(count):
         reals[PLACE_X, rank] = reals[TARGET_X, places[rank]]
@@ -403,7 +432,9 @@ def ring_places(
             for odd in range(2):
                 for rank in range(end - start - distance):
                     if (rank / distance + odd) % 2 == 0:
-                        try_exchange(x, y, order, reals, start + rank, start + rank + distance)
+                        try_exchange(
+                            x, y, order, reals, start + rank, start + rank + distance
+                        )
 
 
 @wp.func
@@ -454,7 +485,9 @@ def give_orders(
     target_points(alive[battle], x, y, guards, count, reals, whole)
     hostile_x = position[battle, 0, guards:]
     hostile_y = position[battle, 1, guards:]
-    start_centres(key[battle], clock[battle], hostile_x, hostile_y, attackers, count, reals)
+    start_centres(
+        key[battle], clock[battle], hostile_x, hostile_y, attackers, count, reals
+    )
     lloyd(hostile_x, hostile_y, attackers, count, reals, whole)
     squad_targets(count, reals, whole)
     by_squad(attackers, count, whole)

@@ -30,7 +30,9 @@ class WarpOrders:
 
     def __init__(self, device: torch.device | str) -> None:
         self._kernels, self._warp = _load(torch.device(device))
-        self._scratch: tuple[Float[Tensor, "E rows M"], Int[Tensor, "E whole_rows M"]] | None = None
+        self._scratch: (
+            tuple[Float[Tensor, "E rows M"], Int[Tensor, "E whole_rows M"]] | None
+        ) = None
 
     def __call__(self, battle: Battle, distances: Distances) -> Orders:
         """The orders of all attackers, from the state before anybody fires or moves."""
@@ -40,15 +42,26 @@ class WarpOrders:
         position = battle.position.float()
         acceleration = position.new_empty(games, 2, attackers)
         heading = position.new_empty(games, attackers)
-        arrays = (battle.alive, position, battle.key, battle.clock, distances.guards, distances.nearest_guard)
+        arrays = (
+            battle.alive,
+            position,
+            battle.key,
+            battle.clock,
+            distances.guards,
+            distances.nearest_guard,
+        )
         stream = None
         if position.is_cuda:
-            stream = self._warp.stream_from_torch(torch.cuda.current_stream(position.device))
+            stream = self._warp.stream_from_torch(
+                torch.cuda.current_stream(position.device)
+            )
         self._warp.launch(
             self._kernels.give_orders,
             dim=games,
             inputs=[*map(self._view, arrays), guards, attackers, squads(attackers)],
-            outputs=[*map(self._view, (*self._rows(position, guards), acceleration, heading))],
+            outputs=[
+                *map(self._view, (*self._rows(position, guards), acceleration, heading))
+            ],
             device=None if stream is not None else "cpu",
             stream=stream,
         )
@@ -56,7 +69,9 @@ class WarpOrders:
         return Orders(acceleration.to(dtype), heading.to(dtype))
 
     @property
-    def scratch(self) -> tuple[Float[Tensor, "E rows M"], Int[Tensor, "E whole_rows M"]]:
+    def scratch(
+        self,
+    ) -> tuple[Float[Tensor, "E rows M"], Int[Tensor, "E whole_rows M"]]:
         """The last step's intermediate results, in rows that ``warp_kernels`` names."""
         if self._scratch is None:
             raise RuntimeError("no orders have been given yet")
@@ -65,12 +80,20 @@ class WarpOrders:
     def _view(self, tensor: Tensor) -> object:
         return self._warp.from_torch(tensor.detach(), return_ctype=True)
 
-    def _rows(self, position: Float[Tensor, "E 2 P"], guards: int) -> tuple[Tensor, Tensor]:
+    def _rows(
+        self, position: Float[Tensor, "E 2 P"], guards: int
+    ) -> tuple[Tensor, Tensor]:
         """Space for the kernel's intermediate results, kept from step to step."""
         games, most = len(position), max(guards, position.shape[2] - guards)
         if self._scratch is None or self._scratch[0].shape[::2] != (games, most):
             reals = position.new_empty(games, self._kernels.ROWS, most)
-            whole = torch.empty(games, self._kernels.WHOLE_ROWS, most, dtype=torch.int32, device=position.device)
+            whole = torch.empty(
+                games,
+                self._kernels.WHOLE_ROWS,
+                most,
+                dtype=torch.int32,
+                device=position.device,
+            )
             self._scratch = reals, whole
         return self._scratch
 

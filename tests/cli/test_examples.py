@@ -1,0 +1,116 @@
+"""The examples: each config is valid, trains, and what it adds of its own keeps the protocols' promises."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from marl_core.config.yaml_file import load_run
+from marl_core.runs.folder import RunFolder
+from marl_core.testing import check_environment, check_exploration, check_host
+from marl_core.training import stages
+from tests.support.places import EXAMPLES
+
+CONFIGS = sorted(EXAMPLES.glob("*.yaml"))
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Imports a module of the examples."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_example_trains(path: Path, tmp_path: Path) -> None:
+    small = [
+        "training.episodes_per_update=32",
+        "training.evaluation_episodes=8",
+        "training.threads=1",
+    ]
+    whole = load_run(path)
+    lengths = [f"stages.{index}.episodes=64" for index in range(len(whole.stages))]
+    if "max_steps" in whole.environment.model_dump():
+        lengths.append("environment.max_steps=6")
+    run = load_run(path, [*small, *lengths, "environment.agents=4"])
+    folder = RunFolder(tmp_path / "run")
+    folder.create(run)
+    result = stages.train(run, folder, progress_bar=False)
+    assert result is not None
+    assert folder.summary.exists()
+    assert torch.isfinite(torch.tensor(list(result.metrics().values()))).all()
+
+
+def test_there_is_an_example_of_each_host() -> None:
+    assert {"ppo_ma", "qmix", "conc4hist"} <= {
+        load_run(path).host.name for path in CONFIGS
+    }
+    assert EXAMPLES / "fme_qmix.yaml" in CONFIGS
+
+
+def test_custom_environment_keeps_the_protocol(example: Any) -> None:
+    module = example("custom_environment")
+    check_environment(
+        partial(
+            module.NightWatch, module.NightWatchConfig(name="night_watch", agents=4)
+        )
+    )
+
+
+def test_custom_host_keeps_the_protocol(example: Any) -> None:
+    module = example("custom_host")
+    check_host(partial(module.Reinforce, module.ReinforceConfig(name="reinforce")))
+
+
+def test_custom_exploration_keeps_the_protocol(example: Any) -> None:
+    module = example("custom_exploration")
+    check_exploration(
+        partial(
+            module.CommonQuantile, module.CommonQuantileConfig(name="common_quantile")
+        )
+    )
+
+
+def test_custom_host_is_short() -> None:
+    assert len((EXAMPLES / "custom_host.py").read_text().splitlines()) < 80
+
+
+def test_readme_names_no_file_that_is_missing() -> None:
+    readme = EXAMPLES.parent / "README.md"
+    targets = [part.split(")")[0] for part in readme.read_text().split("](")[1:]]
+    assert targets
+    missing = [target for target in targets if not (readme.parent / target).exists()]
+    assert not missing
+
+
+def test_a_config_finds_the_module_beside_it_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("custom_host.yaml", "custom_host.py"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    monkeypatch.chdir("/")
+    assert load_run(tmp_path / "custom_host.yaml").host.name == "custom_host:Reinforce"
+
+
+def test_a_run_finds_its_modules_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run folder holds no module of the user's, and whoever resumes or evaluates may be anywhere."""
+    for name in ("custom_environment.yaml", "custom_environment.py"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    config = load_run(tmp_path / "custom_environment.yaml")
+    folder = RunFolder(tmp_path / "run")
+    folder.create(config, modules=[tmp_path])
+    monkeypatch.setattr(
+        sys, "path", [entry for entry in sys.path if entry != str(tmp_path)]
+    )
+    monkeypatch.delitem(sys.modules, "custom_environment", raising=False)
+    monkeypatch.chdir("/")
+    assert folder.load_config().environment.name == "custom_environment:NightWatch"

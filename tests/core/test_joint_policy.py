@@ -1,0 +1,127 @@
+"""The law of a team's joint action and its sampling."""
+
+from __future__ import annotations
+
+import jaxtyping
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from marl_core import joint_policy
+from marl_core.joint_policy import JointPolicy, draw_components, greedy_actions
+from marl_core.testing.checking import counts_agree
+from marl_core.testing.strategies import policies, seeds
+
+#: The greatest number that ``uniform`` can give in single precision.
+ALMOST_ONE = 1 - 2**-24
+
+
+def _generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_shapes_are_checked_in_these_tests() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError):
+        JointPolicy(torch.zeros(3, 2), torch.zeros(2, 3, 2), torch.zeros(3))
+
+
+@pytest.mark.parametrize("number", [0.0, ALMOST_ONE])
+@given(policy=policies())
+def test_what_has_probability_zero_is_never_drawn(
+    number: float, policy: Tensor
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            joint_policy, "uniform", lambda shape, generator: torch.full(shape, number)
+        )
+        games = torch.zeros(policy.shape[0], dtype=torch.int64)
+        actions = JointPolicy.independent(policy).sampler().draw(games, _generator())
+    assert (policy.gather(-1, actions.unsqueeze(-1)) > 0).all()
+
+
+@given(policy=policies(), seed=seeds())
+def test_a_deterministic_policy_is_followed(policy: Tensor, seed: int) -> None:
+    greedy = greedy_actions(policy)
+    joint = JointPolicy.deterministic(greedy, policy.shape[-1])
+    component = torch.zeros(policy.shape[0], dtype=torch.int64)
+    assert torch.equal(joint.sampler().draw(component, _generator(seed)), greedy)
+
+
+def test_components_and_situations_are_told_apart() -> None:
+    """Every (component, row, agent) has an action of its own, and it is drawn where it should be."""
+    components, rows, agents = 3, 4, 5
+    own = torch.arange(components * rows * agents).view(components, rows, agents)
+    certain = torch.nn.functional.one_hot(own).float()
+    joint = JointPolicy(certain[0], certain, torch.full((components,), 1 / components))
+    component = torch.tensor([2, 0, 1, 1])
+    assert torch.equal(
+        joint.sampler().draw(component, _generator()),
+        own[component, torch.arange(rows)],
+    )
+    component = torch.tensor([2, 0, 1, 1, 0, 2])
+    situation = torch.randint(rows, (6, agents), generator=_generator())
+    drawn = joint.sampler().draw(component, _generator(), situation)
+    assert torch.equal(
+        drawn, own[component.unsqueeze(-1), situation, torch.arange(agents)]
+    )
+
+
+def test_agents_draw_independently() -> None:
+    policy = torch.tensor([[[0.5, 0.25, 0.25], [0.1, 0.0, 0.9]]]).expand(50_000, -1, -1)
+    component = torch.zeros(50_000, dtype=torch.int64)
+    actions = JointPolicy.independent(policy).sampler().draw(component, _generator())
+    observed = torch.bincount(actions[:, 0] * 3 + actions[:, 1], minlength=9)
+    expected = 50_000 * policy[0, 0].outer(policy[0, 1]).flatten()
+    assert counts_agree(observed.tolist(), expected.tolist())
+
+
+def test_counts_that_do_not_agree() -> None:
+    assert counts_agree([1010, 990], [1000, 1000])
+    assert not counts_agree([1300, 700], [1000, 1000])
+    assert not counts_agree([999, 1], [1000, 0])
+    assert not counts_agree([900, 50, 50], [998, 1, 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_coin(dtype: torch.dtype) -> None:
+    coins = draw_components(
+        torch.tensor([0.3, 0.2, 0.5], dtype=dtype), 50_000, _generator()
+    )
+    assert counts_agree(
+        torch.bincount(coins, minlength=3).tolist(), [15_000, 10_000, 25_000]
+    )
+
+
+@pytest.mark.parametrize("number", [0.0, 0.5, ALMOST_ONE])
+@pytest.mark.parametrize("sure", [0, 1, 2])
+def test_components_without_weight_are_never_drawn(
+    number: float, sure: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        joint_policy, "uniform", lambda shape, generator: torch.full(shape, number)
+    )
+    weights = torch.nn.functional.one_hot(torch.tensor(sure), 3).float()
+    assert (draw_components(weights, 4, _generator()) == sure).all()
+
+
+def test_rounding_of_weights_draws_nothing_without_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        joint_policy, "uniform", lambda shape, generator: torch.full(shape, ALMOST_ONE)
+    )
+    weights = torch.tensor([0.5, 0.5 - 1e-6, 0.0])
+    assert (draw_components(weights, 4, _generator()) == 1).all()
+
+
+def test_marginal() -> None:
+    components = torch.tensor([[[0.4, 0.6]], [[1.0, 0.0]]], dtype=torch.float64)
+    joint = JointPolicy(components[0], components, torch.tensor([0.75, 0.25]))
+    assert joint.marginal().tolist() == [[pytest.approx(0.55), pytest.approx(0.45)]]
+
+
+def test_of_equal_actions_the_first_is_greedy() -> None:
+    assert greedy_actions(
+        torch.tensor([[0.2, 0.4, 0.4], [0.5, 0.5, 0.0]])
+    ).tolist() == [1, 0]

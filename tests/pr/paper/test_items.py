@@ -1,0 +1,498 @@
+"""What each item trains, and what it makes of the results."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from marl_core.config.run import RunConfig
+from marl_core.reports.results import RunResult
+from marl_core.runs.folder import RunFolder
+from marl_core.sweep.jobs import checked
+from marl_core.training import stages
+from marl_pr.paper.battles import ALGORITHMS
+from marl_pr.paper.experiments import (
+    LARGE_TEAM,
+    PPO_MA,
+    PPO_MA_PR,
+    PPO_MA_PR_FAST,
+    QMIX,
+    ppo_ma,
+    resonant,
+)
+from marl_pr.paper.fig1 import Fig1, preference
+from marl_pr.paper.fig3 import Fig3
+from marl_pr.paper.fig4 import Fig4
+from marl_pr.paper.fig5 import Fig5
+from marl_pr.paper.fig6 import Fig6
+from marl_pr.paper.fig7a import Fig7a
+from marl_pr.paper.fig7b import Fig7b
+from marl_pr.paper.fig8 import Fig8
+from marl_pr.paper.fig9 import Fig9
+from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.markdown import interval_cell
+from marl_pr.paper.pmin import PMin
+from marl_pr.paper.registry import ITEMS
+from marl_pr.paper.scale import PAPER, QUICK, SCALES, Scale, Seeds
+from marl_pr.paper.scores import mean_of, middle_of
+from marl_pr.paper.table1 import Table1
+from marl_pr.paper.value_resonance import ValueResonance
+from marl_pr.strategy import PolicyResonanceConfig
+from tests.support.tiny_reproduction import TINY
+
+every_item = pytest.mark.parametrize("item", ITEMS.values(), ids=lambda item: item.name)
+#: Other items measure what only a run folder gives.
+every_item_with_synthetic_results = pytest.mark.parametrize(
+    "item",
+    [
+        item
+        for item in ITEMS.values()
+        if type(item).read is Item.read or isinstance(item, Fig1)
+    ],
+    ids=lambda item: item.name,
+)
+LOGGED = (
+    "exact/return",
+    "exact/C1",
+    "exact/C2",
+    "greedy/win_rate",
+    "sampled/win_rate",
+    "coupling",
+)
+
+
+def result_of(
+    one: LabelledJob, value: float | None = None, names: Sequence[str] = LOGGED
+) -> RunResult:
+    """A result as the run could give it: three evaluations, the last of them ``value`` (else something of its own)."""
+    last = (
+        float(np.random.default_rng(list(one.job.name.encode())).random())
+        if value is None
+        else value
+    )
+    config = one.job.config
+    episodes = (config.episodes // 4, config.episodes // 2, config.episodes)
+    return RunResult(
+        config.environment.name,
+        one.labels,
+        config.seed,
+        episodes,
+        dict.fromkeys(names, (0.0, last / 2, last)),
+    )
+
+
+def preferences_of(one: LabelledJob) -> RunResult:
+    agents = int(one.labels["agents"])
+    return result_of(
+        one, names=[*LOGGED, *(f"preference/{agent + 1}" for agent in range(agents))]
+    )
+
+
+def synthetic(item: Item, scale: Scale = QUICK) -> list[RunResult]:
+    make = preferences_of if isinstance(item, Fig1) else result_of
+    return [make(one) for one in item.jobs(scale, Seeds(2, 2, 2))]
+
+
+@every_item
+@pytest.mark.parametrize("scale", SCALES.values(), ids=lambda scale: scale.name)
+def test_the_sweep_takes_the_jobs(item: Item, scale: Scale) -> None:
+    jobs = item.jobs(scale, item.default_seeds)
+    assert len(checked([one.job for one in jobs])) == len(jobs) > 0
+    labels = [
+        (*sorted(map(str, one.labels.items())), one.job.config.seed) for one in jobs
+    ]
+    assert len(set(labels)) == len(jobs)
+    for one in jobs:
+        environment = one.job.config.environment.model_dump()
+        task = (
+            environment.get("tag")
+            or f"{environment['agents']}v{environment['attackers']}"
+        )
+        assert (task, environment["agents"]) == (
+            one.labels["task"],
+            one.labels["agents"],
+        )
+        resonance = one.job.config.stage_exploration(len(one.job.config.stages) - 1)
+        settings = [one.labels.get(name) for name in ("eta_max", "p_min", "coin")]
+        if isinstance(resonance, PolicyResonanceConfig):
+            assert settings == [resonance.eta_max, resonance.p_min, resonance.level]
+            assert str(one.labels["algorithm"]).endswith(
+                {"pr": "+ PR", "pr_fast": "+ PR-Fast"}[resonance.variant]
+            )
+        else:
+            assert settings == [None, None, None]
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=lambda scale: scale.name)
+def test_items_share_runs(scale: Scale) -> None:
+    """One name is one run with one set of labels, whichever item asks for it."""
+    jobs: dict[str, LabelledJob] = {}
+    for item in ITEMS.values():
+        for one in item.jobs(scale, Seeds(2, 2, 2)):
+            assert jobs.setdefault(one.job.name, one) == one
+    assert len({one.job.config.model_dump_json() for one in jobs.values()}) == len(jobs)
+
+
+def test_every_config_can_be_run() -> None:
+    """One of each kind: what differs in a number alone is left out."""
+    kinds: dict[tuple[object, ...], RunConfig] = {}
+    for item in ITEMS.values():
+        for one in item.jobs(QUICK, Seeds(1, 1, 1)):
+            kinds[
+                tuple(one.labels.get(name) for name in ("task", "algorithm", "coin"))
+            ] = one.job.config
+    assert len(kinds) > 8
+    for config in kinds.values():
+        stages.check(config)
+
+
+def test_paper_scale_is_the_papers() -> None:
+    """Section 6.1, and the authors' demonstration."""
+    run = resonant(ppo_ma(PAPER, 8, 3), PAPER, "pr_fast")
+    assert run.job.name == "pr_fast-1A4B2C-N8-eta0.75-pmin0.2-seed3"
+    assert run.job.continues == "ppo_ma-1A4B2C-N8-seed3"
+    assert [stage.episodes for stage in run.job.config.stages] == [262_144, 131_072]
+    resonance = run.job.config.stage_exploration(1)
+    assert isinstance(resonance, PolicyResonanceConfig)
+    assert (resonance.ramp_episodes, resonance.eta_max, resonance.p_min) == (
+        50_000,
+        0.75,
+        0.2,
+    )
+    assert run.job.config.stages[0].exploration is None
+    training = run.job.config.training
+    assert (
+        PAPER.lengths["ppo_ma"].first
+        / training.episodes_per_update
+        / training.evaluate_every
+        == 64
+    )
+
+
+def test_each_host_has_its_number_of_seeds() -> None:
+    configs = [
+        one.job.config
+        for one in Table1().jobs(PAPER, Seeds(ppo_ma=4, qmix=2, conc4hist=1))
+    ]
+    for host, seeds in {"ppo_ma": 4, "qmix": 2}.items():
+        assert {config.seed for config in configs if config.host.name == host} == set(
+            range(seeds)
+        )
+
+
+@given(st.lists(st.integers(), unique=True, max_size=20), st.booleans())
+def test_a_quick_scale_varies_over_fewer_values(
+    values: list[int], everything: bool
+) -> None:
+    scale = replace(PAPER, everything=everything)
+    chosen = scale.of(values)
+    assert [value for value in values if value in chosen] == list(chosen)
+    assert len(chosen) == (len(values) if everything else min(3, len(values)))
+    assert not values or {values[0], values[-1]} <= set(chosen)
+
+
+@given(
+    arrays(np.float64, array_shapes(min_dims=2, max_dims=4), elements=st.floats(0, 1)),
+    st.data(),
+)
+def test_preference_is_its_definition(
+    policies: np.ndarray, data: st.DataObject
+) -> None:
+    """f(pi_i) = pi_i(u) - 1/N sum_j pi_j(u), Section 3."""
+    action = data.draw(st.integers(0, policies.shape[-1] - 1))
+    found = preference(policies, action)
+    assert found.shape == policies.shape[:-1]
+    agents = policies.shape[-2]
+    for place in itertools.product(*map(range, policies.shape[:-2])):
+        average = sum(policies[(*place, j, action)] for j in range(agents)) / agents
+        for i in range(agents):
+            assert found[(*place, i)] == pytest.approx(
+                policies[(*place, i, action)] - average, abs=1e-12
+            )
+
+
+def test_fig1_reads_the_last_responsibility_level(tmp_path: Path) -> None:
+    one = Fig1().jobs(TINY, Seeds(1, 1, 1))[0]
+    folder = RunFolder(tmp_path / "run")
+    folder.create(one.job.config)
+    stages.train(one.job.config, folder, progress_bar=False)
+    result = Fig1().read(folder, one.labels)
+    kept = dict(folder.policies())
+    assert set(result.episodes) <= set(kept)
+    assert max(result.episodes) == TINY.lengths["ppo_ma"].first
+    for index, episodes in enumerate(result.episodes):
+        last_level = kept[episodes][
+            6, :, 0
+        ]  # Table 2: the seventh level of 1A4B2C has u_gamma = Act-0
+        found = [result.metrics[f"preference/{agent}"][index] for agent in (1, 2, 3)]
+        assert found == pytest.approx(last_level - last_level.mean(), abs=1e-6)
+    assert any(result.final(f"preference/{agent}") != 0 for agent in (1, 2, 3))
+
+
+@every_item_with_synthetic_results
+def test_runs_may_be_missing(item: Item) -> None:
+    """Whatever is left of the results: a table with as many cells in each row, and a figure."""
+    results = synthetic(item)
+    whole = item.table(results)
+    assert "nan" not in whole
+    assert "| - |" not in whole
+    for left in (results[:1], results[-1:], results[::3]):
+        expect_sound(item, left)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [item for item in ITEMS.values() if item.name != "theory"],
+    ids=lambda item: item.name,
+)
+def test_all_runs_may_be_missing(item: Item) -> None:
+    """The theory would compute its predictions for all teams, which takes long where types are checked."""
+    expect_sound(item, [])
+
+
+def expect_sound(item: Item, results: Sequence[RunResult]) -> None:
+    table = item.table(results)
+    for part in table.split("\n\n"):
+        lines = [line for line in part.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1
+    assert "nan" not in table
+    assert "inf" not in table
+    assert item.draw(results).axes
+
+
+@every_item_with_synthetic_results
+def test_table_and_figure_are_functions_of_the_results(item: Item) -> None:
+    """Their order makes no difference; what any run measured in the end does. So no number is made up."""
+    results = synthetic(item)
+    table, figure = item.table(results), svg_of(item, results)
+    assert (item.table(results[::-1]), svg_of(item, results[::-1])) == (table, figure)
+    changed = [_with_final(run, 5.0) if run is results[-1] else run for run in results]
+    assert item.table(changed) != table
+    assert svg_of(item, changed) != figure
+
+
+def _with_final(result: RunResult, value: float) -> RunResult:
+    metrics = {name: (*values[:-1], value) for name, values in result.metrics.items()}
+    return RunResult(
+        result.environment, result.labels, result.seed, result.episodes, metrics
+    )
+
+
+def svg_of(item: Item, results: Sequence[RunResult]) -> str:
+    content = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "test"}):
+        item.draw(results).savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
+
+
+def rows_of(table: str) -> dict[str, list[str]]:
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in table.splitlines()
+        if line.startswith("|")
+    ]
+    return {cells[0]: cells[1:] for cells in lines[2:]}
+
+
+def test_table1_puts_the_papers_numbers_beside_ours() -> None:
+    jobs = [
+        one
+        for one in Table1().jobs(PAPER, Seeds(2, 2, 2))
+        if one.labels["agents"] in (6, 15)
+    ]
+    values = {(PPO_MA, 6): 0.5, (PPO_MA, 15): 0.25, (QMIX, 6): 1.0, (QMIX, 15): 0.75}
+    results = [
+        result_of(one, values[str(one.labels["algorithm"]), int(one.labels["agents"])])
+        for one in jobs
+    ]
+    lines = Table1().table(results).splitlines()[2:]
+    # The reward was 0, half of the final one, and the final one: half of it on average.
+    assert lines == [
+        "| PPO-MA | 6 | 2 | 0.87 | 0.50 [0.50, 0.50] | 0.50 | 0.25 [0.25, 0.25] | 0.25 |",
+        "| PPO-MA | 15 | 2 | 0.00 | 0.25 [0.25, 0.25] | 0.25 | 0.12 [0.12, 0.12] | 0.12 |",
+        "| QMIX | 6 | 2 | 1.00 | 1.00 [1.00, 1.00] | 1.00 | 0.50 [0.50, 0.50] | 0.50 |",
+        "| QMIX | 15 | 2 | 0.85 | 0.75 [0.75, 0.75] | 0.75 | 0.38 [0.38, 0.38] | 0.38 |",
+    ]
+
+
+def test_fig5_tells_algorithms_and_teams_apart() -> None:
+    value = {PPO_MA: 1.0, QMIX: 2.0, PPO_MA_PR: 3.0, PPO_MA_PR_FAST: 4.0}
+    jobs = Fig5().jobs(QUICK, Seeds(2, 2, 2))
+    results = [
+        result_of(
+            one, value[str(one.labels["algorithm"])] + int(one.labels["agents"]) / 100
+        )
+        for one in jobs
+    ]
+    for agents, row in rows_of(Fig5().table(results)).items():
+        assert [float(cell.split()[0]) for cell in row] == pytest.approx(
+            [v + int(agents) / 100 for v in value.values()]
+        )
+    axis = Fig5().draw(results).axes[0]
+    drawn = {str(c.get_label()): c.lines[0].get_xydata() for c in axis.containers}  # type: ignore[attr-defined]
+    for algorithm, points in drawn.items():
+        assert points[:, 1] == pytest.approx(value[algorithm] + points[:, 0] / 100)
+        assert len(points) == 3
+
+
+def test_fig7a_and_fig8_put_each_mean_into_its_cell() -> None:
+    def value(one: LabelledJob) -> float:
+        place = (
+            float(one.labels["eta_max"])
+            if "eta_max" in one.labels
+            else int(str(one.labels["task"])[2])
+        )
+        return place + (0.25 if one.labels["algorithm"] in (PPO_MA_PR, PPO_MA) else 0.5)
+
+    for item, label in ((Fig7a(), "eta_max"), (Fig8(), "task")):
+        jobs = [one for one in item.jobs(QUICK, Seeds(2, 2, 2)) if label in one.labels]
+        rows = rows_of(item.table([result_of(one, value(one)) for one in jobs]))
+        assert len(rows) == 3
+        for text, row in rows.items():
+            places = {
+                value(one)
+                for one in jobs
+                if f"{one.labels[label]}" in (text, f"{text}.0")
+            }
+            assert [float(cell.split()[0]) for cell in row] == pytest.approx(
+                sorted(places)
+            )
+
+
+def test_fig3_and_fig9_have_a_row_for_each_variant() -> None:
+    def value(one: LabelledJob) -> float:
+        return {PPO_MA: 1.0, PPO_MA_PR: 2.0, PPO_MA_PR_FAST: 3.0}[
+            str(one.labels["algorithm"])
+        ]
+
+    rows = rows_of(
+        Fig3().table(
+            [result_of(one, value(one)) for one in Fig3().jobs(QUICK, Seeds(2, 2, 2))]
+        )
+    )
+    assert {name: float(row[1].split()[0]) for name, row in rows.items()} == {
+        PPO_MA: 1.0, PPO_MA_PR: 2.0, PPO_MA_PR_FAST: 3.0,
+    }  # fmt: skip
+    better_by_step = [
+        result_of(one, 2.0 if one.labels.get("coin") == "step" else 1.0)
+        for one in _fig9_jobs()
+    ]
+    assert "episode-level one: 1.00" in Fig9().table(better_by_step)
+
+
+def _fig9_jobs() -> list[LabelledJob]:
+    return Fig9().jobs(QUICK, Seeds(2, 2, 2))
+
+
+def test_battles_have_a_cell_for_each_algorithm_number_of_enemies_and_eta() -> None:
+    def value(one: LabelledJob) -> float:
+        share, eta = float(one.labels["enemies"]), float(one.labels.get("eta_max", 0))
+        return ALGORITHMS.index(str(one.labels["algorithm"])) + share / 1000 + eta / 100
+
+    expected = {
+        120: [0.12, 1.12, 2.13, 3.13],
+        130: [0.13, 1.13, 2.14, 3.14],
+        140: [0.14, 1.14, 2.15, 3.15],
+    }
+    expected[150] = [0.15, 1.15, 2.16, 3.16]
+    jobs = Fig6().jobs(PAPER, Seeds(2, 2, 2))
+    assert {one.job.config.environment.model_dump()["attackers"] for one in jobs} == {
+        60,
+        65,
+        70,
+        75,
+    }
+    table = Fig6().table([result_of(one, value(one)) for one in jobs])
+    assert table.startswith("Guards and attackers: 50v60, 50v65, 50v70, 50v75.")
+    for part in (table.split("Sampled")[0], table.split("Sampled")[1]):
+        for share, row in rows_of(part).items():
+            assert [float(cell.split()[0]) for cell in row] == pytest.approx(
+                expected[int(share.split()[0])], abs=0.006
+            )
+
+    rows = rows_of(
+        Fig4().table(
+            [result_of(one, value(one)) for one in Fig4().jobs(PAPER, Seeds(2, 2, 2))]
+        )
+    )
+    assert {
+        name: float(row[1].split()[0]) for name, row in rows.items()
+    } == pytest.approx(dict(zip(ALGORITHMS, expected[120], strict=True)), abs=0.006)
+    rows = rows_of(
+        Fig7b().table(
+            [result_of(one, value(one)) for one in Fig7b().jobs(PAPER, Seeds(2, 2, 2))]
+        )
+    )
+    assert {float(eta) for eta in rows} == set(Fig7b.etas)
+    for eta, row in rows.items():
+        assert float(row[0].split()[0]) == pytest.approx(
+            3.12 + float(eta) / 100, abs=0.006
+        )
+
+
+def test_pmin_puts_each_pair_into_its_cell() -> None:
+    jobs = PMin().jobs(PAPER, Seeds(1, 1, 1))
+
+    def place(one: LabelledJob) -> float:
+        return float(one.labels.get("p_min", 0)) + 4 * float(
+            one.labels.get("eta_max", 0)
+        )
+
+    axes = PMin().draw([result_of(one, place(one)) for one in jobs]).axes
+    assert [axis.get_title() for axis in axes[:2]] == [PPO_MA_PR, PPO_MA_PR_FAST]
+    expected = np.add.outer(np.array(PMin.least), 4 * np.array(PMin.etas))
+    for axis in axes[:2]:
+        assert np.asarray(axis.images[0].get_array()) == pytest.approx(expected)
+
+
+def test_fig8_is_about_the_team_that_it_was_given() -> None:
+    item = Fig8(agents=4)
+    jobs = item.jobs(PAPER, Seeds(1, 1, 1))
+    assert {one.labels["agents"] for one in jobs} == {4}
+    assert "N = 4" in item.title
+    assert list(rows_of(item.table([result_of(one) for one in jobs]))) == [
+        "1A6B0C", "1A5B1C", "1A4B2C", "1A3B3C", "1A2B4C", "1A1B5C", "1A0B6C",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("with_resonance", "chance"), [(5.0, "1.00"), (1.0, "0.00"), (3.0, "0.50")]
+)
+def test_value_resonance_compares_with_runs_as_long(
+    with_resonance: float, chance: str
+) -> None:
+    values = {"QMIX": 9.0, "QMIX, as long": 3.0, "QMIX + PR": with_resonance}
+    jobs = ValueResonance().jobs(QUICK, Seeds(3, 3, 3))
+    lengths = {str(one.labels["algorithm"]): one.job.config.episodes for one in jobs}
+    assert lengths["QMIX + PR"] == lengths["QMIX, as long"] > lengths["QMIX"]
+    table = ValueResonance().table(
+        [result_of(one, values[str(one.labels["algorithm"])]) for one in jobs]
+    )
+    for row in rows_of(table).values():
+        assert row[-1].split()[0] == chance
+
+
+@given(st.lists(st.floats(-7, 7), min_size=1, max_size=9))
+def test_means_over_runs(values: list[float]) -> None:
+    one = ppo_ma(QUICK, LARGE_TEAM, 0)
+    runs = [result_of(one, value) for value in values]
+    interval, middle = (
+        mean_of(runs, lambda run: run.final("exact/return")),
+        middle_of(runs, lambda run: 2.0),
+    )
+    assert interval is not None
+    assert interval.mean == pytest.approx(np.mean(values))
+    assert middle == 2.0
+    assert ("[" in interval_cell(interval)) == (len(values) > 1)
+    assert mean_of([], lambda run: 0.0) is None
+    assert middle_of([], lambda run: 0.0) is None

@@ -1,0 +1,74 @@
+"""A host for ADCA that need not be trained: guards that turn towards the nearest attacker they see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from marl_core.config.named import HostConfig
+from marl_core.protocols import (
+    ExplorationStrategy,
+    HostAlgorithm,
+    HostNeeds,
+    ParameterGroup,
+    Ranks,
+)
+from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
+from marl_envs.adca.observation import NEIGHBOURS
+from marl_envs.adca.physics import wrap
+
+
+@final
+class Guards(HostAlgorithm):
+    Config = HostConfig
+    needs: ClassVar[HostNeeds] = HostNeeds(
+        scores="logits", on_policy=True, features=False, entities=True
+    )
+
+    def __init__(
+        self, config: HostConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
+        super().__init__(config, spec, generator)
+        self.sharpness = nn.Parameter(torch.tensor(4.0))
+
+    def scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*B N A"], Memory]:
+        entities, mask = observation.entities, observation.entity_mask
+        assert entities is not None
+        assert mask is not None
+        own, enemies = entities[..., 0, :], entities[..., NEIGHBOURS:, :]
+        there = mask[..., NEIGHBOURS:]
+        towards = enemies[..., 1:3] - own[..., None, 1:3]
+        distance = towards.square().sum(-1).masked_fill(~there, 1e9)
+        nearest = distance.argmin(-1)[..., None, None].expand(
+            *distance.shape[:-1], 1, 2
+        )
+        aim = towards.gather(-2, nearest).squeeze(-2)
+        off = wrap(torch.atan2(aim[..., 1], aim[..., 0]) - own[..., 3])
+        near = distance.amin(-1) < 0.6
+        # Slowly towards the attacker, or the middle; back a little from who is near, and the weapon first.
+        way = torch.where(there.any(-1, keepdim=True), aim, -0.3 * own[..., 1:3])
+        push = [way[..., 0], -way[..., 0], way[..., 1], -way[..., 1]]
+        pushes = torch.stack(push, -1).clamp(max=1) * torch.where(
+            near, -0.3, 0.1
+        ).unsqueeze(-1)
+        turns = (
+            torch.stack([off, -off], -1)
+            * (there.any(-1) & (off.abs() > 0.09)).unsqueeze(-1)
+            * 6
+        )
+        rest = torch.full_like(off, 0.1).unsqueeze(-1)
+        return self.sharpness * torch.cat([rest, pushes, turns], dim=-1), memory
+
+    def losses(
+        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+    ) -> Iterator[Loss]:
+        yield Loss((self.sharpness - 4).square())
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        return [ParameterGroup([self.sharpness], 1e-3)]
