@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from marl_core.errors import UserError
 from marl_core.rendering.episode import Episode, History, Mode, record
 from marl_core.rendering.viewer import HasViewer, Viewer
-from marl_core.runs.folder import RunFolder, write_whole
+from marl_core.runs.folder import RunFolder
+from marl_core.runs.whole_writes import write_whole
 from marl_core.training.stages import newest_policy
 from marl_core.types import Progress
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from marl_core.errors import UserError
 from marl_core.evaluation.statistics import bootstrap_band
 from marl_core.reports.experiments import Experiment
-from marl_core.runs.folder import write_whole
+from marl_core.runs.whole_writes import write_whole
 
 Series = tuple[np.ndarray, np.ndarray]  # episodes, values
 Band = Callable[[Float[np.ndarray, "runs points"]], Float[np.ndarray, "2 points"]]

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from marl_core.errors import UserError
-from marl_core.runs.folder import RunFolder, write_whole
+from marl_core.runs.folder import RunFolder
+from marl_core.runs.whole_writes import write_whole
 from marl_core.runs.metrics_file import read_metrics
 
 Label = str | int | float

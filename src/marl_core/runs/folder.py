@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
 from marl_core.registry import look_for_modules_in
+from marl_core.runs.whole_writes import create_output_folder, write_whole
 from marl_core.types import Progress
 
 
@@ -48,10 +48,8 @@ class RunFolder:
             raise UserError(f"{self.path}: there is a run here already; `marl resume {self.path}` continues it")
         if self.checkpoint.exists():  # which a new run would take for its own
             raise UserError(f"{self.path}: there is a checkpoint here, but no config.yaml of its run")
-        try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot create the run folder: {error.strerror}") from error
+        create_output_folder(self.path, "run folder")
+        create_output_folder(self.checkpoint.parent, "folder of checkpoints")
         write_whole(self.path / "versions.json", json.dumps(_versions(modules), indent=2).encode())
         write_whole(self.config_file, dump_run(config).encode())  # last: a folder with a config is a run
 
@@ -110,16 +108,6 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``."""
         write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old content or the new, never a part."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

@@ -11,7 +11,7 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from marl_core.runs.folder import write_whole
+from marl_core.runs.whole_writes import write_whole
 
 
 @final

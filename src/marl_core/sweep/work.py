@@ -19,8 +19,9 @@ from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
 from marl_core.errors import UserError
 from marl_core.registry import look_for_modules_in
-from marl_core.runs.folder import RunFolder, write_whole
+from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
+from marl_core.runs.whole_writes import write_whole
 from marl_core.sweep.jobs import is_begun, is_done
 from marl_core.training.stages import train
 

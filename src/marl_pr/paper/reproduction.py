@@ -10,7 +10,8 @@ from typing import Literal
 
 from marl_core.errors import UserError
 from marl_core.reports.results import RunResult, write_marl_eval, write_tidy
-from marl_core.runs.folder import RunFolder, write_whole
+from marl_core.runs.folder import RunFolder
+from marl_core.runs.whole_writes import create_output_folder, write_output
 from marl_core.sweep import run_sweep
 from marl_pr.paper.drawing import save_figure
 from marl_pr.paper.item import Item, LabelledJob
@@ -49,14 +50,8 @@ class Reproduction:
         """
         jobs = item.jobs(self.scale, self._seeds(item))
         folder, out = self.runs / self.scale.name, self.out / item.name
-        try:
-            out.mkdir(
-                parents=True, exist_ok=True
-            )  # now, for the training may take hours
-        except OSError as error:
-            raise UserError(
-                f"{out}: cannot create the folder of results: {error.strerror}"
-            ) from error
+        # Created now, because the training may take hours.
+        create_output_folder(out, "folder of results")
         failures = run_sweep(
             [one.job for one in jobs],
             folder,
@@ -72,7 +67,7 @@ class Reproduction:
         page = self._page(item, jobs, results, failures)
         write_tidy(results, out / "results.csv")
         write_marl_eval(results, out / "results.json")
-        write_whole(out / "table.md", page.encode())
+        write_output(out / "table.md", page.encode(), "table")
         save_figure(item.draw(results), out)
         return failures
 
