@@ -1,4 +1,4 @@
-"""What runs measured over training, in files that other programs read (docs/results_format.md)."""
+"""What runs measured over training, in files that other programs read (docs/reference/results_format.md)."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Theory(Item):
     name = "theory"
     title = "At which team size each host falls into the trap of Lv-C: predicted and measured (not in the paper)"
     notes = (
-        "The formulas are in docs/theory.md. *Stability*: the greatest eigenvalue, at the policy that all agents"
+        "The formulas are in docs/paper/theory.md. *Stability*: the greatest eigenvalue, at the policy that all agents"
         " share, for agents that move apart; below 0 a team that starts there stays. *Eq. 10*: whether entropy lets"
         " any agent above the threshold. *Way out*: whether a policy with one agent stepped back is stationary."
         " *Gradient ascent*: of 64 teams that climb the exact gradient from nearly uniform policies, the share that"

@@ -1,6 +1,6 @@
 """The diffusion of responsibility as formulas: when a team is trapped, and what resonance does about it.
 
-docs/theory.md holds them against measurements.
+docs/paper/theory.md holds them against measurements.
 """
 
 from marl_pr.theory.policy_based import CriticalSizes, EntropyTrap, critical_sizes

@@ -1,4 +1,4 @@
-"""What the theory says of each team of an FME task: the rows of docs/theory.md and of ``marl reproduce theory``."""
+"""What the theory says of each team of an FME task: the rows of docs/paper/theory.md and of ``marl reproduce theory``."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 The authors' script solves each assignment exactly, one after the other. Here everybody starts in an order that has no
 crossings seen from afar (by what lies across the way from the members' centre to the places'), and pairs then change
 places as long as both together gain. Pairs are tried in rounds in which everybody has one partner, so that a round is
-a dozen operations on everybody. docs/adca.md gives how near that comes to the optimum.
+a dozen operations on everybody. docs/environments/adca.md gives how near that comes to the optimum.
 """
 
 from __future__ import annotations
