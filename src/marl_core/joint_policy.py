@@ -1,14 +1,16 @@
 """The law of a team's joint action, stated exactly, and its sampling.
 
-A joint policy is a finite mixture of *components*; in each component the agents act independently. One component is
-what every MARL algorithm does today; any way for a team to share its randomness is a choice of components and weights
-(policy resonance has two: all greedy, or all corrected). Because a strategy states its law and this module alone draws
-from it, no strategy can sample anything but what it states, and Eq. 16 can be checked without sampling.
+A law is a finite mixture: the team draws a *component* and, given the component, its agents act by what the law says.
+One component is what every MARL algorithm does today; any way for a team to share its randomness is a choice of
+components and weights. Because a coupling states its law and this module alone draws from it, no coupling can sample
+anything but what it states, and Eq. 16 can be checked without sampling.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -17,66 +19,245 @@ from torch import Tensor
 from marl_core.rng import uniform
 
 
+@runtime_checkable
+class JointSampler(Protocol):
+    """Draws joint actions of one law."""
+
+    def draw(
+        self,
+        component: Int[Tensor, "E"],
+        generator: torch.Generator,
+        situation: Int[Tensor, "E N"] | None = None,
+    ) -> Int[Tensor, "E N"]:
+        """Draw each game's joint action, given the component that its team has drawn.
+
+        Args:
+            component: the component of each game, ``[E]``.
+            generator: randomness, on the law's device.
+            situation: which row of the law each agent is in, ``[E, N]``; None: row ``e`` belongs to game ``e``.
+        """
+
+
+@runtime_checkable
+class JointLaw(Protocol):
+    """What a coupling states: how a team acts.
+
+    Everything here but ``sampler`` and ``log_probability`` is about discrete actions; a law of continuous actions has
+    densities in its ``log_probability``, and its individual policies are no table.
+    """
+
+    @property
+    def individual(self) -> Float[Tensor, "*B N A"]:
+        """What each agent's own policy says."""
+
+    @property
+    def weights(self) -> Float[Tensor, "*E C"]:
+        """The probability of each component, ``[C]`` or ``[E, C]``."""
+
+    def marginal(self) -> Float[Tensor, "*B N A"]:
+        """How often each agent really takes each action: the left side of Eq. 16."""
+
+    def log_probability(
+        self, actions: Int[Tensor, "*B N"], component: Int[Tensor, "*B"]
+    ) -> Float[Tensor, "*B"]:
+        """The logarithm of the probability of joint actions, given the components.
+
+        Args:
+            actions: one joint action for each row, ``[*B, N]``.
+            component: the component that each row's team has drawn, ``[*B]``.
+        """
+
+    def sampler(self) -> JointSampler:
+        """What draws from the law; it may be used for any number of draws."""
+
+
+@final
 @dataclass(frozen=True)
 class JointPolicy:
     """A mixture of independent teams.
 
-    ``individual`` is what each agent's own policy says; ``components[c]`` is how each agent acts, independently of
-    the others, when the team has drawn component ``c``, which happens with probability ``weights[c]``.
+    Attributes:
+        individual: what each agent's own policy says, ``[*B, N, A]``.
+        components: how each agent acts, independently of the others, in each component, ``[C, *B, N, A]``.
+        weights: the probability of each component, ``[C]``, or ``[E, C]`` where games differ (then ``*B`` is ``E``).
     """
 
     individual: Float[Tensor, "*B N A"]
     components: Float[Tensor, "C *B N A"]
-    weights: Float[Tensor, "C"]
+    weights: Float[Tensor, "*E C"]
 
     @classmethod
     def independent(cls, individual: Float[Tensor, "*B N A"]) -> JointPolicy:
-        """Agents that share nothing."""
+        """Agents that share nothing.
+
+        Args:
+            individual: how each agent acts, ``[*B, N, A]``.
+        """
         return cls(individual, individual.unsqueeze(0), individual.new_ones(1))
 
     @classmethod
     def deterministic(
         cls, actions: Int[Tensor, "*B N"], action_count: int
     ) -> JointPolicy:
-        """Agents that surely take ``actions``."""
-        one_hot = torch.nn.functional.one_hot(actions, action_count).to(
-            torch.get_default_dtype()
-        )
-        return cls.independent(one_hot)
+        """Agents that surely take given actions.
+
+        Args:
+            actions: each agent's action, ``[*B, N]``.
+            action_count: A, the number of actions.
+        """
+        return cls.independent(certain(actions, action_count))
 
     def marginal(self) -> Float[Tensor, "*B N A"]:
         """How often each agent really takes each action: the left side of Eq. 16."""
-        return torch.tensordot(
-            self.weights.to(self.components.dtype), self.components, dims=1
-        )
+        weights = self.weights.to(self.components.dtype)
+        if weights.dim() == 1:
+            return torch.tensordot(weights, self.components, dims=1)
+        return torch.einsum("ec,cena->ena", weights, self.components)
 
-    def sampler(self) -> JointSampler:
+    def log_probability(
+        self, actions: Int[Tensor, "*B N"], component: Int[Tensor, "*B"]
+    ) -> Float[Tensor, "*B"]:
+        """The logarithm of the probability of joint actions, given the components.
+
+        Args:
+            actions: one joint action for each row, ``[*B, N]``.
+            component: the component that each row's team has drawn, ``[*B]``.
+        """
+        chosen = actions.unsqueeze(0).unsqueeze(-1)
+        every = self.components.gather(
+            -1, chosen.expand(*self.components.shape[:-1], 1)
+        )
+        of_component = every.squeeze(-1).log().sum(-1)
+        return of_component.gather(0, component.unsqueeze(0)).squeeze(0)
+
+    def sampler(self) -> TableSampler:
         """The tables that sampling needs, computed once for any number of draws."""
         cumulative = self.components.cumsum(-1)
         # Dividing by the last makes it exactly 1, so that a draw below 1 never lands on an action of probability 0.
-        return JointSampler(cumulative / cumulative[..., -1:])
+        return TableSampler(cumulative / cumulative[..., -1:])
+
+
+#: An agent's law given the actions of the agents before it: ``(agent, actions [E, agent], component [E]) -> [E, A]``.
+Conditional = Callable[[int, Tensor, Tensor], Tensor]
+
+
+@final
+@dataclass(frozen=True)
+class SequentialPolicy:
+    """A team whose agents act one after the other, each knowing what those before it do.
+
+    Attributes:
+        individual: how often each agent takes each action over all, ``[E, N, A]``: its individual policy.
+        weights: the probability of each component, ``[C]`` or ``[E, C]``.
+        conditional: an agent's law given the actions of the agents before it.
+    """
+
+    individual: Float[Tensor, "E N A"]
+    weights: Float[Tensor, "*E C"]
+    conditional: Conditional
+
+    def marginal(self) -> Float[Tensor, "E N A"]:
+        """What the individual policies say; the spec checker holds it against the conditional laws."""
+        return self.individual
+
+    def log_probability(
+        self, actions: Int[Tensor, "E N"], component: Int[Tensor, "E"]
+    ) -> Float[Tensor, "E"]:
+        """The logarithm of the probability of joint actions, given the components.
+
+        Args:
+            actions: one joint action for each game, ``[E, N]``.
+            component: the component that each game's team has drawn, ``[E]``.
+        """
+        total = torch.zeros_like(self.individual[:, 0, 0])
+        for agent in range(actions.shape[-1]):
+            law = self.conditional(agent, actions[:, :agent], component)
+            chosen = law.gather(-1, actions[:, agent : agent + 1]).squeeze(-1)
+            total = total + chosen.log()
+        return total
+
+    def sampler(self) -> SequentialPolicy:
+        """The law itself, which draws agent after agent."""
+        return self
+
+    def draw(
+        self,
+        component: Int[Tensor, "E"],
+        generator: torch.Generator,
+        situation: Int[Tensor, "E N"] | None = None,
+    ) -> Int[Tensor, "E N"]:
+        """Draw each game's joint action, given the component that its team has drawn.
+
+        Args:
+            component: the component of each game, ``[E]``.
+            generator: randomness, on the law's device.
+            situation: must be None: a sequential law is stated for each game.
+
+        Raises:
+            ValueError: a situation was given.
+        """
+        if situation is not None:
+            raise ValueError("a sequential law is stated for each game, not in a table")
+        games, agents, _ = self.individual.shape
+        actions = torch.zeros(games, 0, dtype=torch.int64, device=component.device)
+        for agent in range(agents):
+            law = self.conditional(agent, actions, component)
+            cumulative = law.cumsum(-1)
+            edges = cumulative / cumulative[..., -1:]
+            draws = uniform((games, 1), generator).to(edges.dtype)
+            drawn = torch.searchsorted(edges, draws, right=True)
+            actions = torch.cat([actions, drawn], -1)
+        return actions
+
+
+def certain(actions: Int[Tensor, "*B N"], action_count: int) -> Float[Tensor, "*B N A"]:
+    """Policies that surely take given actions.
+
+    Args:
+        actions: each agent's action, ``[*B, N]``.
+        action_count: A, the number of actions.
+    """
+    one_hot = torch.nn.functional.one_hot(actions, action_count)
+    return one_hot.to(torch.get_default_dtype())
 
 
 def greedy_actions(individual: Float[Tensor, "*B N A"]) -> Int[Tensor, "*B N"]:
-    """u*_i of Eq. 14: the most probable action, of equals the one with the lowest number."""
+    """u*_i of Eq. 14: each agent's most probable action; on a tie the one with the lowest number.
+
+    Args:
+        individual: individual policies, ``[*B, N, A]``.
+    """
     return individual.argmax(-1)  # torch promises the first of equal maxima
 
 
 def draw_components(
-    weights: Float[Tensor, "C"], games: int, generator: torch.Generator
+    weights: Float[Tensor, "*E C"], games: int, generator: torch.Generator
 ) -> Int[Tensor, "E"]:
-    """One component for each game: the coin that a team shares."""
-    if weights.shape[0] == 1:
+    """One component for each game: what a team shares.
+
+    Args:
+        weights: the probability of each component, ``[C]`` or ``[E, C]``.
+        games: E, how many games.
+        generator: randomness, on the device of the weights.
+    """
+    if weights.shape[-1] == 1:
         return torch.zeros(games, dtype=torch.int64, device=weights.device)
-    edges = weights.cumsum(0)
-    return torch.searchsorted(
-        edges[:-1] / edges[-1], uniform((games,), generator), right=True
-    )
+    edges = weights.cumsum(-1)
+    inner = edges[..., :-1] / edges[..., -1:]
+    if weights.dim() == 1:
+        return torch.searchsorted(inner, uniform((games,), generator), right=True)
+    draws = uniform((games, 1), generator).to(inner.dtype)
+    return torch.searchsorted(inner, draws, right=True).squeeze(-1)
 
 
+@final
 @dataclass(frozen=True)
-class JointSampler:
-    """Draws joint actions from cumulative probabilities by inversion: one uniform number for each agent."""
+class TableSampler:
+    """Draws joint actions from cumulative probabilities by inversion: one uniform number for each agent.
+
+    Attributes:
+        cumulative: cumulative probabilities of the actions in each component, ``[C, *B, N, A]``.
+    """
 
     cumulative: Float[Tensor, "C *B N A"]
 
@@ -89,22 +270,21 @@ class JointSampler:
         """Draw each game's joint action, given the component that its team has drawn.
 
         Args:
-            component: the component of each game.
+            component: the component of each game, ``[E]``.
             generator: randomness, on the device of the tables.
-            situation: which row of the table each agent is in; None where row ``e`` belongs to game ``e``.
+            situation: which row of the table each agent is in, ``[E, N]``; None: row ``e`` belongs to game ``e``.
         """
         agents = self.cumulative.shape[-2]
         shape = (component.shape[0], agents)
         agent = torch.arange(agents, device=component.device)
-        row = (
-            torch.arange(shape[0], device=component.device).unsqueeze(-1)
-            if situation is None
-            else situation
-        )
+        row = situation
+        if row is None:
+            row = torch.arange(shape[0], device=component.device).unsqueeze(-1)
         # Components, rows and agents as one axis: a single index is several times faster than three.
         cell = row * agents + agent
         if self.cumulative.shape[0] > 1:
-            cell = cell + (component * self.cumulative[0, ..., 0].numel()).unsqueeze(-1)
+            rows = self.cumulative[0, ..., 0].numel()
+            cell = cell + (component * rows).unsqueeze(-1)
         edges = self.cumulative.flatten(0, -2).index_select(0, cell.flatten())
         draws = uniform((cell.numel(), 1), generator).to(edges.dtype)
         return torch.searchsorted(edges, draws, right=True).view(shape)

@@ -1,4 +1,8 @@
-"""Names to implementations: entry points, and ``package.module:Class`` for code that is not packaged."""
+"""Names to classes: entry points, and ``package.module:Class`` for code that is not packaged.
+
+What stands behind a name is a *factory*, usually a class, that makes the part from its config. Its attribute
+``Config`` is a pydantic model; a factory without one has no settings.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +14,45 @@ import traceback
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from marl_core.config.named import (
-    ComponentConfig,
+from marl_core.base_config import (
     EnvironmentConfig,
     ExplorationConfig,
     HostConfig,
     Kind,
+    PartConfig,
 )
 from marl_core.errors import UserError, suggestion
 
-_GROUPS = {
+if TYPE_CHECKING:
+    import torch
+
+    from marl_core.capabilities import CouplingNeeds, HostCapabilities
+    from marl_core.protocols import (
+        Coupling,
+        Environment,
+        ExplorationStrategy,
+        HostAlgorithm,
+        IndividualPolicy,
+    )
+    from marl_core.types import EnvironmentSpec
+
+#: The entry points under which packages register parts.
+GROUPS: dict[Kind, str] = {
     "environment": "marl.environments",
     "host": "marl.hosts",
+    "policy": "marl.policies",
+    "coupling": "marl.couplings",
     "exploration": "marl.explorations",
 }
-_BASES: dict[str, type[ComponentConfig]] = {
-    "environment": EnvironmentConfig,
-    "host": HostConfig,
-    "exploration": ExplorationConfig,
-}
+#: What may stand under ``exploration`` in a config.
+EXPLORATIONS: tuple[Kind, ...] = ("policy", "coupling", "exploration")
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-class Component(Protocol):
-    """A class that can be named in a config."""
-
-    Config: type[ComponentConfig]
-
-    def __call__(self, config: Any, *args: Any, **kwargs: Any) -> Any:
-        """Build it."""
+#: Makes a part from its config: ``(config, *, games, device, generator)`` an environment,
+#: ``(config, spec, generator)`` a host, ``(config, spec)`` all others.
+Factory = Callable[..., Any]
+AnyPart = TypeVar("AnyPart")
 
 
 @cache
@@ -49,8 +61,12 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 
 def names(kind: Kind) -> list[str]:
-    """The registered names of a kind, sorted."""
-    return sorted(_entries(_GROUPS[kind]))
+    """The registered names of a kind, sorted.
+
+    Args:
+        kind: of parts.
+    """
+    return sorted(_entries(GROUPS[kind]))
 
 
 def commands() -> dict[str, EntryPoint]:
@@ -58,42 +74,62 @@ def commands() -> dict[str, EntryPoint]:
     return _entries("marl.commands")
 
 
-def find(kind: Kind, name: Any) -> Component:
-    """The implementation that a name stands for.
+def find(kind: Kind, name: object) -> Factory:
+    """The factory that a name stands for.
+
+    Args:
+        kind: of parts.
+        name: a registered name, or ``package.module:Class``.
 
     Raises:
-        LookupError: no such name; its argument is a sentence for the user.
+        LookupError: there is no such name, or what it names is no such part; the argument is a sentence for the user.
+    """
+    return find_any((kind,), name)[1]
+
+
+def find_any(kinds: tuple[Kind, ...], name: object) -> tuple[Kind, Factory]:
+    """The factory that a name stands for among several kinds, and its kind.
+
+    Args:
+        kinds: where to look, in this order.
+        name: a registered name, or ``package.module:Class``.
+
+    Raises:
+        LookupError: there is no such name, or what it names is no such part; the argument is a sentence for the user.
     """
     if not isinstance(name, str):
         raise LookupError(f"a name was expected, found {name!r}")
-    entry = _entries(_GROUPS[kind]).get(name)
-    if entry is not None:
-        return _checked(
-            kind, name, imported(f"{kind} '{name}' ({entry.value})", entry.load)
-        )
-    if ":" not in name:
-        known = names(kind)
-        raise LookupError(
-            f"unknown {kind} '{name}'"
-            + (suggestion(name, known) or f" (known: {', '.join(known)})")
-        )
-    return _import(kind, name)
+    what = "exploration" if len(kinds) > 1 else kinds[0]
+    for kind in kinds:
+        entry = _entries(GROUPS[kind]).get(name)
+        if entry is not None:
+            loaded = imported(f"{what} '{name}' ({entry.value})", entry.load)
+            return kind, _checked((kind,), what, name, loaded)[1]
+    if ":" in name:
+        return _checked(kinds, what, name, _import(what, name))
+    known = sorted(known for kind in kinds for known in names(kind))
+    hint = suggestion(name, known) or f" (known: {', '.join(known)})"
+    raise LookupError(f"unknown {what} '{name}'{hint}")
 
 
-def _import(kind: Kind, name: str) -> Component:
+def _import(what: str, name: str) -> object:
     if not _DOTTED.fullmatch(name):
         raise LookupError(f"'{name}' is not of the form package.module:Class")
     module_name, _, class_name = name.partition(":")
-    module = imported(f"{kind} '{name}'", lambda: importlib.import_module(module_name))
+    module = imported(f"{what} '{name}'", lambda: importlib.import_module(module_name))
     if class_name not in vars(module):
-        raise LookupError(
-            f"module '{module_name}' has no '{class_name}'{suggestion(class_name, vars(module))}"
-        )
-    return _checked(kind, name, vars(module)[class_name])
+        hint = suggestion(class_name, vars(module))
+        raise LookupError(f"module '{module_name}' has no '{class_name}'{hint}")
+    found: object = vars(module)[class_name]
+    return found
 
 
-def imported(what: str, load: Callable[[], Any]) -> Any:
+def imported(what: str, load: Callable[[], AnyPart]) -> AnyPart:
     """What ``load`` imports. Whatever goes wrong in somebody else's module is told in one sentence, with the place.
+
+    Args:
+        what: what is imported, for the sentence.
+        load: imports it.
 
     Raises:
         LookupError: the sentence.
@@ -105,59 +141,229 @@ def imported(what: str, load: Callable[[], Any]) -> Any:
         if isinstance(error, ImportError):
             raise LookupError(f"cannot import {what}: {reason}") from error
         last = traceback.extract_tb(error.__traceback__)[-1]
-        place = (
-            ""
-            if isinstance(error, SyntaxError)
-            else f" ({last.filename}:{last.lineno})"
-        )
-        raise LookupError(
-            f"cannot import {what}: {type(error).__name__}: {reason}{place}"
-        ) from error
+        place = f" ({last.filename}:{last.lineno})"
+        if isinstance(error, SyntaxError):
+            place = ""
+        kind = type(error).__name__
+        raise LookupError(f"cannot import {what}: {kind}: {reason}{place}") from error
 
 
-def _checked(kind: Kind, name: str, loaded: Any) -> Component:
-    """The class, if it is what it is named as: a subclass of its protocol that leaves nothing abstract."""
-    from marl_core import (
-        protocols,
-    )  # late, with torch: `marl --help` needs the registry alone
+def _protocol(kind: Kind) -> type:
+    from marl_core import protocols  # late: it needs torch, and `marl --help` does not
 
-    protocol: type = {
+    return {
         "environment": protocols.Environment,
         "host": protocols.HostAlgorithm,
+        "policy": protocols.IndividualPolicy,
+        "coupling": protocols.Coupling,
         "exploration": protocols.ExplorationStrategy,
     }[kind]
-    if not (inspect.isclass(loaded) and protocol in loaded.__mro__):
-        raise LookupError(
-            f"'{name}' is no {kind}: it is no subclass of {protocol.__name__}"
-        )
-    config = getattr(loaded, "Config", None)
-    if not (inspect.isclass(config) and issubclass(config, _BASES[kind])):
-        raise LookupError(
-            f"'{name}' is no {kind}: it needs an attribute Config, a subclass of {_BASES[kind].__name__}"
-        )
-    missing = [
-        part
-        for part in dir(loaded)
-        if getattr(getattr(loaded, part, None), "__isabstractmethod__", False)
-    ]
-    if kind == "host" and not isinstance(
-        getattr(loaded, "needs", None), protocols.HostNeeds
-    ):
-        missing.append("needs")
-    if missing:
-        raise LookupError(f"'{name}' is no whole {kind}: it lacks {', '.join(missing)}")
-    return cast(Component, loaded)
+
+
+def _checked(
+    kinds: tuple[Kind, ...], what: str, name: str, loaded: object
+) -> tuple[Kind, Factory]:
+    """The factory and its kind, if it makes what it is named as. Of several kinds, the first whose methods it has."""
+    from marl_core.conformance import misfits
+
+    if not callable(loaded):
+        raise LookupError(f"'{name}' is no {what}: it is not a class")
+    if not inspect.isclass(
+        loaded
+    ):  # a function that makes a part: its product is checked
+        return kinds[0], loaded
+    wrong = {kind: misfits(loaded, _protocol(kind)) for kind in kinds}
+    fitting = [kind for kind in kinds if not wrong[kind] and _has_methods(loaded, kind)]
+    if fitting:
+        return fitting[0], loaded
+    kind = min(kinds, key=lambda kind: len(wrong[kind]) or 99)
+    protocol = _protocol(kind).__name__
+    problem = ", ".join(wrong[kind]) or "it has none of the members"
+    raise LookupError(f"'{name}' is no {what} ({protocol}): {problem}")
+
+
+def _has_methods(loaded: type, kind: Kind) -> bool:
+    """A strategy's class has no methods to tell it by, but the two values that it consists of."""
+    if kind != "exploration":
+        return True
+    annotated = {
+        name
+        for base in loaded.__mro__
+        for name in vars(base).get("__annotations__", {})
+    }
+    return all(
+        hasattr(loaded, part) or part in annotated
+        for part in ("individual", "coupling")
+    )
 
 
 def look_for_modules_in(*folders: str) -> None:
-    """Folders in which ``module:Class`` names are looked for, after Python's own."""
+    """Add folders in which ``module:Class`` names are looked for, after Python's own.
+
+    Args:
+        folders: their paths.
+    """
     sys.path.extend(folder for folder in folders if folder not in sys.path)
 
 
-def build(kind: Kind, config: ComponentConfig, *args: Any, **kwargs: Any) -> Any:
-    """Build the component that a config names."""
+def _build(
+    kinds: tuple[Kind, ...], config: PartConfig, *args: Any, **keywords: Any
+) -> Any:
+    """Make the part that a config names, and see whether it fits its protocol."""
+    from marl_core.conformance import misfits
+
     try:
-        component = find(kind, config.name)
+        kind, factory = find_any(kinds, config.name)
     except LookupError as error:
         raise UserError(str(error.args[0])) from error
-    return component(config, *args, **kwargs)
+    part = factory(config, *args, **keywords)
+    wrong = misfits(part, _protocol(kind))
+    if wrong:
+        raise UserError(f"{kind} '{config.name}' does not fit: {', '.join(wrong)}")
+    return part
+
+
+def build_environment(
+    config: EnvironmentConfig,
+    *,
+    games: int,
+    device: torch.device | str,
+    generator: torch.Generator,
+) -> Environment:
+    """Build the environment that a config names.
+
+    Args:
+        config: names it, and holds its settings.
+        games: E, how many games it plays at once.
+        device: where its tensors are.
+        generator: where all its randomness comes from.
+
+    Raises:
+        UserError: there is no such environment, or it does not fit the protocol.
+    """
+    made: Environment = _build(
+        ("environment",), config, games=games, device=device, generator=generator
+    )
+    return made
+
+
+def build_host(
+    config: HostConfig, spec: EnvironmentSpec, generator: torch.Generator
+) -> HostAlgorithm:
+    """Build the host algorithm that a config names.
+
+    Args:
+        config: names it, and holds its settings.
+        spec: what the environment gives.
+        generator: where the initial weights come from; on the CPU.
+
+    Raises:
+        UserError: there is no such host, or it does not fit the protocol.
+    """
+    made: HostAlgorithm = _build(("host",), config, spec, generator)
+    return made
+
+
+def build_policy(config: ExplorationConfig, spec: EnvironmentSpec) -> IndividualPolicy:
+    """Build the individual policy that a config names.
+
+    Args:
+        config: names it, and holds its settings.
+        spec: what the environment gives.
+
+    Raises:
+        UserError: there is no such policy, or it does not fit the protocol.
+    """
+    made: IndividualPolicy = _build(("policy",), config, spec)
+    return made
+
+
+def build_coupling(config: ExplorationConfig, spec: EnvironmentSpec) -> Coupling:
+    """Build the coupling that a config names.
+
+    Args:
+        config: names it, and holds its settings.
+        spec: what the environment gives.
+
+    Raises:
+        UserError: there is no such coupling, or it does not fit the protocol.
+    """
+    made: Coupling = _build(("coupling",), config, spec)
+    return made
+
+
+def build_strategy(
+    config: ExplorationConfig, spec: EnvironmentSpec
+) -> ExplorationStrategy:
+    """Build the whole strategy that a config names by one class.
+
+    Args:
+        config: names it, and holds its settings.
+        spec: what the environment gives.
+
+    Raises:
+        UserError: there is no such strategy, or it does not fit the protocol.
+    """
+    made: ExplorationStrategy = _build(("exploration",), config, spec)
+    return made
+
+
+def environment_spec(config: EnvironmentConfig) -> EnvironmentSpec:
+    """What an environment gives: as its config declares it, else from one game that is built to look at it.
+
+    Args:
+        config: names the environment.
+
+    Raises:
+        UserError: there is no such environment, or it does not fit the protocol.
+    """
+    import torch
+
+    from marl_core.abilities import Closes
+    from marl_core.capabilities import DeclaresSpec
+
+    if isinstance(config, DeclaresSpec):
+        return config.spec()
+    scratch = torch.Generator()
+    environment = build_environment(config, games=1, device="cpu", generator=scratch)
+    spec = environment.spec
+    if isinstance(environment, Closes):
+        environment.close()
+    return spec
+
+
+def host_capabilities(config: HostConfig) -> HostCapabilities:
+    """What a host gives and needs: as its config declares it, else its class.
+
+    Args:
+        config: names the host.
+
+    Raises:
+        UserError: there is no such host, or nothing declares its capabilities.
+    """
+    from marl_core.capabilities import DeclaresCapabilities, HostCapabilities
+
+    if isinstance(config, DeclaresCapabilities):
+        return config.capabilities
+    try:
+        declared = getattr(find("host", config.name), "capabilities", None)
+    except LookupError as error:
+        raise UserError(str(error.args[0])) from error
+    if not isinstance(declared, HostCapabilities):
+        message = (
+            f"host '{config.name}' does not say what it gives and needs: "
+            "neither its Config nor its class has 'capabilities'"
+        )
+        raise UserError(message, "host", "name")
+    return declared
+
+
+def coupling_needs(config: ExplorationConfig) -> CouplingNeeds:
+    """What the coupling of an exploration asks of a host, as its config declares it; by default nothing.
+
+    Args:
+        config: of an exploration.
+    """
+    from marl_core.capabilities import CouplingNeeds, DeclaresNeeds
+
+    return config.needs if isinstance(config, DeclaresNeeds) else CouplingNeeds()

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 #: A host's own memory between steps (Conc4Hist's remembered entities, a recurrent state): tensors with leading axis E.
 Memory = Mapping[str, Tensor]
@@ -182,6 +182,22 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """What is known when a team draws a component.
+
+    Attributes:
+        progress: how far the run is.
+        device: where the weights of the components are wanted.
+        observation: what the agents of each game see at the draw, leading axis E, with ``situation`` where the
+            environment has a table; None outside of a game, where a law is only looked at.
+    """
+
+    progress: Progress
+    device: torch.device
+    observation: Observation | None = None
+
+
+@dataclass(frozen=True)
 class Rollout:
     """Whole episodes of E games, played by one policy, of T steps at the most.
 
@@ -296,3 +312,18 @@ class Loss:
     total: Float[Tensor, ""]
     metrics: Mapping[str, Tensor | float] = field(default_factory=dict)
     gradients: Sequence[Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are optimised alike.
+
+    Attributes:
+        parameters: the parameters; those that are frozen are left out of the optimisation.
+        learning_rate: Adam's.
+        max_gradient_norm: the limit to which the norm of the group's gradient is clipped; None: it is not clipped.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    learning_rate: float
+    max_gradient_norm: float | None = None

@@ -53,19 +53,35 @@ def resonate(
     """The resonant joint policy pi' of Eq. 11: a team-wide coin between Eq. 13 and Eq. 15.
 
     Args:
-        individual: raw policies pi_i, rows summing to 1.
+        individual: raw policies pi_i, ``[*B, N, A]``, rows summing to 1.
         eta: resonance probability in [0, 1).
         p_min: least probability of the greedy action when not resonated, in [0, 1).
     """
-    resonated = torch.zeros_like(individual).scatter(
-        -1, greedy_actions(individual).unsqueeze(-1), 1.0
-    )
-    components = torch.stack([corrected_policy(individual, eta, p_min), resonated])
+    components = resonant_components(individual, eta, p_min)
     return JointPolicy(individual, components, coin_weights(eta))
 
 
+def resonant_components(
+    individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float
+) -> Float[Tensor, "2 *B N A"]:
+    """The corrected policies of Eq. 13 and 18, and the greedy ones of Eq. 15.
+
+    Args:
+        individual: raw policies pi_i, ``[*B, N, A]``, rows summing to 1.
+        eta: resonance probability in [0, 1).
+        p_min: least probability of the greedy action when not resonated, in [0, 1).
+    """
+    greedy = greedy_actions(individual).unsqueeze(-1)
+    resonated = torch.zeros_like(individual).scatter(-1, greedy, 1.0)
+    return torch.stack([corrected_policy(individual, eta, p_min), resonated])
+
+
 def coin_weights(eta: Float[Tensor, ""]) -> Float[Tensor, "2"]:
-    """P(not resonated) and P(resonated) = eta."""
+    """P(not resonated) and P(resonated) = eta.
+
+    Args:
+        eta: resonance probability in [0, 1).
+    """
     return torch.stack([1 - eta, eta])
 
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from marl_core.errors import UserError
 
 if TYPE_CHECKING:
-    from marl_core.evaluation.evaluate import Evaluation
+    from marl_core.base_config import Kind
+    from marl_core.evaluation.scores import Evaluation
     from marl_core.evaluation.statistics import Interval
     from marl_core.runs.folder import RunFolder
 
@@ -152,11 +153,10 @@ def evaluate_run(
 ) -> None:
     """Evaluate a run's newest policy: greedy and sampled, beside the exact value, without resonance."""
     from marl_core.evaluation.evaluate import evaluate
+    from marl_core.runs.assembly import newest_state
     from marl_core.runs.folder import RunFolder
-    from marl_core.training.stages import newest_policy
 
-    config, host, exploration, progress = newest_policy(RunFolder(run))
-    result = evaluate(config, host, exploration, progress, episodes)
+    result = evaluate(newest_state(RunFolder(run)), episodes)
     if as_json:
         typer.echo(json.dumps(result.as_json()))
     else:
@@ -242,7 +242,7 @@ def report(
 
 def list_components() -> None:
     """List what can be named in a config."""
-    from marl_core.config.named import KINDS
+    from marl_core.base_config import KINDS
     from marl_core.registry import commands, names
 
     table = Table()
@@ -257,7 +257,7 @@ def list_components() -> None:
     Console().print(table)
 
 
-def _described(kind: Literal["environment", "host", "exploration"], name: str) -> str:
+def _described(kind: Kind, name: str) -> str:
     from marl_core.registry import find
 
     try:
@@ -280,7 +280,7 @@ def _config_app() -> typer.Typer:
     @app.command()
     def schema() -> None:
         """Print the JSON schema of configs, over everything that is installed."""
-        from marl_core.config.run import run_schema
+        from marl_core.config.schema import run_schema
 
         typer.echo(json.dumps(run_schema(), indent=2))
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import final
 
 import torch
-from torch import Tensor
 
+from marl_core.abilities import HasObservationTable
 from marl_core.collection.episodes import Play, games_of
-from marl_core.joint_policy import JointSampler, draw_components
+from marl_core.collection.team import Team
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
-from marl_core.types import NO_OP, Memory, Observation, Progress, Rollout
+from marl_core.types import NO_OP, Observation, Progress, Rollout
 
 #: With fewer than this share of the games still on, the host is asked for those alone.
 _FEW = 0.75
 
 
+@final
 class Collector:
     """Plays an environment's games from reset to their ends.
 
     Args:
         environment: whose games are played, all at once.
-        generator: for the team's coins and actions.
+        generator: for the team's components and actions.
         episodes: how many a rollout has. With more than there are games, a game that has ended is started anew until
-            as many have begun; by default as many as there are games.
+            enough have begun; by default there are as many episodes as games.
         use_table: evaluate a host without memory on the environment's table of distinct observations, if it has one.
     """
 
@@ -35,123 +37,97 @@ class Collector:
         episodes: int | None = None,
         use_table: bool = True,
     ) -> None:
-        self._environment, self._generator, self._episodes = (
-            environment,
-            generator,
-            episodes,
-        )
-        self._table = environment.distinct_observations
+        self._environment = environment
+        self._generator = generator
+        self._episodes = episodes
+        self._table = observation_table(environment)
         self._use_table = use_table and self._table is not None
 
     @torch.no_grad()
     def collect(
         self, host: HostAlgorithm, exploration: ExplorationStrategy, progress: Progress
     ) -> Rollout:
-        """Whole episodes under the strategy's joint policy, in the order in which they began.
+        """Play whole episodes under the strategy's law.
 
-        Which episodes are played does not depend on how long they last: as many as are asked for are begun, and all of
-        them are played to their ends. A host without memory on an environment with a table of distinct observations is
+        Which episodes are played does not depend on how long they last: a fixed number is begun, and all of them are
+        played to their ends. A host without memory on an environment with a table of distinct observations is
         evaluated once on the table; otherwise it is evaluated on every observation.
+
+        Args:
+            host: scores actions.
+            exploration: how the team explores.
+            progress: how far the run is.
+
+        Returns:
+            The episodes, in the order in which they began.
         """
-        table, weights = (
-            self.table(host),
-            exploration.component_weights(progress, self._generator.device),
-        )
+        table = self.table(host, exploration)
         observation = self._seen(self._environment.reset(), table)
+        play = self._play(host, observation)
+        team = Team(host, exploration, progress, table, observation, self._generator)
+        while True:
+            if play.steps:
+                team.begin_step(play.observation)
+            self._step(team, play, table)
+            if not self._any_ended(play):
+                continue
+            if not self._begin_again(host, team, play, table) and play.is_over():
+                return play.rollout(progress, table)
+
+    def table(
+        self, host: HostAlgorithm, exploration: ExplorationStrategy
+    ) -> Observation | None:
+        """The table of distinct observations that rollouts come with; None where it is not used.
+
+        Args:
+            host: with a memory, it sees more than the table has.
+            exploration: with a law that depends on the whole game, a table of what single agents see is not enough.
+        """
+        needs = exploration.coupling.needs
+        whole_game = needs.whole_game or needs.component_scores
+        if not self._use_table or host.capabilities.memory or whole_game:
+            return None
+        return self._table
+
+    def _play(self, host: HostAlgorithm, observation: Observation) -> Play:
         games = games_of(observation)
-        play = Play(
+        return Play(
             observation,
             host.initial_memory(games),
             self._episodes or games,
             self._environment.spec.max_steps,
         )
-        component = draw_components(weights, games, self._generator)
-        sampler = (
-            self._sampler(host, exploration, progress, table, {})[0]
-            if table is not None
-            else None
-        )
-        while True:
-            if exploration.redraw_every_step and play.steps:
-                component = draw_components(weights, games, self._generator)
-            if sampler is not None:
-                actions, memory = (
-                    sampler.draw(
-                        component, self._generator, play.observation.situation
-                    ),
-                    play.memory,
-                )
-            else:
-                actions, memory = self._act(
-                    host, exploration, progress, play, component
-                )
-            if (
-                play.observation.alive is not None
-            ):  # with a table, or without action masks, no mask stops the dead
-                actions = actions.masked_fill(~play.observation.alive, NO_OP)
-            result = self._environment.step(actions)
-            play.advance(
-                actions,
-                component,
-                memory,
-                result,
-                self._seen(result.observation, table),
-            )
-            if not self._any_ended(play):
-                continue
-            again = play.to_begin_again()
-            if again is not None:
-                play.begin_again(
-                    again,
-                    self._seen(self._environment.reset(again), table),
-                    host.initial_memory(games),
-                )
-                component = torch.where(
-                    again, draw_components(weights, games, self._generator), component
-                )
-            elif play.is_over():
-                return play.rollout(progress, table)
+
+    def _step(self, team: Team, play: Play, table: Observation | None) -> None:
+        fixed_length = self._environment.spec.fixed_length
+        rows = None if fixed_length or table is not None else play.few_on(_FEW)
+        actions, memory = team.act(play, rows)
+        alive = play.observation.alive
+        if alive is not None:
+            # With a table, or without action masks, no mask stops the dead.
+            actions = actions.masked_fill(~alive, NO_OP)
+        result = self._environment.step(actions)
+        observation = self._seen(result.observation, table)
+        play.advance(actions, team.component, memory, result, observation)
+
+    def _begin_again(
+        self, host: HostAlgorithm, team: Team, play: Play, table: Observation | None
+    ) -> bool:
+        """Start games anew that have just ended, while episodes are missing. Whether there was any to start."""
+        again = play.to_begin_again()
+        if again is None:
+            return False
+        observation = self._seen(self._environment.reset(again), table)
+        play.begin_again(again, observation, host.initial_memory(len(again)))
+        team.begin_again(again, observation)
+        return True
 
     def _any_ended(self, play: Play) -> bool:
-        """Asking the games costs a synchronisation with the device: not where the answer is known."""
+        """Whether a game ended. Asking the games makes the CPU wait for the device: not where the answer is known."""
         spec = self._environment.spec
-        return (
-            len(play.steps) % spec.max_steps == 0
-            if spec.fixed_length
-            else play.any_ended()
-        )
-
-    def _act(
-        self,
-        host: HostAlgorithm,
-        exploration: ExplorationStrategy,
-        progress: Progress,
-        play: Play,
-        component: Tensor,
-    ) -> tuple[Tensor, Memory]:
-        """The actions of all games; where only few are on, the host is asked for those, and the others do nothing."""
-        rows = None if self._environment.spec.fixed_length else play.few_on(_FEW)
-        observation, memory = play.observation, play.memory
-        if rows is None:
-            sampler, memory = self._sampler(
-                host, exploration, progress, observation, memory
-            )
-            return sampler.draw(component, self._generator), memory
-        few: Memory = {name: value[rows] for name, value in memory.items()}
-        sampler, few = self._sampler(
-            host, exploration, progress, observation.map(lambda x: x[rows]), few
-        )
-        drawn = sampler.draw(component[rows], self._generator)
-        actions = drawn.new_full(
-            (component.shape[0], drawn.shape[1]), NO_OP
-        ).index_copy(0, rows, drawn)
-        return actions, {
-            name: memory[name].index_copy(0, rows, value) for name, value in few.items()
-        }
-
-    def table(self, host: HostAlgorithm) -> Observation | None:
-        """The table of distinct observations that the host's rollouts come with; None where it is not used."""
-        return self._table if self._use_table and not host.needs.memory else None
+        if spec.fixed_length:
+            return len(play.steps) % spec.max_steps == 0
+        return play.any_ended()
 
     def _seen(self, observation: Observation, table: Observation | None) -> Observation:
         """The observation as it goes into the rollout: written out where the table is not used."""
@@ -159,15 +135,14 @@ class Collector:
             return observation
         return replace(observation.look_up(self._table), situation=None)
 
-    @staticmethod
-    def _sampler(
-        host: HostAlgorithm,
-        exploration: ExplorationStrategy,
-        progress: Progress,
-        observation: Observation,
-        memory: Memory,
-    ) -> tuple[JointSampler, Memory]:
-        scores, memory = host.scores(observation, memory)
-        return exploration.joint_policy(
-            scores, observation.legal_actions(), progress
-        ).sampler(), memory
+
+def observation_table(environment: Environment) -> Observation | None:
+    """The environment's table of distinct observations; None where it has none.
+
+    Args:
+        environment: which may have one, or say None.
+    """
+    if not isinstance(environment, HasObservationTable):
+        return None
+    table: Observation | None = environment.distinct_observations
+    return table

@@ -1,110 +1,98 @@
-"""Base classes of the configs that name a component, and the field type that looks the name up in the registry."""
+"""The type of a config's field that holds any registered part: the part's name says which config validates it."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, get_args
+import inspect
+from functools import cache
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
+    create_model,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-Kind = Literal["environment", "host", "exploration"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-#: Marks the places of a JSON schema where any component of a kind may stand.
-COMPONENT = "marl:component"
-AnyModel = TypeVar("AnyModel", bound=BaseModel)
+from marl_core.base_config import (
+    EnvironmentConfig,
+    ExplorationConfig,
+    HostConfig,
+    Kind,
+    PartConfig,
+    PolicyConfig,
+    mistake,
+    validate_strictly,
+)
+from marl_core.registry import EXPLORATIONS, Factory, find_any, names
 
-
-class StrictModel(BaseModel):
-    """Frozen; unknown keys are refused; defaults are validated too."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
-    )
-
-
-class ComponentConfig(StrictModel):
-    """A config that names the component it is for."""
-
-    name: str = Field(description="A registered name, or package.module:Class.")
+#: Marks the places of a JSON schema where any part of a kind may stand.
+PART = "marl:part"
 
 
-class EnvironmentConfig(ComponentConfig):
-    """Base of every environment's config."""
+class CouplingConfig(ExplorationConfig):
+    """Base of couplings' configs: whose individual policies are coupled, beside the coupling's own settings."""
 
-
-class HostConfig(ComponentConfig):
-    """Base of every host algorithm's config."""
-
-
-class ExplorationConfig(ComponentConfig):
-    """Base of every exploration strategy's config."""
-
-
-def mistake(message: str, *location: str | int) -> PydanticCustomError:
-    """What the validator of a whole model raises about one of its parts, so that the message gives that part's line.
-
-    Args:
-        message: a sentence for the user.
-        location: the part, seen from the model: ``"levels", 0, "action"``.
-    """
-    nested = [{"loc": location, "type": "mistake", "msg": message, "input": None}]
-    return PydanticCustomError(
-        "nested", "{message}", {"message": message, "nested": nested}
-    )
-
-
-def validate_strictly(model: type[AnyModel], data: Any) -> AnyModel:
-    """Validate what a file says by JSON's rules: ``true`` is no number, ``"3"`` neither, and a list makes a tuple."""
-    return model.model_validate_json(
-        to_json(data, inf_nan_mode="constants", fallback=str), strict=True
+    individual: AnyPolicy | None = Field(
+        default=None,
+        description="Whose individual policy is coupled; by default the run's own `exploration`.",
     )
 
 
 class Named:
-    """Annotation for a field that holds any registered component of a kind, told apart by its ``name``."""
+    """Annotation for a field that holds any registered part of a kind, told apart by its ``name``.
+
+    Args:
+        kind: of parts; ``exploration`` takes individual policies, couplings and whole strategies.
+    """
 
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind
 
-    def validate(self, value: Any) -> ComponentConfig:
-        """Find the config class by the name and validate with it; errors keep the place where they arose."""
-        from marl_core.registry import find, names  # the registry imports this module
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of parts that may stand here."""
+        return EXPLORATIONS if self.kind == "exploration" else (self.kind,)
 
-        if isinstance(value, ComponentConfig):
+    def validate(self, value: Any) -> PartConfig:
+        """Find the config class by the name and validate with it; errors keep the place where they arose.
+
+        Args:
+            value: a mapping with a ``name``, or a config.
+
+        Raises:
+            PydanticCustomError: there is no such part, or it refuses its settings.
+        """
+        if isinstance(value, PartConfig) and value.name:
             return value
-        known = ", ".join(names(self.kind))
+        known = ", ".join(name for kind in self.kinds for name in names(kind))
         if not isinstance(value, dict):
             hint = (
                 f"; did you mean {{name: {value}}}?" if isinstance(value, str) else ""
             )
-            raise PydanticCustomError(
-                "component", "a mapping with a 'name' is expected{hint}", {"hint": hint}
-            )
+            message = "a mapping with a 'name' is expected{hint}"
+            raise PydanticCustomError("part", message, {"hint": hint})
         if "name" not in value:
             context = {"kind": self.kind, "known": known}
-            raise PydanticCustomError(
-                "component",
-                "'name' is missing: which {kind}? (known: {known})",
-                context,
-            )
+            message = "'name' is missing: which {kind}? (known: {known})"
+            raise PydanticCustomError("part", message, context)
+        return self._validated(value)
+
+    def _validated(self, value: dict[str, Any]) -> PartConfig:
         try:
-            config_class = find(self.kind, value["name"]).Config
+            kind, factory = find_any(self.kinds, value["name"])
+            model = config_class(kind, factory)
         except LookupError as error:
             raise mistake(str(error.args[0]), "name") from None
         try:
-            return validate_strictly(config_class, value)
+            return validate_strictly(model, value)
         except ValidationError as error:
             nested = {
                 "nested": error.errors(include_url=False),
-                "model": config_class,
+                "model": model,
                 "message": str(error),
             }
             raise PydanticCustomError("nested", "{message}", nested) from None
@@ -112,15 +100,66 @@ class Named:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        as_json = core_schema.plain_serializer_function_ser_schema(_dumped)
         return core_schema.no_info_plain_validator_function(
-            self.validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda config: config.model_dump(mode="json")
-            ),
+            self.validate, serialization=as_json
         )
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         # What is registered is not pydantic's to know: `run_schema` puts a reference here.
-        return {COMPONENT: self.kind}
+        return {PART: self.kind}
+
+
+def _dumped(config: PartConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json")
+
+
+AnyEnvironment = Annotated[EnvironmentConfig, Named("environment")]
+AnyHost = Annotated[HostConfig, Named("host")]
+AnyPolicy = Annotated[ExplorationConfig, Named("policy")]
+AnyExploration = Annotated[ExplorationConfig, Named("exploration")]
+CouplingConfig.model_rebuild()
+
+_BASES: dict[Kind, type[PartConfig]] = {
+    "environment": EnvironmentConfig,
+    "host": HostConfig,
+    "policy": PolicyConfig,
+    "coupling": CouplingConfig,
+    "exploration": ExplorationConfig,
+}
+
+
+@cache
+def config_class(kind: Kind, factory: Factory) -> type[PartConfig]:
+    """The class of the config that a factory takes.
+
+    A ``Config`` that does not inherit from this project's bases gets what they have: ``name``, and of a coupling
+    ``individual``. A factory without a ``Config`` has no settings.
+
+    Args:
+        kind: of the part that the factory makes.
+        factory: a registered one.
+
+    Raises:
+        LookupError: ``Config`` is no pydantic model; the argument is a sentence for the user.
+    """
+    base = _BASES[kind]
+    own = getattr(factory, "Config", base)
+    if not (inspect.isclass(own) and issubclass(own, BaseModel)):
+        name = getattr(factory, "__name__", str(factory))
+        raise LookupError(f"'{name}' is no {kind}: its Config is no pydantic model")
+    if issubclass(own, base):
+        return own
+    if issubclass(own, PartConfig):
+        expected = base.__name__
+        raise LookupError(
+            f"'{getattr(factory, '__name__', factory)}' is no {kind}: "
+            f"its Config must be a subclass of {expected}, or of pydantic's BaseModel"
+        )
+    bases: Any = (own, base)
+    adapted: type[PartConfig] = create_model(
+        own.__name__, __base__=bases, __doc__=own.__doc__
+    )
+    return adapted

@@ -110,7 +110,7 @@ def _message(error: Mapping[str, Any], model: type[BaseModel]) -> str:
             return f"unknown key '{key}'" + (
                 suggestion(key, known) or f" (known: {', '.join(known)})"
             )
-        case "component" | "mistake":
+        case "part" | "mistake":
             return str(error["msg"])
         case "value_error" | "assertion_error":
             return str(error["msg"]).partition(", ")[2]

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.named import (
-    COMPONENT,
-    KINDS,
-    EnvironmentConfig,
+from marl_core.base_config import (
     ExplorationConfig,
-    HostConfig,
-    Kind,
-    Named,
     StrictModel,
     mistake,
 )
+from marl_core.config.named import (
+    AnyEnvironment,
+    AnyExploration,
+    AnyHost,
+    CouplingConfig,
+)
+from marl_core.errors import UserError
 
 # Lightning's, but for half precision: that would need its losses scaled.
 Precision = Literal["32-true", "64-true", "bf16-mixed", "bf16-true"]
-AnyEnvironment = Annotated[EnvironmentConfig, Named("environment")]
-AnyHost = Annotated[HostConfig, Named("host")]
-AnyExploration = Annotated[ExplorationConfig, Named("exploration")]
-
-
-class WrappingExplorationConfig(ExplorationConfig):
-    """An exploration that couples the individual policies of another one."""
-
-    individual: AnyExploration | None = Field(
-        default=None,
-        description="Whose individual policy is coupled; by default the run's own `exploration`.",
-    )
 
 
 class StageConfig(StrictModel):
@@ -127,7 +116,8 @@ class RunConfig(StrictModel):
 
     @model_validator(mode="after")
     def _whole_updates(self) -> Self:
-        batch, devices = self.training.episodes_per_update, self.training.devices
+        batch = self.training.episodes_per_update
+        devices = self.training.devices
         if batch % devices:
             message = f"{devices} devices cannot share training.episodes_per_update ({batch}) equally"
             raise mistake(message, "training", "devices")
@@ -146,74 +136,32 @@ class RunConfig(StrictModel):
         return self
 
     def stage_exploration(self, index: int) -> ExplorationConfig:
-        """The exploration of a stage, with what it leaves out filled in from the run's own."""
-        exploration = self.stages[index].exploration or self.exploration
-        if (
-            isinstance(exploration, WrappingExplorationConfig)
-            and exploration.individual is None
-        ):
-            return exploration.model_copy(update={"individual": self.exploration})
-        return exploration
+        """The exploration of a stage, with what it leaves out filled in from the run's own.
+
+        Args:
+            index: of the stage, from 0.
+
+        Raises:
+            UserError: a coupling does not say what it couples, and the run's exploration has no individual policy.
+        """
+        own = self.stages[index].exploration
+        exploration = self.exploration if own is None else own
+        if not isinstance(exploration, CouplingConfig) or exploration.individual:
+            return exploration
+        individual: ExplorationConfig | None = self.exploration
+        if isinstance(individual, CouplingConfig):
+            individual = individual.individual
+        if individual is None:
+            message = (
+                f"coupling '{exploration.name}' needs an 'individual' policy to couple"
+            )
+            where = (
+                ("exploration",) if own is None else ("stages", index, "exploration")
+            )
+            raise UserError(message, *where)
+        return exploration.model_copy(update={"individual": individual})
 
     @property
     def episodes(self) -> int:
         """Episodes of all stages together."""
         return sum(stage.episodes for stage in self.stages)
-
-
-def run_schema() -> dict[str, Any]:
-    """The JSON schema of run configs, over everything that is registered. Components by dotted name are not checked."""
-    schema = RunConfig.model_json_schema()
-    definitions = schema.setdefault("$defs", {})
-    for kind in KINDS:
-        definitions[kind] = _component_schema(kind, definitions)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_with_references(schema),
-    }
-
-
-def _with_references(schema: Any) -> Any:
-    """The schema with a reference at each place where a component may stand."""
-    if isinstance(schema, list):
-        return [_with_references(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    parts = {
-        key: _with_references(part) for key, part in schema.items() if key != COMPONENT
-    }
-    kind = schema.get(COMPONENT)
-    return {**parts, "$ref": f"#/$defs/{kind}"} if kind in KINDS else parts
-
-
-def _component_schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
-    """Any component of a kind. The config of each is added to ``definitions`` under names that cannot clash."""
-    from marl_core.registry import find, names
-
-    members: list[dict[str, Any]] = []
-    for name in names(kind):
-        own = f"{kind}_{name}"
-        member = find(kind, name).Config.model_json_schema(
-            ref_template=f"#/$defs/{own}_{{model}}"
-        )
-        definitions.update(
-            {
-                f"{own}_{model}": inner
-                for model, inner in member.pop("$defs", {}).items()
-            }
-        )
-        member["properties"]["name"] = {
-            "const": name,
-            "description": member.get("description", ""),
-        }
-        definitions[own] = member
-        members.append({"$ref": f"#/$defs/{own}"})
-    dotted_name = {
-        "type": "string",
-        "pattern": ":",
-        "description": "package.module:Class, checked when it is run.",
-    }
-    members.append(
-        {"type": "object", "properties": {"name": dotted_name}, "required": ["name"]}
-    )
-    return {"oneOf": members}

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from marl_core.config.named import validate_strictly
+from marl_core.base_config import validate_strictly
 from marl_core.config.report import mistakes
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError, dotted

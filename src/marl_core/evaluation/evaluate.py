@@ -1,189 +1,113 @@
-"""Playing test episodes without any shared randomness: resonance is taken out."""
+"""Playing test episodes in which the team shares nothing: its coupling is taken out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, final
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from marl_core.collection.collector import Collector
-from marl_core.config.named import ExplorationConfig
-from marl_core.config.run import RunConfig
+from marl_core.abilities import Closes, HasExactReward
+from marl_core.collection.collector import Collector, observation_table
+from marl_core.coupling.greedy import Greedy
+from marl_core.coupling.independent import Independent
+from marl_core.evaluation.scores import Evaluation, Score
 from marl_core.evaluation.statistics import Interval, mean_interval, share_interval
-from marl_core.joint_policy import JointPolicy, greedy_actions
-from marl_core.protocols import (
-    Environment,
-    ExplorationStrategy,
-    HasExactReward,
-    HostAlgorithm,
-    Scores,
-)
-from marl_core.registry import build
+from marl_core.exploration.coupled import CoupledExploration, joint_policy
+from marl_core.joint_policy import JointPolicy
+from marl_core.protocols import Environment, IndividualPolicy
+from marl_core.registry import build_environment
 from marl_core.rng import generator
-from marl_core.types import Level, Progress, Rollout
+from marl_core.run_state import RunState
+from marl_core.types import Level, Moment, Rollout
 
+#: How a team acts when it is evaluated.
 Mode = Literal["greedy", "sampled"]
 
 
-@final
-class RawPolicy(ExplorationStrategy):
-    """A strategy's individual policies, every agent for itself: greedy, or sampled."""
+def uncoupled(policy: IndividualPolicy, mode: Mode) -> CoupledExploration:
+    """A team that acts by its individual policies alone.
 
-    Config = ExplorationConfig
-
-    def __init__(self, strategy: ExplorationStrategy, mode: Mode = "sampled") -> None:
-        self._strategy, self._mode = strategy, mode
-
-    @property
-    def accepts(self) -> frozenset[Scores]:
-        """As the strategy itself."""
-        return self._strategy.accepts
-
-    def log_policy(
-        self,
-        scores: Float[Tensor, "*B N A"],
-        legal: Bool[Tensor, "*B N A"] | None,
-        progress: Progress,
-    ) -> Float[Tensor, "*B N A"]:
-        """The strategy's individual policy."""
-        return self._strategy.log_policy(scores, legal, progress)
-
-    def joint_policy(
-        self,
-        scores: Float[Tensor, "*B N A"],
-        legal: Bool[Tensor, "*B N A"] | None,
-        progress: Progress,
-    ) -> JointPolicy:
-        """Independent agents."""
-        policy = self.log_policy(scores, legal, progress).exp()
-        if self._mode == "sampled":
-            return JointPolicy.independent(policy)
-        return JointPolicy.deterministic(greedy_actions(policy), policy.shape[-1])
-
-
-@dataclass(frozen=True)
-class Score:
-    """What a policy earns: exactly when greedy (None without a closed form), and in test episodes."""
-
-    exact: float | None
-    greedy: Interval
-    sampled: Interval
-
-    def as_json(self) -> dict[str, Any]:
-        """As ``marl evaluate --json`` prints it."""
-        return {
-            "exact": self.exact,
-            "greedy": self.greedy.as_json(),
-            "sampled": self.sampled.as_json(),
-        }
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The return and, where the environment has them, the reward of each level and the share of games won."""
-
-    team_return: Score
-    levels: tuple[tuple[Level, Score], ...]
-    episodes: int
-    win_rate: Score | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The object that ``marl evaluate --json`` prints."""
-        return {
-            "return": self.team_return.as_json(),
-            "levels": [
-                {"name": level.name, "kind": level.kind, **score.as_json()}
-                for level, score in self.levels
-            ],
-            "win_rate": None if self.win_rate is None else self.win_rate.as_json(),
-            "episodes": self.episodes,
-        }
-
-    def scores(self) -> dict[str, Score]:
-        """Every score by its name: the levels', the return, and the win rate where games can be won."""
-        named = {level.name: score for level, score in self.levels} | {
-            "return": self.team_return
-        }
-        return named if self.win_rate is None else named | {"win_rate": self.win_rate}
-
-    def metrics(self) -> dict[str, float]:
-        """The means by name, for logs."""
-        found: dict[str, float] = {}
-        for name, score in self.scores().items():
-            if score.exact is not None:
-                found[f"exact/{name}"] = score.exact
-            found[f"greedy/{name}"] = score.greedy.mean
-            found[f"sampled/{name}"] = score.sampled.mean
-        return found
+    Args:
+        policy: what each agent does on its own.
+        mode: whether each agent takes its most probable action, or draws one.
+    """
+    coupling = Greedy() if mode == "greedy" else Independent()
+    return CoupledExploration(policy, coupling)
 
 
 def evaluate(
-    run: RunConfig,
-    host: HostAlgorithm,
-    exploration: ExplorationStrategy,
-    progress: Progress,
-    episodes: int,
-    device: torch.device | str = "cpu",
+    state: RunState, episodes: int, device: torch.device | str = "cpu"
 ) -> Evaluation:
-    """Play ``episodes`` test episodes greedily and as many sampled.
+    """Play test episodes greedily, and as many sampled.
 
     The generators depend on the seed and the update alone: evaluating more often, or not at all, changes nothing else.
+
+    Args:
+        state: the run, as it is now.
+        episodes: how many test episodes are played in each mode.
+        device: where they are played.
     """
-    rollouts: dict[Mode, Rollout] = {}
-    modes: tuple[Mode, ...] = ("greedy", "sampled")
-    for mode in modes:
-        streams = [
-            generator(device, run.seed, "evaluation", mode, part, progress.updates)
-            for part in ("play", "act")
-        ]
-        environment: Environment = build(
-            "environment",
-            run.environment,
-            games=episodes,
-            device=device,
-            generator=streams[0],
-        )
-        collector = Collector(environment, streams[1], use_table=run.training.use_table)
-        rollouts[mode] = collector.collect(host, RawPolicy(exploration, mode), progress)
-    levels = environment.spec.levels
-    exact = _exact_rewards(environment, host, exploration, progress)
-    returns = {
-        mode: (rollout.team_reward * rollout.valid).sum(0)
-        for mode, rollout in rollouts.items()
+    greedy, greedy_rollout = _play(state, episodes, "greedy", device)
+    sampled, sampled_rollout = _play(state, episodes, "sampled", device)
+    rollouts: dict[Mode, Rollout] = {
+        "greedy": greedy_rollout,
+        "sampled": sampled_rollout,
     }
-    rewards = (
-        {
-            mode: _level_rewards(rollout, len(levels))
-            for mode, rollout in rollouts.items()
-        }
-        if levels
-        else {}
+    exact = _exact_rewards(sampled, state)
+    for environment in (greedy, sampled):
+        if isinstance(environment, Closes):
+            environment.close()
+    returns = {mode: _returns(rollout) for mode, rollout in rollouts.items()}
+    team_return = _score(None if exact is None else exact.sum(), returns)
+    by_level = _level_scores(state.spec.levels, exact, rollouts)
+    return Evaluation(team_return, by_level, episodes, _win_rate(rollouts))
+
+
+def _play(
+    state: RunState, episodes: int, mode: Mode, device: torch.device | str
+) -> tuple[Environment, Rollout]:
+    """Test episodes in one mode, and the environment that they were played in."""
+    config = state.config
+    updates = state.progress.updates
+    play, act = (
+        generator(device, config.seed, "evaluation", mode, part, updates)
+        for part in ("play", "act")
     )
+    environment = build_environment(
+        config.environment, games=episodes, device=device, generator=play
+    )
+    collector = Collector(environment, act, use_table=config.training.use_table)
+    team = uncoupled(state.exploration.individual, mode)
+    return environment, collector.collect(state.host, team, state.progress)
 
-    def score(exact_value: float | None, samples: dict[Mode, Tensor]) -> Score:
-        return Score(
-            exact_value,
-            mean_interval(samples["greedy"]),
-            mean_interval(samples["sampled"]),
-        )
 
-    return Evaluation(
-        score(None if exact is None else float(exact.sum()), returns),
-        tuple(
-            (
-                level,
-                score(
-                    None if exact is None else float(exact[i]),
-                    {m: r[:, i] for m, r in rewards.items()},
-                ),
-            )
-            for i, level in enumerate(levels)
-        ),
-        episodes,
-        _win_rate(rollouts),
+def _level_scores(
+    levels: Sequence[Level], exact: Tensor | None, rollouts: Mapping[Mode, Rollout]
+) -> tuple[tuple[Level, Score], ...]:
+    """What is earned at each level, where the environment has levels."""
+    if not levels:
+        return ()
+    rewards = {m: _level_rewards(r, len(levels)) for m, r in rollouts.items()}
+    found = []
+    for index, level in enumerate(levels):
+        earned = {mode: reward[:, index] for mode, reward in rewards.items()}
+        value = None if exact is None else exact[index]
+        found.append((level, _score(value, earned)))
+    return tuple(found)
+
+
+def _returns(rollout: Rollout) -> Float[Tensor, "E"]:
+    return (rollout.team_reward * rollout.valid).sum(0)
+
+
+def _score(exact: Tensor | None, samples: Mapping[Mode, Tensor]) -> Score:
+    return Score(
+        None if exact is None else float(exact),
+        mean_interval(samples["greedy"]),
+        mean_interval(samples["sampled"]),
     )
 
 
@@ -198,26 +122,20 @@ def _win_rate(rollouts: dict[Mode, Rollout]) -> Score | None:
 
 
 @torch.no_grad()
-def _exact_rewards(
-    environment: Environment,
-    host: HostAlgorithm,
-    exploration: ExplorationStrategy,
-    progress: Progress,
-) -> Tensor | None:
+def _exact_rewards(environment: Environment, state: RunState) -> Tensor | None:
     """Expected reward of the greedy joint policy at each level, in closed form where there is one."""
-    table = environment.distinct_observations
-    if (
-        not isinstance(environment, HasExactReward)
-        or table is None
-        or host.needs.memory
-    ):
+    table = observation_table(environment)
+    if table is None or state.host.capabilities.memory:
         return None
-    scores, _ = host.scores(table, {})
-    return environment.expected_rewards(
-        RawPolicy(exploration, "greedy").joint_policy(
-            scores, table.legal_actions(), progress
-        )
-    )
+    if not isinstance(environment, HasExactReward):
+        return None
+    scores, _ = state.host.scores(table, {})
+    team = uncoupled(state.exploration.individual, "greedy")
+    weights = team.coupling.weights(Moment(state.progress, scores.device))
+    legal = table.legal_actions()
+    joint = joint_policy(team, scores, legal, state.progress, weights)
+    assert isinstance(joint, JointPolicy)
+    return environment.expected_rewards(joint)
 
 
 def _level_rewards(rollout: Rollout, levels: int) -> Float[Tensor, "E L"]:

@@ -9,15 +9,17 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
+from marl_core.capabilities import Scores
+from marl_core.configured import Configured
 from marl_core.exploration.schedule import AnnealedConfig
 from marl_core.exploration.softmax import ILLEGAL, at_least_single, log_softmax_policy
-from marl_core.protocols import ExplorationStrategy, Scores
 from marl_core.types import Progress
 
 
 class BoltzmannConfig(AnnealedConfig):
     """Settings of Boltzmann exploration; temperatures are in units of the values."""
 
+    name: str = "boltzmann"
     start: float = Field(
         default=1.0, gt=0, description="Temperature at the beginning of the run."
     )
@@ -29,13 +31,8 @@ class BoltzmannConfig(AnnealedConfig):
 
 
 @final
-class Boltzmann(ExplorationStrategy):
+class Boltzmann(Configured[BoltzmannConfig]):
     """Every agent samples softmax(Q / temperature): the better an action seems, the more often it is tried."""
-
-    Config = BoltzmannConfig
-
-    def __init__(self, config: BoltzmannConfig) -> None:
-        self.config = config
 
     @property
     def accepts(self) -> frozenset[Scores]:
@@ -56,3 +53,11 @@ class Boltzmann(ExplorationStrategy):
         ).amax(-1, keepdim=True)
         relative = (scores - best.detach()) / self.config.at(progress)
         return log_softmax_policy(relative.clamp(min=ILLEGAL), legal)
+
+    def entropy_coefficient(self, progress: Progress) -> float:
+        """No entropy bonus.
+
+        Args:
+            progress: how far the run is; it makes no difference.
+        """
+        return 0.0

@@ -8,15 +8,17 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.named import ExplorationConfig
+from marl_core.base_config import PolicyConfig
+from marl_core.capabilities import Scores
+from marl_core.configured import Configured
 from marl_core.exploration.softmax import log_softmax_policy
-from marl_core.protocols import ExplorationStrategy, Scores
 from marl_core.types import Progress
 
 
-class EntropySamplingConfig(ExplorationConfig):
+class EntropySamplingConfig(PolicyConfig):
     """Settings of entropy-regularised sampling."""
 
+    name: str = "entropy_sampling"
     coefficient: float = Field(
         default=0.05, ge=0, description="c_H of Eq. 1 (Table 3: 0.05 for PPO-MA)."
     )
@@ -28,13 +30,8 @@ class EntropySamplingConfig(ExplorationConfig):
 
 
 @final
-class EntropySampling(ExplorationStrategy):
+class EntropySampling(Configured[EntropySamplingConfig]):
     """Every agent samples its own softmax policy; an entropy bonus keeps it from becoming deterministic."""
-
-    Config = EntropySamplingConfig
-
-    def __init__(self, config: EntropySamplingConfig) -> None:
-        self.config = config
 
     @property
     def accepts(self) -> frozenset[Scores]:

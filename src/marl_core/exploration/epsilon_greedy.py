@@ -9,15 +9,17 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
+from marl_core.capabilities import Scores
+from marl_core.configured import Configured
 from marl_core.exploration.schedule import AnnealedConfig
 from marl_core.exploration.softmax import ILLEGAL, at_least_single
-from marl_core.protocols import ExplorationStrategy, Scores
 from marl_core.types import Progress
 
 
 class EpsilonGreedyConfig(AnnealedConfig):
     """Settings of epsilon-greedy (Table 3)."""
 
+    name: str = "epsilon_greedy"
     start: float = Field(
         default=1.0, ge=0, le=1, description="epsilon at the beginning of the run."
     )
@@ -30,17 +32,12 @@ class EpsilonGreedyConfig(AnnealedConfig):
 
 
 @final
-class EpsilonGreedy(ExplorationStrategy):
+class EpsilonGreedy(Configured[EpsilonGreedyConfig]):
     """Every agent takes its best action, but with probability epsilon any legal one, each equally likely.
 
     So of n legal actions the best has probability 1 - epsilon + epsilon/n, as in Eq. 20. Of equally good ones it is
     the one with the lowest number.
     """
-
-    Config = EpsilonGreedyConfig
-
-    def __init__(self, config: EpsilonGreedyConfig) -> None:
-        self.config = config
 
     @property
     def accepts(self) -> frozenset[Scores]:
@@ -65,3 +62,11 @@ class EpsilonGreedy(ExplorationStrategy):
         policy = torch.where(best, 1 - epsilon + other, other)
         logarithm = policy.log().clamp(min=ILLEGAL)
         return logarithm if legal is None else logarithm.masked_fill(~legal, ILLEGAL)
+
+    def entropy_coefficient(self, progress: Progress) -> float:
+        """No entropy bonus.
+
+        Args:
+            progress: how far the run is; it makes no difference.
+        """
+        return 0.0

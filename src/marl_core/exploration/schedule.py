@@ -6,11 +6,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.named import ExplorationConfig, mistake
+from marl_core.base_config import PolicyConfig, mistake
 from marl_core.types import Progress
 
 
-class AnnealedConfig(ExplorationConfig):
+class AnnealedConfig(PolicyConfig):
     """A quantity that falls linearly over the run's environment steps, then stays."""
 
     start: float = Field(ge=0, description="At the beginning of the run.")

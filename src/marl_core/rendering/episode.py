@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from marl_core.collection.collector import Collector
-from marl_core.config.named import EnvironmentConfig, ExplorationConfig
-from marl_core.config.run import RunConfig
-from marl_core.evaluation.evaluate import RawPolicy
-from marl_core.joint_policy import JointPolicy
-from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, Scores
-from marl_core.registry import build
+from marl_core.abilities import SavesState
+from marl_core.capabilities import Scores
+from marl_core.collection.collector import Collector, observation_table
+from marl_core.evaluation.evaluate import uncoupled
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.protocols import Environment, ExplorationStrategy, IndividualPolicy
+from marl_core.registry import build_environment
 from marl_core.rng import generator
-from marl_core.types import EnvironmentSpec, Observation, Progress, StepResult
+from marl_core.run_state import RunState
+from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout, StepResult
 
 #: How the team acts: everybody greedily, everybody by an own draw, or as the stage of training has it.
 Mode = Literal["greedy", "sampled", "training"]
@@ -74,10 +75,7 @@ class Episode:
 
 @torch.no_grad()
 def record(
-    run: RunConfig,
-    host: HostAlgorithm,
-    exploration: ExplorationStrategy,
-    progress: Progress,
+    state: RunState,
     mode: Mode = "greedy",
     seed: int = 0,
     *,
@@ -89,10 +87,7 @@ def record(
     Equal seeds begin alike in all modes, so that a team can be compared with itself.
 
     Args:
-        run: the run's config.
-        host: the host, as it is at ``progress``.
-        exploration: the exploration of the stage that ``progress`` is in.
-        progress: how far the run is.
+        state: the run, as it is now.
         mode: how the team acts.
         seed: which episode; all its randomness comes from this and from the run's own seed.
         name: what the run is called.
@@ -101,51 +96,81 @@ def record(
     Returns:
         The environment that it was played in, and the episode.
     """
+    config = state.config
     play, act = (
-        generator("cpu", run.seed, "rendering", part, seed) for part in ("play", "act")
+        generator("cpu", config.seed, "rendering", part, seed)
+        for part in ("play", "act")
     )
-    environment: Environment = build(
-        "environment", run.environment, games=1, device="cpu", generator=play
+    environment = build_environment(
+        config.environment, games=1, device="cpu", generator=play
     )
-    watched, team = _Watched(environment), _Team(exploration, mode)
-    rollout = Collector(watched, act, use_table=False).collect(host, team, progress)
+    watched = _Watched(environment)
+    team = _acting(state.exploration, mode)
+    policy = _KeptPolicy(team.individual)
+    kept_team = CoupledExploration(policy, team.coupling)
+    collector = Collector(watched, act, use_table=False)
+    rollout = collector.collect(state.host, kept_team, state.progress)
     valid = rollout.valid[:, 0]
-
-    def kept(values: Tensor) -> Tensor:
-        return values[:, 0][valid].cpu()
-
-    actions, last = kept(rollout.actions), int(valid.sum()) + 1
-    alive = rollout.observations.alive
+    played = _Played(rollout, valid, watched.states, torch.cat(policy.kept)[valid])
     return environment, Episode(
         name=name,
         seed=seed,
         mode=mode,
-        progress=progress,
+        progress=state.progress,
         spec=environment.spec,
-        states=tuple(watched.states[:last]),
-        observations=rollout.observations.map(kept),
-        policies=torch.cat(team.policies)[valid],
-        actions=actions,
-        component=kept(rollout.component),
-        reward=kept(rollout.reward),
-        team_reward=kept(rollout.team_reward),
-        terminated=kept(rollout.terminated),
-        truncated=kept(rollout.truncated),
-        alive=torch.ones_like(actions, dtype=torch.bool)
-        if alive is None
-        else kept(alive),
-        component_names=team.component_names,
-        level=None if rollout.level is None else kept(rollout.level),
-        won=None if rollout.won is None else kept(rollout.won),
+        component_names=team.coupling.component_names,
         history=history,
+        **played.fields(),
+    )
+
+
+def _acting(exploration: ExplorationStrategy, mode: Mode) -> ExplorationStrategy:
+    return (
+        exploration if mode == "training" else uncoupled(exploration.individual, mode)
     )
 
 
 @final
-class _Watched(Environment):
-    """An environment whose states are kept."""
+@dataclass(frozen=True)
+class _Played:
+    """A rollout of one game, of which the steps up to the game's end are kept."""
 
-    Config = EnvironmentConfig
+    rollout: Rollout
+    valid: Bool[Tensor, "T"]
+    states: list[dict[str, Tensor]]
+    policies: Float[Tensor, "T N A"]
+
+    def fields(self) -> dict[str, Any]:
+        """What an episode says of it."""
+        rollout = self.rollout
+        actions = self._of_the_game(rollout.actions)
+        alive = rollout.observations.alive
+        everybody = torch.ones_like(actions, dtype=torch.bool)
+        return {
+            "states": tuple(self.states[: int(self.valid.sum()) + 1]),
+            "observations": rollout.observations.map(self._of_the_game),
+            "policies": self.policies,
+            "actions": actions,
+            "component": self._of_the_game(rollout.component),
+            "reward": self._of_the_game(rollout.reward),
+            "team_reward": self._of_the_game(rollout.team_reward),
+            "terminated": self._of_the_game(rollout.terminated),
+            "truncated": self._of_the_game(rollout.truncated),
+            "alive": everybody if alive is None else self._of_the_game(alive),
+            "level": self._if_there(rollout.level),
+            "won": self._if_there(rollout.won),
+        }
+
+    def _of_the_game(self, values: Tensor) -> Tensor:
+        return values[:, 0][self.valid].cpu()
+
+    def _if_there(self, values: Tensor | None) -> Tensor | None:
+        return None if values is None else self._of_the_game(values)
+
+
+@final
+class _Watched:
+    """An environment whose states are kept; of one that cannot save its state they are empty."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -157,7 +182,7 @@ class _Watched(Environment):
 
     @property
     def distinct_observations(self) -> Observation | None:
-        return self._environment.distinct_observations
+        return observation_table(self._environment)
 
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
         observation = self._environment.reset(games)
@@ -169,42 +194,25 @@ class _Watched(Environment):
         self._keep()
         return result
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return self._environment.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self._environment.load_state_dict(state)
-
     def _keep(self) -> None:
-        self.states.append(
-            {
-                name: value.detach().cpu().clone()
-                for name, value in self.state_dict().items()
-            }
-        )
+        state: dict[str, Tensor] = {}
+        if isinstance(self._environment, SavesState):
+            state = self._environment.state_dict()
+        kept = {name: value.detach().cpu().clone() for name, value in state.items()}
+        self.states.append(kept)
 
 
 @final
-class _Team(ExplorationStrategy):
-    """A strategy, as it is or by its individual policies alone, whose individual policies are kept at every step."""
+class _KeptPolicy:
+    """An individual policy that keeps what it says at every step."""
 
-    Config = ExplorationConfig
-
-    def __init__(self, strategy: ExplorationStrategy, mode: Mode) -> None:
-        self._acting = strategy if mode == "training" else RawPolicy(strategy, mode)
-        self.policies: list[Float[Tensor, "E N A"]] = []
+    def __init__(self, policy: IndividualPolicy) -> None:
+        self._policy = policy
+        self.kept: list[Float[Tensor, "E N A"]] = []
 
     @property
     def accepts(self) -> frozenset[Scores]:
-        return self._acting.accepts
-
-    @property
-    def redraw_every_step(self) -> bool:
-        return self._acting.redraw_every_step
-
-    @property
-    def component_names(self) -> tuple[str, ...]:
-        return self._acting.component_names
+        return self._policy.accepts
 
     def log_policy(
         self,
@@ -212,20 +220,9 @@ class _Team(ExplorationStrategy):
         legal: Bool[Tensor, "*B N A"] | None,
         progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
-        return self._acting.log_policy(scores, legal, progress)
+        logarithm = self._policy.log_policy(scores, legal, progress)
+        self.kept.append(logarithm.exp().cpu())
+        return logarithm
 
-    def joint_policy(
-        self,
-        scores: Float[Tensor, "*B N A"],
-        legal: Bool[Tensor, "*B N A"] | None,
-        progress: Progress,
-    ) -> JointPolicy:
-        self.policies.append(
-            self._acting.log_policy(scores, legal, progress).exp().cpu()
-        )
-        return self._acting.joint_policy(scores, legal, progress)
-
-    def component_weights(
-        self, progress: Progress, device: torch.device | str = "cpu"
-    ) -> Float[Tensor, "C"]:
-        return self._acting.component_weights(progress, device)
+    def entropy_coefficient(self, progress: Progress) -> float:
+        return self._policy.entropy_coefficient(progress)

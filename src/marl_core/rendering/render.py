@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from marl_core.errors import UserError
 from marl_core.rendering.episode import Episode, History, Mode, record
 from marl_core.rendering.viewer import HasViewer, Viewer
+from marl_core.runs.assembly import newest_state
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.whole_writes import write_whole
-from marl_core.training.stages import newest_policy
 from marl_core.types import Progress
 
 if TYPE_CHECKING:
@@ -50,21 +50,14 @@ def render_run(
     """
     kind = _check_out(out, step, fps)
     folder = RunFolder(run)
-    config, host, exploration, progress = newest_policy(folder)
+    state = newest_state(folder)
     name = folder.path.resolve().name
     environment, episode = record(
-        config,
-        host,
-        exploration,
-        progress,
-        mode,
-        seed,
-        name=name,
-        history=_history(folder, progress),
+        state, mode, seed, name=name, history=_history(folder, state.progress)
     )
     if not isinstance(environment, HasViewer):
         raise UserError(
-            f"environment '{config.environment.name}' has no picture: it brings no viewer() along"
+            f"environment '{state.config.environment.name}' has no picture: it brings no viewer() along"
         )
     viewer = environment.viewer()
     if kind in PAGE:

@@ -1,124 +1,104 @@
-"""Whether host, exploration and environment of a config fit each other, and a config the run that it continues."""
+"""Whether the environment, the host and the explorations of a config fit each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from pydantic import ValidationError
-
-from marl_core.config.named import validate_strictly
+from marl_core.capabilities import HostCapabilities, Sight
 from marl_core.config.run import RunConfig
-from marl_core.errors import Location, UserError, dotted
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds
-from marl_core.registry import build, find
+from marl_core.errors import Location, UserError
+from marl_core.protocols import ExplorationStrategy
+from marl_core.registry import host_capabilities
 from marl_core.types import EnvironmentSpec
 
-#: What of ``training`` makes no difference to what is learnt, and so may be changed before a run goes on.
-_FREE = {
-    "evaluate_every",
-    "evaluation_episodes",
-    "log_every",
-    "checkpoint_every",
-    "threads",
-    "tensorboard",
-    "record_policies",
-}
 
-
-def check_unchanged(config: RunConfig, saved: Mapping[str, Any], path: Path) -> None:
-    """Refuse to resume by another config than the one that a checkpoint was written by; stages to come may change.
+def check_compatible(
+    config: RunConfig,
+    spec: EnvironmentSpec,
+    explorations: Sequence[ExplorationStrategy],
+) -> None:
+    """Refuse a config whose parts cannot work together, naming both sides, before any network or game is built.
 
     Args:
-        config: by which the run shall go on.
-        saved: the checkpoint's ``config`` and ``progress``.
-        path: the config's file, for the message.
-    """
-    changed = first_change(config, saved["config"], saved["progress"]["stage"] + 1)
-    if changed is not None:
-        raise UserError(
-            f"{path}: {changed} is not what it was when the checkpoint was written; a run goes on as it began"
-        )
-
-
-def first_change(config: RunConfig, before: Mapping[str, Any], stages: int | None = None) -> str | None:
-    """The first key, dotted, in which a run by ``config`` would learn something else than one by ``before``, or None.
-
-    What ``before`` does not mention was its default: settings that came later keep, by default, what was before them.
-
-    Args:
-        config: a run's.
-        before: another run's, as JSON.
-        stages: how many of the stages count, from the first; None: all.
-    """
-    now, then = config.model_dump(mode="json"), _completed(before)
-    for parts in (now, then):
-        parts["stages"] = parts["stages"][:stages]
-        parts["training"] = {key: value for key, value in parts["training"].items() if key not in _FREE}
-    changed = _first_difference(now, then)
-    return None if changed is None else dotted(changed)
-
-
-def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config as JSON with all that it leaves out; as it is where it is no config any more."""
-    try:
-        return validate_strictly(RunConfig, config).model_dump(mode="json")
-    except (ValidationError, UserError):
-        return dict(config)
-
-
-def _first_difference(now: Any, before: Any) -> Location | None:
-    """Where two configs first differ; None where they are equal."""
-    if isinstance(now, dict) and isinstance(before, dict):
-        keys: list[Any] = [*now, *(key for key in before if key not in now)]
-        pairs = [(key, now.get(key), before.get(key)) for key in keys]
-    elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
-        pairs = [(index, *pair) for index, pair in enumerate(zip(now, before, strict=True))]
-    else:
-        return None if now == before else ()
-    for key, *pair in pairs:
-        deeper = _first_difference(*pair)
-        if deeper is not None:
-            return (key, *deeper)
-    return None
-
-
-def check_compatible(config: RunConfig, spec: EnvironmentSpec) -> None:
-    """Refuse a config whose parts cannot work together, naming both sides.
+        config: the run's.
+        spec: what its environment gives.
+        explorations: the strategy of each stage.
 
     Raises:
-        UserError: what is needed by whom, and who cannot give it.
+        UserError: what is needed by which part, and which part cannot give it.
     """
-    host, environment = config.host.name, config.environment.name
-    needs: HostNeeds = find("host", host).needs  # type: ignore[attr-defined]
-    offers = {"features": spec.features, "entities": spec.entities, "state": spec.state_features}
+    capabilities = host_capabilities(config.host)
+    _check_sight(config, capabilities, spec)
+    _check_replay(config, capabilities)
+    for stage, exploration in enumerate(explorations):
+        _check_exploration(config, capabilities, stage, exploration)
+
+
+def _check_sight(
+    config: RunConfig, capabilities: HostCapabilities, spec: EnvironmentSpec
+) -> None:
+    offers: dict[Sight, object] = {
+        "features": spec.features,
+        "entities": spec.entities,
+        "state": spec.state_features,
+    }
+    host = config.host.name
+    environment = config.environment.name
     for what, offered in offers.items():
-        if getattr(needs, what) and offered is None:
-            message = f"host '{host}' needs {what} observations, which environment '{environment}' does not give"
+        if what in capabilities.needs and offered is None:
+            message = (
+                f"host '{host}' needs {what} observations, "
+                f"which environment '{environment}' does not give"
+            )
             raise UserError(message, "host", "name")
-    for index in range(len(config.stages)):
-        chosen = config.stage_exploration(index)
-        exploration: ExplorationStrategy = build("exploration", chosen)
-        if needs.scores not in exploration.accepts:
-            accepted = " or ".join(sorted(exploration.accepts))
-            message = f"host '{host}' gives {needs.scores}, but exploration '{chosen.name}' takes {accepted}"
-            raise UserError(message, *_where_chosen(config, index))
 
 
-def check_replay(config: RunConfig, host: HostAlgorithm) -> None:
-    """Refuse settings of an off-policy host by which there would never be a batch, or not the same for every device."""
-    settings, devices = host.replay, config.training.devices
+def _check_replay(config: RunConfig, capabilities: HostCapabilities) -> None:
+    """Refuse a replay from which there would never be a batch, or not the same for every device."""
+    settings = capabilities.replay
+    devices = config.training.devices
     if settings is None:
-        if not host.needs.on_policy:
-            raise UserError(f"host '{config.host.name}' is off-policy, but its `replay` says nothing", "host", "name")
         return
-    if settings.batch > settings.capacity:
-        message = f"a batch of {settings.batch} episodes cannot come from a replay of {settings.capacity}"
+    batch, capacity = settings.batch, settings.capacity
+    if batch > capacity:
+        message = f"a batch of {batch} episodes cannot come from a replay of {capacity}"
         raise UserError(message, "host")
-    if settings.batch % devices or settings.capacity % devices:
-        message = f"{devices} devices cannot share batches of {settings.batch} episodes and a replay of "
-        raise UserError(f"{message}{settings.capacity} equally", "training", "devices")
+    if batch % devices or capacity % devices:
+        message = (
+            f"{devices} devices cannot share batches of {batch} episodes "
+            f"and a replay of {capacity} equally"
+        )
+        raise UserError(message, "training", "devices")
+
+
+def _check_exploration(
+    config: RunConfig,
+    capabilities: HostCapabilities,
+    stage: int,
+    exploration: ExplorationStrategy,
+) -> None:
+    chosen = config.stage_exploration(stage)
+    where = _where_chosen(config, stage)
+    host = config.host.name
+    accepts = exploration.individual.accepts
+    if capabilities.scores not in accepts:
+        accepted = " or ".join(sorted(accepts))
+        gives = f"host '{host}' gives {capabilities.scores}"
+        message = f"{gives}, but exploration '{chosen.name}' takes {accepted}"
+        raise UserError(message, *where)
+    needs = exploration.coupling.needs
+    if needs.own_heads and not capabilities.own_heads:
+        message = (
+            f"exploration '{chosen.name}' needs a policy head for each agent, "
+            f"and host '{host}' has no policy head that could be copied"
+        )
+        raise UserError(message, *where)
+    if needs.component_scores and not capabilities.component_scores:
+        message = (
+            f"exploration '{chosen.name}' needs scores for each component, "
+            f"which host '{host}' does not give"
+        )
+        raise UserError(message, *where)
 
 
 def _where_chosen(config: RunConfig, stage: int) -> Location:

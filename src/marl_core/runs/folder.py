@@ -110,16 +110,6 @@ class RunFolder:
         write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
 
 
-class WholeCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, replaced in one step, so that a kill never leaves half a checkpoint."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write beside the old file, then take its place."""
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
-        write_whole(Path(path), content.getvalue())
-
-
 def _versions(modules: Sequence[Path]) -> dict[str, Any]:
     packages = ("policy-resonance", "torch", "lightning", "numpy", "pydantic")
     return {

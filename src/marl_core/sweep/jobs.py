@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError, suggestion
-from marl_core.runs.compatibility import first_change
+from marl_core.runs.changes import first_change
 from marl_core.runs.folder import RunFolder
 
 

@@ -9,11 +9,11 @@ from typing import Literal
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
+from marl_core.registry import environment_spec
 from marl_core.sweep.jobs import Job, checked, folder_of, is_begun, is_done
 from marl_core.sweep.pool import Pool
 from marl_core.sweep.progress import SweepProgress
 from marl_core.sweep.work import Task
-from marl_core.training.stages import environment_spec
 
 _POLL_SECONDS = 0.2
 
@@ -156,6 +156,6 @@ class _Sweep:
 def _steps_of_an_episode(config: RunConfig) -> int:
     """The most that the environment allows; 1 for one that cannot be built, whose job will say why."""
     try:
-        return environment_spec(config).max_steps
+        return environment_spec(config.environment).max_steps
     except Exception:
         return 1

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from marl_core.config.named import validate_strictly
+from marl_core.base_config import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
 from marl_core.errors import UserError
@@ -23,7 +23,7 @@ from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.runs.whole_writes import write_whole
 from marl_core.sweep.jobs import is_begun, is_done
-from marl_core.training.stages import train
+from marl_core.training.stages import Watchers, train
 
 #: Seconds that the workers of a sweep which was killed have to notice it.
 _PATIENCE = 5.0
@@ -70,7 +70,7 @@ def _perform_locked(task: Task, folder: RunFolder) -> str | None:
         config = validate_strictly(RunConfig, task.config)
         _prepare(folder, config, task.continues)
         if not is_done(config, folder):
-            train(config, folder, progress_bar=False)
+            train(config, folder, Watchers(progress_bar=False))
     except (
         Exception,
         KeyboardInterrupt,

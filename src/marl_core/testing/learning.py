@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from marl_core.base_config import ExplorationConfig
 from marl_core.collection.collector import Collector
-from marl_core.config.named import ExplorationConfig
 from marl_core.exploration.softmax import log_softmax_policy
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm, Scores
 from marl_core.testing.play import EnvironmentCase, play, write_out

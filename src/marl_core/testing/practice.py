@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.named import EnvironmentConfig
+from marl_core.base_config import EnvironmentConfig
 from marl_core.protocols import Environment
 from marl_core.rng import uniform
 from marl_core.types import NO_OP, EnvironmentSpec, Observation, StepResult

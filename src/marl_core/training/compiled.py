@@ -16,7 +16,7 @@ from torch._dynamo.exc import TorchDynamoException
 from torch.func import functional_call, grad_and_value
 
 from marl_core.errors import UserError
-from marl_core.protocols import HostAlgorithm, Objective
+from marl_core.learning import Objective
 from marl_core.training.optimizer import FlatAdam
 from marl_core.types import Loss
 
@@ -29,7 +29,7 @@ class CompiledLoss:
     inputs and outputs: each one costs time at every call.
     """
 
-    def __init__(self, host: HostAlgorithm, optimizer: FlatAdam) -> None:
+    def __init__(self, host: nn.Module, optimizer: FlatAdam) -> None:
         # What an earlier stage or run compiled answers to the same arguments, but is of other modules.
         torch.compiler.reset()
         self._scope = _Scope(host)
@@ -93,7 +93,7 @@ def _only_arguments(guards: Sequence[Any]) -> list[bool]:
 class _Scope(nn.Module):
     """Runs an objective while ``functional_call`` has put other tensors in the place of the host's parameters."""
 
-    def __init__(self, host: HostAlgorithm) -> None:
+    def __init__(self, host: nn.Module) -> None:
         super().__init__()
         self.host = host
 

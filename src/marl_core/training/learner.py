@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, final
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import Tensor
+from torch import Tensor, nn
 
-from marl_core.collection.collector import Collector
-from marl_core.collection.replay import Replay
-from marl_core.config.run import RunConfig
-from marl_core.evaluation.evaluate import Evaluation, evaluate
-from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm, Ranks
-from marl_core.registry import build
-from marl_core.rng import Generators, seed_for
+from marl_core.abilities import LearnsItself
+from marl_core.errors import UserError
+from marl_core.evaluation.evaluate import evaluate
+from marl_core.learning import LearningContext, Ranks
+from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
+from marl_core.run_state import RunState
+from marl_core.runs.assembly import HOST_PREFIX
 from marl_core.training.compiled import CompiledLoss
+from marl_core.training.games import RankGames
 from marl_core.training.optimizer import FlatAdam
-from marl_core.training.ranks import SingleRank, StrategyRanks
-from marl_core.types import Progress, Rollout
+from marl_core.training.ranks import StrategyRanks
+from marl_core.training.rollout_metrics import coupling_metrics, mean_return
+from marl_core.types import Loss, Progress, Rollout
+
+#: What Lightning counts in its checkpoints is of the current fit, and fits end where a run is interrupted.
+_COUNTS_OF_THE_FIT = ("epoch", "global_step", "loops", "callbacks", "lr_schedulers")
 
 
 @final
@@ -29,152 +34,164 @@ class Learner(LightningModule):
     """One stage of a run. Its checkpoints hold all that the run depends on, of every rank.
 
     Args:
-        config: the whole run's.
-        host: the host algorithm, already prepared for this stage.
-        exploration: the stage's strategy.
-        progress: where the stage starts or, with ``saved``, goes on.
+        state: the run at the start of the stage or, with ``saved``, where the stage goes on; the host is prepared.
         saved: a checkpoint of this very stage.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        host: HostAlgorithm,
-        exploration: ExplorationStrategy,
-        progress: Progress,
-        saved: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, state: RunState, saved: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.run = config
-        self.host, self.exploration, self.progress = host, exploration, progress
+        self._start = state
+        self.run = state.config
+        self.progress: Progress = state.progress
+        self.host: HostAlgorithm = state.host
+        self.exploration: ExplorationStrategy = state.exploration
+        coupling = state.exploration.coupling
+        # As an attribute, its parameters are moved to the device and saved with the run.
+        self.coupling = coupling if isinstance(coupling, nn.Module) else None
         self._saved = saved
-        self.ranks: Ranks = SingleRank()
+        self.context = LearningContext()
         self.latest_return: float | None = None
         self.stop_requested = False
-        self._collector: Collector | None = None
-        self._replay: Replay | None = None
+        self._games: RankGames | None = None
+
+    @property
+    def state(self) -> RunState:
+        """The run as it is now."""
+        return replace(self._start, progress=self.progress)
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that train together."""
+        return self.context.ranks
 
     @property
     def remaining_updates(self) -> int:
         """Updates left in the stage."""
-        left = (
-            self.run.stages[self.progress.stage].episodes - self.progress.stage_episodes
-        )
+        stage = self.run.stages[self.progress.stage]
+        left = stage.episodes - self.progress.stage_episodes
         return left // self.run.training.episodes_per_update
 
-    def configure_optimizers(self) -> FlatAdam:
-        """Adam: anew in each stage, with the moments of the checkpoint where a stage goes on."""
-        optimizer = FlatAdam(self.host.parameter_groups())
+    @property
+    def environment(self) -> Environment:
+        """The games of this rank; there are some from the start of the fit on."""
+        return self._playing.environment
+
+    @property
+    def _playing(self) -> RankGames:
+        assert self._games is not None, "the fit has not started"
+        return self._games
+
+    def configure_optimizers(self) -> list[FlatAdam]:
+        """Adam for the host, and one more for a coupling that learns: anew in each stage.
+
+        Where a stage goes on, they have the moments of its checkpoint.
+        """
+        optimizers = [FlatAdam(self.host.parameter_groups())]
+        coupling = self.exploration.coupling
+        if isinstance(coupling, LearnsItself):
+            optimizers.append(FlatAdam(coupling.parameter_groups()))
         if self._saved is not None:
-            optimizer.load_state_dict(self._saved["optimizer_states"][0])
-        return optimizer
+            states = self._saved["optimizer_states"]
+            for optimizer, state in zip(optimizers, states, strict=True):
+                optimizer.load_state_dict(state)
+        return optimizers
 
     def on_fit_start(self) -> None:
         """Set up this rank's games and generators, which need to know the rank and the device."""
         training = self.run.training
-        if (
-            training.threads is not None
-        ):  # Lightning sets its own number where it launches processes
+        if training.threads is not None:
+            # Lightning sets its own number where it launches processes.
             torch.set_num_threads(training.threads)
-        if self.trainer.world_size > 1:
-            self.ranks = StrategyRanks(self.trainer.strategy, self.trainer.world_size)
-        # A stage's own streams: with those of the run it would play the games of the stage before once more.
-        seed = seed_for(self.run.seed, "stage", self.progress.stage)
-        self._generators = Generators(seed, self.global_rank, self.device)
-        self.environment: Environment = build(
-            "environment",
-            self.run.environment,
-            games=(training.parallel_games or training.episodes_per_update)
-            // self.trainer.world_size,
-            device=self.device,
-            generator=self._generators["environment"],
-        )
-        self._collector = Collector(
-            self.environment,
-            self._generators["exploration"],
-            episodes=training.episodes_per_update // self.trainer.world_size,
-            use_table=training.use_table,
-        )
-        settings = self.host.replay
-        if settings is not None:
-            self._replay = Replay(
-                settings.capacity // self.trainer.world_size, self.environment.spec
-            )
+        ranks = self.trainer.world_size
+        if ranks > 1:
+            shared = StrategyRanks(self.trainer.strategy, ranks)
+            self.context = replace(self.context, ranks=shared)
         if training.compile:
-            self.host.evaluate_losses_by(CompiledLoss(self.host, self._flat_adam()))
+            self.context = replace(self.context, evaluate=self._compiled())
+        games = RankGames(self.state, self.global_rank, ranks, self.device)
+        self._games = games
         if self._saved is not None:
             own = self._saved["marl"]["ranks"][self.global_rank]
-            self._generators.load_state_dict(own["generators"])
-            self.environment.load_state_dict(own["environment"])
-            if self._replay is not None:
-                self._replay.load_state_dict(
-                    own["replay"], self.device, self._collector.table(self.host)
-                )
+            games.load_state_dict(own, self.host, self.exploration)
             self._saved = None
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()})
 
-    def _flat_adam(self) -> FlatAdam:
-        (optimizer,) = self.trainer.optimizers
+    def on_fit_end(self) -> None:
+        """Give back what the environment holds."""
+        self._playing.close()
+
+    def _compiled(self) -> CompiledLoss:
+        if not isinstance(self.host, nn.Module):
+            message = f"host '{self.run.host.name}' is no torch module, so it cannot be compiled"
+            raise UserError(message, "training", "compile")
+        return CompiledLoss(self.host, self._flat_adam(0))
+
+    def _flat_adam(self, index: int) -> FlatAdam:
+        optimizer = self.trainer.optimizers[index]
         assert isinstance(optimizer, FlatAdam)
         return optimizer
 
-    def collect(self) -> Rollout:
-        """This rank's share of the episodes of an update."""
-        assert self._collector is not None
-        return self._collector.collect(self.host, self.exploration, self.progress)
+    def training_step(self, batch: Any, batch_index: int) -> None:
+        """One iteration.
 
-    def recall(self, rollout: Rollout) -> Rollout | None:
-        """What to learn from once ``rollout`` has been played: itself or, off-policy, episodes out of the replay."""
-        settings = self.host.replay
-        if settings is None or self._replay is None:
-            return rollout
-        self._replay.add(rollout)
-        return self._replay.sample(
-            settings.batch // self.ranks.count,
-            self._generators["replay"],
-            rollout.progress,
-        )
+        Args:
+            batch: unused; the learner makes its own data.
+            batch_index: unused.
+        """
+        rollout = self._playing.collect(self.host, self.exploration, self.progress)
+        recalled = self._playing.recall(rollout)
+        metrics = {} if recalled is None else self.learn(recalled)
+        coupling = self.exploration.coupling
+        if isinstance(coupling, LearnsItself):
+            metrics = {**metrics, **self._learn_coupling(coupling, rollout)}
+        self._advance(rollout)
+        every = self.run.training.log_every
+        if self.progress.updates % every == 0 or self.evaluation_is_due:
+            seen = self._rollout_metrics(rollout, metrics)
+            self._log({**self._counts(), **seen, **self._evaluation_metrics()})
+        if self.stop_requested:
+            raise KeyboardInterrupt
 
     def learn(self, rollout: Rollout) -> Mapping[str, Tensor | float]:
-        """All optimisation steps that the host asks for; what it reports of the last."""
-        optimizer, flat = self.optimizers(), self._flat_adam()
+        """Take all optimisation steps that the host asks for.
+
+        Args:
+            rollout: what to learn from.
+
+        Returns:
+            What the host reports of the last step.
+        """
+        losses = self.host.losses(rollout, self.exploration.individual, self.context)
+        return self._descend(losses, 0)
+
+    def _learn_coupling(
+        self, coupling: LearnsItself, rollout: Rollout
+    ) -> Mapping[str, Tensor | float]:
+        return self._descend(coupling.losses(rollout, self.context), 1)
+
+    def _descend(
+        self, losses: Iterator[Loss], index: int
+    ) -> Mapping[str, Tensor | float]:
+        """A step by each loss. Ranks' gradients are averaged here, and not by DDP's hooks.
+
+        The hooks belong to ``backward``, which fills a gradient for each parameter, where one vector for each group of
+        parameters is asked for.
+        """
+        flat = self._flat_adam(index)
+        found = self.optimizers()
+        optimizer = found[index] if isinstance(found, list) else found
         assert isinstance(optimizer, LightningOptimizer)
         metrics: Mapping[str, Tensor | float] = {}
-        for loss in self.host.losses(rollout, self.exploration, self.ranks):
-            # Not by backward: it fills a gradient for each parameter, where one vector for each group is asked for.
-            # So it is not DDP's hooks that average over ranks, but we.
-            gradients = (
-                flat.gradients_of(loss.total)
-                if loss.gradients is None
-                else loss.gradients
-            )
+        for loss in losses:
+            gradients = loss.gradients
+            if gradients is None:
+                gradients = flat.gradients_of(loss.total)
             flat.set_gradients([self.ranks.mean(gradient) for gradient in gradients])
             optimizer.step()
             metrics = loss.metrics
         return metrics
-
-    def training_step(self, batch: Any, batch_index: int) -> None:
-        """One iteration."""
-        rollout = self.collect()
-        recalled = self.recall(rollout)
-        metrics = {} if recalled is None else self.learn(recalled)
-        self._advance(rollout)
-        due = (
-            self.progress.updates % self.run.training.log_every == 0
-            or self.evaluation_is_due
-        )
-        if due:
-            self._log(
-                {
-                    **self._counts(),
-                    **self._rollout_metrics(rollout, metrics),
-                    **self._evaluation_metrics(),
-                }
-            )
-        if self.stop_requested:
-            raise KeyboardInterrupt
 
     def _advance(self, rollout: Rollout) -> None:
         """Count the update. Ranks learn whether another was asked to stop: one that went on alone would hang."""
@@ -182,16 +199,15 @@ class Learner(LightningModule):
         stop = torch.tensor(
             self.stop_requested, dtype=torch.float64, device=self.device
         )
-        steps, stops = self.ranks.mean(
-            torch.stack([rollout.valid.sum().double(), stop])
-        ).tolist()
+        counted = torch.stack([rollout.valid.sum().double(), stop])
+        steps, stops = self.ranks.mean(counted).tolist()
         self.stop_requested = stops > 0
+        all_steps = round(steps * self.ranks.count)
         self.progress = replace(
             self.progress,
             episodes=self.progress.episodes + episodes,
             stage_episodes=self.progress.stage_episodes + episodes,
-            environment_steps=self.progress.environment_steps
-            + round(steps * self.ranks.count),
+            environment_steps=self.progress.environment_steps + all_steps,
             updates=self.progress.updates + 1,
         )
 
@@ -208,32 +224,24 @@ class Learner(LightningModule):
         self, rollout: Rollout, metrics: Mapping[str, Tensor | float]
     ) -> dict[str, float]:
         """What was seen in training, the mean over ranks."""
-        team_return = (rollout.team_reward * rollout.valid).sum(0).mean()
-        weights = self.exploration.component_weights(rollout.progress)
-        local = {"training_return": team_return, **metrics}
+        local = {
+            "training_return": mean_return(rollout),
+            **metrics,
+            **coupling_metrics(self.exploration.coupling, rollout),
+        }
         names = sorted(local)
-        values = torch.stack(
-            [
-                torch.as_tensor(local[name], dtype=torch.float64, device=self.device)
-                for name in names
-            ]
-        )
-        means = dict(zip(names, self.ranks.mean(values).tolist(), strict=True))
-        # How likely the team is to share a component other than the first: eta, under policy resonance.
-        return {**means, "coupling": float(weights[1:].sum())}
+        values = [
+            torch.as_tensor(local[name], dtype=torch.float64, device=self.device)
+            for name in names
+        ]
+        means = self.ranks.mean(torch.stack(values)).tolist()
+        return dict(zip(names, means, strict=True))
 
     def _evaluation_metrics(self) -> dict[str, float]:
         if not self.evaluation_is_due or self.global_rank != 0:
             return {}
-        training = self.run.training
-        result: Evaluation = evaluate(
-            self.run,
-            self.host,
-            self.exploration,
-            self.progress,
-            training.evaluation_episodes,
-            self.device,
-        )
+        episodes = self.run.training.evaluation_episodes
+        result = evaluate(self.state, episodes, self.device)
         exact = result.team_return.exact
         self.latest_return = result.team_return.greedy.mean if exact is None else exact
         return result.metrics()
@@ -245,20 +253,19 @@ class Learner(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not know of: progress, generators and games, of every rank.
 
-        Lightning's own counts are left out: they are of the current fit, and fits end where a run is interrupted.
+        Args:
+            checkpoint: Lightning's; is changed.
         """
-        own: dict[str, Any] = {
-            "generators": self._generators.state_dict(),
-            "environment": self.environment.state_dict(),
-        }
-        if self._replay is not None:
-            own["replay"] = self._replay.state_dict()
+        own = self._playing.state_dict()
         everyone: list[Any] = [own]
         if self.ranks.count > 1:
             everyone = [None] * self.ranks.count
             torch.distributed.all_gather_object(everyone, own)
-        for count in ("epoch", "global_step", "loops", "callbacks", "lr_schedulers"):
+        for count in _COUNTS_OF_THE_FIT:
             checkpoint.pop(count, None)
+        if not isinstance(self.host, nn.Module):
+            for name, value in self.host.state_dict().items():
+                checkpoint["state_dict"][HOST_PREFIX + name] = value
         checkpoint["marl"] = {
             "progress": asdict(self.progress),
             "ranks": everyone,

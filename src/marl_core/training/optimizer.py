@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from marl_core.protocols import ParameterGroup
+from marl_core.types import ParameterGroup
 
 
 @final

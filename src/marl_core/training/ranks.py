@@ -8,25 +8,9 @@ from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from marl_core.protocols import Ranks
-
 
 @final
-class SingleRank(Ranks):
-    """One process: every reduction is the identity."""
-
-    @property
-    def count(self) -> int:
-        """One."""
-        return 1
-
-    def mean(self, value: Tensor) -> Tensor:
-        """The value itself."""
-        return value
-
-
-@final
-class StrategyRanks(Ranks):
+class StrategyRanks:
     """The processes of a Lightning strategy."""
 
     def __init__(self, strategy: Strategy, count: int) -> None:

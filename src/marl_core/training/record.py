@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from marl_core.collection.collector import observation_table
 from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
 
@@ -42,13 +43,15 @@ class RecordPolicies(Callback):
 
     @torch.no_grad()
     def _write(self, learner: Learner) -> None:
-        table = learner.environment.distinct_observations
-        if learner.global_rank != 0 or table is None or learner.host.needs.memory:
+        table = observation_table(learner.environment)
+        if (
+            table is None
+            or learner.global_rank != 0
+            or learner.host.capabilities.memory
+        ):
             return
         scores, _ = learner.host.scores(table, {})
-        policies = learner.exploration.log_policy(
-            scores, table.legal_actions(), learner.progress
-        ).exp()
-        self._folder.write_policies(
-            learner.progress.episodes, policies.float().cpu().numpy()
-        )
+        policy = learner.exploration.individual
+        logarithm = policy.log_policy(scores, table.legal_actions(), learner.progress)
+        found = logarithm.exp().float().cpu().numpy()
+        self._folder.write_policies(learner.progress.episodes, found)

@@ -1,276 +1,129 @@
-"""A run from its config: stage after stage, each a fit of its own."""
+"""A run, stage after stage. Each stage is a fit of its own."""
 
 from __future__ import annotations
 
-import logging
-import signal
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
 
 import torch
-from lightning import Callback, LightningModule, Trainer
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch.utils.data import DataLoader, IterableDataset
+from lightning import Callback
+from lightning.pytorch.loggers import Logger
 
 from marl_core.config.run import RunConfig
-from marl_core.errors import UserError
-from marl_core.evaluation.evaluate import Evaluation, evaluate
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm
-from marl_core.registry import build
-from marl_core.rng import generator
-from marl_core.runs.compatibility import check_compatible, check_replay, check_unchanged
-from marl_core.runs.folder import RunFolder, WholeCheckpointIO
+from marl_core.evaluation.evaluate import evaluate
+from marl_core.evaluation.scores import Evaluation
+from marl_core.run_state import RunState
+from marl_core.runs.assembly import first_state, next_stage, saved_state
+from marl_core.runs.changes import check_unchanged
+from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_file import MetricsFile
-from marl_core.training.interrupts import interruption, interrupts_between_updates
+from marl_core.training.fit import fit
 from marl_core.training.learner import Learner
-from marl_core.training.progress_bar import RunProgressBar
 from marl_core.training.ranks import rank
-from marl_core.training.record import RecordPolicies
-from marl_core.types import EnvironmentSpec, Progress
+from marl_core.training.trainer import make_trainer, quieten
+
+
+@final
+@dataclass(frozen=True)
+class Watchers:
+    """What watches a run, beside the metrics file.
+
+    Attributes:
+        callbacks: Lightning's; they are given to the trainer of every stage.
+        loggers: Lightning's; they get every line of metrics.
+        progress_bar: whether progress is shown on standard error.
+    """
+
+    callbacks: Sequence[Callback] = ()
+    loggers: Sequence[Logger] = ()
+    progress_bar: bool = True
 
 
 def train(
-    config: RunConfig, folder: RunFolder, *, progress_bar: bool = True
+    config: RunConfig, folder: RunFolder, watchers: Watchers | None = None
 ) -> Evaluation | None:
     """Run all stages, or what a checkpoint in the folder leaves of them; evaluate and write ``summary.json``.
 
+    Args:
+        config: the run's.
+        folder: where checkpoints and metrics go.
+        watchers: what watches the run; by default a progress bar.
+
     Returns:
         How good the policy is; None on other ranks than the first, whose work ends with the training.
+
+    Raises:
+        UserError: the parts do not fit together, or the checkpoint does not fit the config.
     """
     started = time.monotonic()
-    _quieten()
+    quieten()
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     try:
-        return _train(config, folder, started, progress_bar)
+        state, trained = _train(config, folder, watchers or Watchers())
+        if rank() != 0:
+            return None
+        return _finish(state, folder, started, trained)
     finally:  # Lightning leaves it to the end of the process, where gloo aborts now and then
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
 
 def _train(
-    config: RunConfig, folder: RunFolder, started: float, progress_bar: bool
-) -> Evaluation | None:
+    config: RunConfig, folder: RunFolder, watchers: Watchers
+) -> tuple[RunState, bool]:
+    """The run at its end, and whether anything was left to do."""
     saved = folder.load_checkpoint()
-    if saved is not None:
+    if saved is None:
+        state = first_state(config)
+    else:
         check_unchanged(config, saved["marl"], folder.config_file)
-    host, exploration, progress = prepare(config, saved)
-    metrics = MetricsFile(folder.metrics, progress.updates if saved else None)
+        state = saved_state(config, saved)
+    metrics = MetricsFile(folder.metrics, state.progress.updates if saved else None)
     trained = False
-    for stage in range(progress.stage, len(config.stages)):
-        if stage > progress.stage:
-            exploration = enter_stage(config, stage, host)
-            progress, saved = (
-                Progress(**{**vars(progress), "stage": stage, "stage_episodes": 0}),
-                None,
-            )
-        learner = Learner(config, host, exploration, progress, saved)
+    for stage in range(state.progress.stage, len(config.stages)):
+        if stage > state.progress.stage:
+            state = next_stage(state)
+            saved = None
+        learner = Learner(state, saved)
         if learner.remaining_updates:
-            _fit(config, folder, learner, metrics, progress_bar)
+            loggers = [metrics, *watchers.loggers]
+            fit(learner, folder, loggers, watchers.callbacks, watchers.progress_bar)
             trained = True
-        progress = learner.progress
-    if rank() != 0:
-        return None
-    result = evaluate(
-        config, host, exploration, progress, config.training.evaluation_episodes
-    )
+        state = learner.state
+    return state, trained
+
+
+def _finish(
+    state: RunState, folder: RunFolder, started: float, trained: bool
+) -> Evaluation:
+    config = state.config
+    result = evaluate(state, config.training.evaluation_episodes)
     if trained or not folder.summary.exists():
         summary = {
             **result.as_json(),
             "seed": config.seed,
-            "training_episodes": progress.episodes,
-            "updates": progress.updates,
+            "training_episodes": state.progress.episodes,
+            "updates": state.progress.updates,
             "seconds": round(time.monotonic() - started, 3),
         }
         folder.write_summary(summary)
     return result
 
 
-def prepare(
-    config: RunConfig, saved: Mapping[str, Any] | None = None
-) -> tuple[HostAlgorithm, ExplorationStrategy, Progress]:
-    """Host and exploration as they are at a checkpoint, or at the start."""
-    spec = environment_spec(config)
-    check_compatible(config, spec)
-    host: HostAlgorithm = build(
-        "host", config.host, spec, generator("cpu", config.seed, "network")
-    )
-    check_replay(config, host)
-    progress = Progress(**saved["marl"]["progress"]) if saved else Progress()
-    for stage in range(progress.stage + 1):
-        exploration = enter_stage(config, stage, host)
-    if saved is not None:
-        prefix = "host."
-        state = {
-            name.removeprefix(prefix): value
-            for name, value in saved["state_dict"].items()
-        }
-        try:
-            host.load_state_dict(
-                state, assign=True
-            )  # a copy would round 64-true weights to float32
-        except RuntimeError as error:
-            raise UserError(
-                "the checkpoint does not fit the run's config: other networks"
-            ) from error
-    return host, exploration, progress
+def check(config: RunConfig) -> None:
+    """See whether a config can be run: build everything once, play nothing.
 
-
-def newest_policy(
-    folder: RunFolder,
-) -> tuple[RunConfig, HostAlgorithm, ExplorationStrategy, Progress]:
-    """A run's config, and its host and exploration as they are at its newest checkpoint.
+    Args:
+        config: the run's.
 
     Raises:
-        UserError: there is no run, or it has no checkpoint yet.
+        UserError: it cannot.
     """
-    config, saved = folder.load_config(), folder.load_checkpoint()
-    if saved is None:
-        raise UserError(
-            f"{folder.checkpoint}: no checkpoint yet; `marl resume {folder.path}` trains the run"
-        )
-    return config, *prepare(config, saved)
-
-
-def check(config: RunConfig) -> None:
-    """Raise ``UserError`` where the config cannot be run: build everything once, play nothing."""
-    _quieten()
-    _trainer(config, [], [])
-    host, _, _ = prepare(config)
-    for stage in range(1, len(config.stages)):
-        enter_stage(config, stage, host)
-
-
-def environment_spec(config: RunConfig) -> EnvironmentSpec:
-    """What the config's environment gives."""
-    scratch = torch.Generator()
-    return build(
-        "environment", config.environment, games=1, device="cpu", generator=scratch
-    ).spec
-
-
-def enter_stage(
-    config: RunConfig, stage: int, host: HostAlgorithm
-) -> ExplorationStrategy:
-    """The stage's exploration, which may change the host's networks."""
-    exploration: ExplorationStrategy = build(
-        "exploration", config.stage_exploration(stage)
-    )
-    try:
-        exploration.prepare_host(host)
-    except NotImplementedError as error:
-        raise UserError(str(error), "stages", stage, "exploration") from error
-    return exploration
-
-
-class _UpdatesOfAnEpoch(IterableDataset[int]):
-    """A token for each update until the next checkpoint is due."""
-
-    def __init__(self, learner: Learner) -> None:
-        self._learner = learner
-
-    def __iter__(self) -> Iterator[int]:
-        every = self._learner.run.training.checkpoint_every
-        until_checkpoint = every - self._learner.progress.updates % every
-        return iter(range(min(until_checkpoint, self._learner.remaining_updates)))
-
-
-class _SaveEveryEpoch(Callback):
-    """Writes the newest checkpoint, and ends the fit when its stage is done."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, Learner)
-        for logger in (
-            trainer.loggers
-        ):  # first: what lies before a checkpoint is never logged again
-            logger.save()
-        trainer.save_checkpoint(self._folder.checkpoint)
-        trainer.should_stop = pl_module.remaining_updates == 0
-
-
-def _fit(
-    config: RunConfig,
-    folder: RunFolder,
-    learner: Learner,
-    metrics: MetricsFile,
-    progress_bar: bool,
-) -> None:
-    loggers: list[Logger] = [metrics]
-    if config.training.tensorboard:
-        # Readers drop what an interrupted process logged from here on.
-        purge = learner.progress.updates + 1 if learner.progress.updates else 0
-        loggers.append(
-            TensorBoardLogger(
-                folder.path, name="", version="tensorboard", purge_step=purge
-            )
-        )
-    callbacks: list[Callback] = [_SaveEveryEpoch(folder)]
-    if config.training.record_policies:
-        callbacks.append(RecordPolicies(folder))
-    if progress_bar:
-        callbacks.append(RunProgressBar(config))
-    trainer = _trainer(config, loggers, callbacks)
-    try:
-        with interrupts_between_updates(learner):
-            trainer.fit(
-                learner, DataLoader(_UpdatesOfAnEpoch(learner), batch_size=None)
-            )
-    except SIGTERMException as error:
-        raise SystemExit(128 + signal.SIGTERM) from error
-    except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
-        if not trainer.interrupted:
-            raise
-        raise interruption() from error
-    if trainer.interrupted:
-        raise interruption()
-
-
-def _trainer(
-    config: RunConfig, loggers: list[Logger], callbacks: list[Callback]
-) -> Trainer:
-    training = config.training
-    try:
-        return Trainer(
-            accelerator=training.accelerator,
-            devices=training.devices,
-            strategy=training.strategy,
-            precision=training.precision,
-            max_epochs=-1,
-            logger=loggers,
-            callbacks=callbacks,
-            plugins=[WholeCheckpointIO()],
-            enable_checkpointing=False,
-            enable_progress_bar=any(
-                isinstance(callback, ProgressBar) for callback in callbacks
-            ),
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
-    except (
-        ValueError,
-        RuntimeError,
-        TypeError,
-        ImportError,
-        MisconfigurationException,
-    ) as error:
-        reason = " ".join(str(error).split())
-        message = (
-            f"Lightning refuses accelerator, devices, strategy or precision: {reason}"
-        )
-        raise UserError(message, "training") from error
-
-
-def _quieten() -> None:
-    """Lightning's advice about data loaders and hardware does not concern a run that makes its own data."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    quieten()
+    make_trainer(config, [], [])
+    state = first_state(config)
+    while state.progress.stage + 1 < len(config.stages):
+        state = next_stage(state)

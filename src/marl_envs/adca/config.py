@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.named import EnvironmentConfig, mistake
+from marl_core.base_config import EnvironmentConfig, mistake
 
 #: An observation shows a fighter's index in 8 bits.
 MOST_FIGHTERS = 256
@@ -15,6 +15,7 @@ MOST_FIGHTERS = 256
 class ADCAConfig(EnvironmentConfig):
     """Settings of ADCA. The defaults are those of the authors' task of 50 against 60."""
 
+    name: str = "adca"
     agents: int = Field(
         default=50, gt=0, description="N, the guards: the team that learns."
     )

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from marl_core.protocols import Environment
 from marl_core.rendering.viewer import Viewer
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.adca.battle import Battle, Distances, measure
@@ -24,7 +23,7 @@ from marl_envs.adca.rules import advance, verdict
 
 
 @final
-class ADCA(Environment):
+class ADCA:
     """Asymmetric Decentralized Collective Assault: N guards against a larger, scripted team (Appendix A.3).
 
     A battle ends when a team is wiped out, or by the clock, with a verdict by numbers. The clock is part of the task,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.config.named import EnvironmentConfig, StrictModel, mistake
+from marl_core.base_config import EnvironmentConfig, StrictModel, mistake
 from marl_envs.fme.tags import levels_of_tag
 
 Action = Annotated[int, Field(ge=0)]
@@ -56,6 +56,7 @@ LevelConfig = Annotated[
 class FMEConfig(EnvironmentConfig):
     """Settings of FME. The levels come from ``tag``, or are written out in ``levels``."""
 
+    name: str = "fme"
     agents: int = Field(gt=0, description="N, the size of the team.")
     actions: int = Field(default=10, gt=1, description="n_k, the number of actions.")
     tag: str | None = Field(

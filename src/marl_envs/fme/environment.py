@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.joint_policy import JointPolicy
-from marl_core.protocols import Environment
 from marl_core.rendering.viewer import Viewer
 from marl_core.rng import uniform
 from marl_core.types import EnvironmentSpec, Level, Observation, StepResult
@@ -20,7 +19,7 @@ from marl_envs.fme.rewards import LevelTable
 
 
 @final
-class FME(Environment):
+class FME:
     """Fast Multi-agent Evaluation: a team passes levels in order, one joint action at each (Appendix A.2).
 
     The episode ends after the last level. Agent i at level l sees the level index and its own one-hot identity, so

@@ -6,14 +6,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
+from marl_core.hosts.base import HostModule
 from marl_core.hosts.conc4hist.concentration import ConcentrationNetwork, Surroundings
 from marl_core.hosts.conc4hist.history import remember
 from marl_core.hosts.conc4hist.microbatches import ActingSamples, sum_of_losses
@@ -27,19 +29,15 @@ from marl_core.hosts.ppo.surrogate import (
     actions_first,
     clipped_objective,
 )
-from marl_core.protocols import (
-    ExplorationStrategy,
-    HostAlgorithm,
-    HostNeeds,
-    ParameterGroup,
-    Ranks,
-)
+from marl_core.learning import LearningContext, Ranks
+from marl_core.protocols import IndividualPolicy
 from marl_core.returns import generalised_advantages
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
     Memory,
     Observation,
+    ParameterGroup,
     Progress,
     Rollout,
     TensorBatch,
@@ -49,6 +47,7 @@ from marl_core.types import (
 class Conc4HistConfig(PPOConfig):
     """Table 3, and the settings of the authors' public experiments where the paper is silent."""
 
+    name: str = "conc4hist"
     hidden: int = Field(default=48, gt=1, description="Width of the hidden layers.")
     focus: int = Field(
         default=3,
@@ -71,6 +70,16 @@ class Conc4HistConfig(PPOConfig):
         gt=0,
         description="Samples that are in memory at a time in learning; changes no result.",
     )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """What the host gives and needs."""
+        return HostCapabilities(
+            scores="logits",
+            needs=frozenset({"entities"}),
+            memory=True,
+            own_heads=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ class _Before:
 
 
 @final
-class Conc4Hist(HostAlgorithm):
+class Conc4Hist(HostModule):
     """Conc4Hist: an agent attends to the entities it sees and to those it remembers; its policy gets the foremost few.
 
     Entity 0 of an observation must be the agent itself. The memory is a queue of sightings (``sightings.remember``).
@@ -107,14 +116,16 @@ class Conc4Hist(HostAlgorithm):
     """
 
     Config = Conc4HistConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(
-        scores="logits", on_policy=True, features=False, entities=True, memory=True
-    )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """As the config declares them."""
+        return self.config.capabilities
 
     def __init__(
         self, config: Conc4HistConfig, spec: EnvironmentSpec, generator: torch.Generator
     ) -> None:
-        super().__init__(config, spec, generator)
+        super().__init__()
         if spec.entities is None:
             raise UserError("conc4hist needs entity observations")
         entities, features = spec.entities
@@ -207,7 +218,7 @@ class Conc4Hist(HostAlgorithm):
         self._own_heads = True
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         """``passes`` over the samples of living agents, fewer where too many have left the clip range.
 
@@ -217,8 +228,8 @@ class Conc4Hist(HostAlgorithm):
         places, hands = ActingSamples.of(
             rollout.acting, by_agent=self._own_heads
         ).dealt(self.config.minibatches)
-        around = self._seen(rollout, places, ranks)
-        samples = self._prepare(rollout, places, around, exploration, ranks)
+        around = self._seen(rollout, places, context.ranks)
+        samples = self._prepare(rollout, places, around, policy, context.ranks)
         minibatches = [places.portions(self.config.chunk, hand) for hand in hands]
         parameters = [
             p
@@ -228,10 +239,10 @@ class Conc4Hist(HostAlgorithm):
         ]
         for portions in minibatches * self.config.passes:
             loss = sum_of_losses(
-                self._parts(portions, around, samples, exploration, rollout.progress),
+                self._parts(portions, around, samples, policy, rollout.progress),
                 parameters,
             )
-            inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
+            inside = context.ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
             if inside < self.config.least_inside:
                 return
@@ -270,10 +281,10 @@ class Conc4Hist(HostAlgorithm):
         portions: Sequence[slice],
         around: Surroundings,
         samples: _Samples,
-        exploration: ExplorationStrategy,
+        policy: IndividualPolicy,
         progress: Progress,
     ) -> Iterator[Loss]:
-        coefficient = exploration.entropy_coefficient(progress)
+        coefficient = policy.entropy_coefficient(progress)
         for rows in portions:
             own = itemgetter(rows)
             yield Loss(
@@ -281,7 +292,7 @@ class Conc4Hist(HostAlgorithm):
                     around.map(own),
                     samples.map(own),
                     coefficient,
-                    exploration,
+                    policy,
                     progress,
                 )
             )
@@ -291,14 +302,14 @@ class Conc4Hist(HostAlgorithm):
         around: Surroundings,
         samples: _Samples,
         coefficient: float,
-        exploration: ExplorationStrategy,
+        policy: IndividualPolicy,
         progress: Progress,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """A portion's part of a pass's loss."""
         concentrated, motive = self.network(around, policy=samples.trunk is None)
         trunk = self.trunk(concentrated) if samples.trunk is None else samples.trunk
         log_policy = actions_first(
-            exploration.log_policy(self.head(trunk), samples.legal, progress)
+            policy.log_policy(self.head(trunk), samples.legal, progress)
         )
         weight = samples.weight.flatten()
         cells = SurrogateCells.of_samples(
@@ -323,7 +334,7 @@ class Conc4Hist(HostAlgorithm):
         rollout: Rollout,
         places: ActingSamples,
         around: Surroundings,
-        exploration: ExplorationStrategy,
+        policy: IndividualPolicy,
         ranks: Ranks,
     ) -> _Samples:
         legal, action = (
@@ -331,9 +342,7 @@ class Conc4Hist(HostAlgorithm):
             places.take(rollout.actions),
         )
         portions = places.portions(self.config.chunk)
-        before = self._before(
-            portions, around, action, legal, exploration, rollout.progress
-        )
+        before = self._before(portions, around, action, legal, policy, rollout.progress)
         # The dead are worth 0: their game has ended for them.
         values = places.put(before.value, rollout.actions.shape)
         acting = rollout.acting
@@ -367,7 +376,7 @@ class Conc4Hist(HostAlgorithm):
         around: Surroundings,
         action: Int[Tensor, "R N"],
         legal: Bool[Tensor, "R N A"] | None,
-        exploration: ExplorationStrategy,
+        policy: IndividualPolicy,
         progress: Progress,
     ) -> _Before:
         """Values, and the logarithm of the probability of what was done."""
@@ -376,7 +385,7 @@ class Conc4Hist(HostAlgorithm):
         for rows in portions:
             concentrated, motive = self.network(around.map(itemgetter(rows)))
             trunk = self.trunk(concentrated)
-            log_policy = exploration.log_policy(
+            log_policy = policy.log_policy(
                 self.head(trunk), None if legal is None else legal[rows], progress
             )
             values.append(self.critic(motive).squeeze(-1))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from marl_core.protocols import Ranks
+from marl_core.learning import Ranks
 
 #: Bounds of the running variance, and of what is given out (as in the authors' program).
 LEAST_VARIANCE, GREATEST_VARIANCE, BOUND = 0.01, 1000.0, 10.0

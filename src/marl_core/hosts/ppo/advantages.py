@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from marl_core.protocols import Ranks
+from marl_core.learning import Ranks
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from marl_core.config.named import HostConfig
+from marl_core.base_config import HostConfig
 
 
 class PPOConfig(HostConfig):

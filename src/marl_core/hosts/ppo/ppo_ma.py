@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
+from marl_core.hosts.base import HostModule
 from marl_core.hosts.networks import Stack
 from marl_core.hosts.ppo.advantages import Standard, standard_of
 from marl_core.hosts.ppo.config import PPOConfig
@@ -21,19 +23,15 @@ from marl_core.hosts.ppo.surrogate import (
     actions_first,
     clipped_objective,
 )
-from marl_core.protocols import (
-    ExplorationStrategy,
-    HostAlgorithm,
-    HostNeeds,
-    ParameterGroup,
-    Ranks,
-)
+from marl_core.learning import LearningContext, Ranks
+from marl_core.protocols import IndividualPolicy
 from marl_core.returns import generalised_advantages
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
     Memory,
     Observation,
+    ParameterGroup,
     Progress,
     Rollout,
 )
@@ -42,11 +40,17 @@ from marl_core.types import (
 class PPOMAConfig(PPOConfig):
     """Table 3, and the settings of the authors' public experiments where the paper is silent."""
 
+    name: str = "ppo_ma"
     hidden: int = Field(default=8, gt=0, description="Width of every hidden layer.")
     identity_in_head: bool = Field(
         default=True,
         description="The policy head sees the agent's one-hot identity again.",
     )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """What the host gives and needs."""
+        return HostCapabilities(scores="logits", own_heads=True)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class _Batch:
 
 
 @final
-class PPOMA(HostAlgorithm):
+class PPOMA(HostModule):
     """PPO-MA: dual-clip PPO with parameters shared by all agents.
 
     Actor: observation encoder, body, then a small head. Critic: a head of its own on the same encoder. As in the
@@ -71,12 +75,16 @@ class PPOMA(HostAlgorithm):
     """
 
     Config = PPOMAConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True)
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """As the config declares them."""
+        return self.config.capabilities
 
     def __init__(
         self, config: PPOMAConfig, spec: EnvironmentSpec, generator: torch.Generator
     ) -> None:
-        super().__init__(config, spec, generator)
+        super().__init__()
         if spec.features is None:
             raise UserError("ppo_ma needs feature observations")
         width, self.config, self._agents = config.hidden, config, spec.agents
@@ -126,23 +134,23 @@ class PPOMA(HostAlgorithm):
         self.head.copy_for_each_agent(self._agents)
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         """``passes`` steps over the whole batch, fewer where too much of it has left the clip range."""
         rows = rollout.rows()
         with torch.no_grad():
             encoded = self._encode(rows)
             hidden = self.body(encoded)
-            batch = self._prepare(rollout, encoded, hidden, exploration, ranks)
+            batch = self._prepare(rollout, encoded, hidden, policy, context.ranks)
         # What frozen layers give, no pass has to run again.
         frozen = (
             None if next(self.body.parameters()).requires_grad else (encoded, hidden)
         )
         for _ in range(self.config.passes):
-            loss = self.loss_of(
-                self._objective, rows, frozen, batch, exploration, rollout.progress
+            loss = context.loss_of(
+                self._objective, rows, frozen, batch, policy, rollout.progress
             )
-            inside = ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
+            inside = context.ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
             if inside < self.config.least_inside:
                 return
@@ -152,7 +160,7 @@ class PPOMA(HostAlgorithm):
         rows: Observation,
         frozen: tuple[Tensor, Tensor] | None,
         batch: _Batch,
-        exploration: ExplorationStrategy,
+        policy: IndividualPolicy,
         progress: Progress,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a pass."""
@@ -161,7 +169,7 @@ class PPOMA(HostAlgorithm):
             hidden = self.body(encoded)
         else:
             encoded, hidden = frozen
-        log_policy = exploration.log_policy(
+        log_policy = policy.log_policy(
             self.head(hidden), rows.legal_actions(), progress
         )
         policy_loss, inside = clipped_objective(
@@ -180,7 +188,7 @@ class PPOMA(HostAlgorithm):
         rollout: Rollout,
         encoded: Tensor,
         hidden: Tensor,
-        exploration: ExplorationStrategy,
+        policy: IndividualPolicy,
         ranks: Ranks,
     ) -> _Batch:
         rows = rollout.rows()
@@ -205,11 +213,9 @@ class PPOMA(HostAlgorithm):
         standard = standard_of(advantages, acting, ranks)
         weights = acting / standard.count
         old = actions_first(
-            exploration.log_policy(
-                self.head(hidden), rows.legal_actions(), rollout.progress
-            )
+            policy.log_policy(self.head(hidden), rows.legal_actions(), rollout.progress)
         )
-        coefficient = exploration.entropy_coefficient(rollout.progress)
+        coefficient = policy.entropy_coefficient(rollout.progress)
         if rollout.table is None:
             return _sample_batch(
                 rollout, advantages, standard, weights, values, old, coefficient

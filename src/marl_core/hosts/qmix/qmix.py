@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from marl_core.config.named import HostConfig
+from marl_core.base_config import HostConfig
+from marl_core.capabilities import HostCapabilities, ReplaySettings
 from marl_core.errors import UserError
+from marl_core.hosts.base import HostModule
 from marl_core.hosts.networks import Stack
 from marl_core.hosts.qmix.mixing import MixingWeights, MonotonicMixer, mix
-from marl_core.protocols import (
-    ExplorationStrategy,
-    HostAlgorithm,
-    HostNeeds,
-    ParameterGroup,
-    Ranks,
-    ReplaySettings,
-)
+from marl_core.learning import LearningContext
+from marl_core.protocols import IndividualPolicy
 from marl_core.returns import td_lambda_returns
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
     Memory,
     Observation,
+    ParameterGroup,
     Progress,
     Rollout,
 )
@@ -37,6 +34,7 @@ from marl_core.types import (
 class QMIXConfig(HostConfig):
     """Table 3; where it is silent, the settings of Hu et al. 2021."""
 
+    name: str = "qmix"
     mixer: Literal["monotonic", "sum"] = Field(
         default="monotonic",
         description="How the team's value comes from the agents': QMIX's network, or VDN's sum.",
@@ -65,6 +63,17 @@ class QMIXConfig(HostConfig):
         gt=0,
         description="Width of the agents' hidden layers and of the mixing network.",
     )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """What the host gives and needs."""
+        return HostCapabilities(
+            scores="values",
+            needs=frozenset(
+                {"features", "state"} if self.mixer == "monotonic" else {"features"}
+            ),
+            replay=ReplaySettings(self.replay_episodes, self.batch_episodes),
+        )
 
 
 class _Networks(nn.Module):
@@ -132,7 +141,7 @@ class _Batch:
 
 
 @final
-class QMIX(HostAlgorithm):
+class QMIX(HostModule):
     """Fine-tuned QMIX: a team value that rises with each agent's own, learnt off-policy. ``mixer: sum`` is VDN.
 
     Double Q-learning with TD(lambda) targets over whole replayed episodes. The agents' network is feed-forward: like
@@ -140,24 +149,24 @@ class QMIX(HostAlgorithm):
     """
 
     Config = QMIXConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="values", on_policy=False)
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """As the config declares them."""
+        return self.config.capabilities
+
     synchronised_at: Tensor
 
     def __init__(
         self, config: QMIXConfig, spec: EnvironmentSpec, generator: torch.Generator
     ) -> None:
-        super().__init__(config, spec, generator)
+        super().__init__()
         self.config, self._agents, self._actions = config, spec.agents, spec.actions
         self.online = _Networks(config, spec, generator)
         self.target = _Networks(config, spec, generator)
         self.target.requires_grad_(False)
         self._synchronise()
         self.register_buffer("synchronised_at", torch.zeros((), dtype=torch.int64))
-
-    @property
-    def replay(self) -> ReplaySettings:
-        """As the config says."""
-        return ReplaySettings(self.config.replay_episodes, self.config.batch_episodes)
 
     def scores(
         self, observation: Observation, memory: Memory
@@ -182,7 +191,7 @@ class QMIX(HostAlgorithm):
         self.target.requires_grad_(False)
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         """One step: the squared difference between the team's value and its TD(lambda) target."""
         self._synchronise_when_due(rollout.progress)
@@ -191,8 +200,10 @@ class QMIX(HostAlgorithm):
             rollout.table.state is None or rollout.observations.alive is not None
         ):
             rollout = rollout.written_out()
-        count = ranks.mean(rollout.valid.sum().double())
-        yield self.loss_of(self._objective, self._batch(rollout), rollout.rows(), count)
+        count = context.ranks.mean(rollout.valid.sum().double())
+        yield context.loss_of(
+            self._objective, self._batch(rollout), rollout.rows(), count
+        )
 
     def _objective(
         self, batch: _Batch, rows: Observation, count: Tensor

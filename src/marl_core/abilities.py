@@ -1,0 +1,123 @@
+"""What a part may be able to do beyond its protocol. Each ability is a small protocol that a class fits by its members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from marl_core.joint_policy import JointPolicy
+from marl_core.learning import LearningContext
+from marl_core.types import (
+    Loss,
+    Memory,
+    Observation,
+    ParameterGroup,
+    Rollout,
+)
+
+
+@runtime_checkable
+class HasObservationTable(Protocol):
+    """An environment whose agents can see few distinct things, all of which it lists.
+
+    ``Observation.situation`` then says which row of the table each agent sees, and a network without memory is
+    evaluated once for each distinct observation in place of once for each sample.
+    """
+
+    @property
+    def distinct_observations(self) -> Observation:
+        """The table, leading axes ``[M, N]``; constant."""
+
+
+@runtime_checkable
+class SavesState(Protocol):
+    """An environment whose games can be saved in the middle.
+
+    Every update begins with ``reset``, so training resumes exactly without it. Pages of an episode's states need it.
+    """
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything that changes in play, but for the generator."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue where ``state_dict`` was taken.
+
+        Args:
+            state: what ``state_dict`` gave.
+        """
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """An environment that holds something which must be given back: processes, files, a simulator."""
+
+    def close(self) -> None:
+        """Give everything back. Nothing is called afterwards."""
+
+
+@runtime_checkable
+class HasExactReward(Protocol):
+    """An environment that knows the expected reward of any joint policy in closed form."""
+
+    def expected_rewards(self, joint: JointPolicy) -> Float[Tensor, "L"]:
+        """The expected team reward at each of ``spec.levels``.
+
+        Args:
+            joint: how the team acts in each row of the table of distinct observations, leading axis M.
+        """
+
+
+@runtime_checkable
+class HasOwnHeads(Protocol):
+    """A host that can give every agent a policy head of its own (PR-Fast, Section 6.1)."""
+
+    def give_each_agent_its_own_head(self) -> None:
+        """Freeze the body of the policy network and give every agent its own copy of the head."""
+
+
+@runtime_checkable
+class HasComponentScores(Protocol):
+    """A host that can score actions for each component of a team's law: a latent variable that the team shares.
+
+    ``scores`` then is what the team acts by in evaluation, without the latent variable. In ``losses`` the host finds
+    the component that each team had drawn in ``rollout.component``.
+    """
+
+    def score_components(self, count: int) -> None:
+        """Prepare for so many components, at the start of a stage.
+
+        Args:
+            count: C, the number of components.
+        """
+
+    def component_scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "C *B N A"], Memory]:
+        """Score every action of every agent, in each component.
+
+        Args:
+            observation: what the agents see, leading axes ``*B``.
+            memory: the host's memory before this step.
+
+        Returns:
+            The scores ``[C, *B, N, A]``, and the memory for the next step.
+        """
+
+
+@runtime_checkable
+class LearnsItself(Protocol):
+    """A coupling whose weights are learnt. It is an ``nn.Module`` too, so that its parameters are saved with the run."""
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """What to optimise, and how fast. Asked anew at the start of each stage."""
+
+    def losses(self, rollout: Rollout, context: LearningContext) -> Iterator[Loss]:
+        """Learn from a rollout, after the host has: yield a loss for each optimisation step.
+
+        Args:
+            rollout: whole episodes; ``rollout.component`` says what each team had drawn.
+            context: the ranks that learn together, and how losses are evaluated.
+        """

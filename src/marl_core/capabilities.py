@@ -1,0 +1,91 @@
+"""What the parts of a run give and need, known before any of them is built, so that a config can be refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+from marl_core.types import EnvironmentSpec
+
+#: What a host's scores are: unnormalised log-probabilities, or action values.
+Scores = Literal["logits", "values"]
+#: The parts of an observation that a host may need.
+Sight = Literal["features", "entities", "state"]
+#: How long a drawn component holds.
+Holds = Literal["episode", "step"]
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """How an off-policy host learns from the past, in episodes summed over all ranks.
+
+    Attributes:
+        capacity: how many of the newest episodes are kept.
+        batch: how many different ones of them the host gets after every collection.
+    """
+
+    capacity: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class HostCapabilities:
+    """What a host gives, and what it needs.
+
+    Attributes:
+        scores: what its network's outputs are.
+        needs: the parts of an observation without which it cannot work.
+        memory: whether its scores depend on more than the observation: it remembers something between steps.
+        own_heads: whether it can give every agent a policy head of its own (``HasOwnHeads``).
+        component_scores: whether it can score actions for each component of a team's law (``HasComponentScores``).
+        replay: what an off-policy host learns from; None: the host is on-policy and learns from the newest rollout.
+    """
+
+    scores: Scores
+    needs: frozenset[Sight] = field(default=frozenset({"features"}))
+    memory: bool = False
+    own_heads: bool = False
+    component_scores: bool = False
+    replay: ReplaySettings | None = None
+
+
+@dataclass(frozen=True)
+class CouplingNeeds:
+    """What a coupling asks of a host and of the collector.
+
+    Attributes:
+        own_heads: every agent needs a policy head of its own, and the body of the policy network is frozen.
+        component_scores: how many components need scores of their own; 0: all components share the host's scores.
+        whole_game: the law depends on more than each agent's own observation, as on the state of the game or on the
+            actions of other agents. Then it is evaluated for every game, and not once for each distinct observation.
+    """
+
+    own_heads: bool = False
+    component_scores: int = 0
+    whole_game: bool = False
+
+
+@runtime_checkable
+class DeclaresSpec(Protocol):
+    """An environment's config that knows the shapes, so that nobody has to build a game to learn them."""
+
+    def spec(self) -> EnvironmentSpec:
+        """What the environment of this config gives."""
+
+
+@runtime_checkable
+class DeclaresCapabilities(Protocol):
+    """A host's config that says what the host gives and needs."""
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """What the host of this config gives and needs."""
+
+
+@runtime_checkable
+class DeclaresNeeds(Protocol):
+    """A coupling's config that says what the coupling asks of a host. Without it the coupling asks for nothing."""
+
+    @property
+    def needs(self) -> CouplingNeeds:
+        """What the coupling of this config asks for."""

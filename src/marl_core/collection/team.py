@@ -1,0 +1,133 @@
+"""A team that acts: a host's scores, an exploration's law, and what each game's team has drawn."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from marl_core.abilities import HasComponentScores
+from marl_core.collection.episodes import Play, games_of
+from marl_core.exploration.coupled import joint_policy
+from marl_core.joint_policy import JointLaw, JointSampler, draw_components
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm
+from marl_core.types import NO_OP, Memory, Moment, Observation, Progress
+
+
+@final
+class Team:
+    """Acts in all games of a collection.
+
+    Args:
+        host: scores actions.
+        exploration: the individual policies, and what the team shares.
+        progress: how far the run is; it stays so for the whole collection.
+        table: the environment's table of distinct observations, where the host is evaluated on it; else None.
+        observation: what the agents of each game see at the beginning, leading axis E; every team draws a component.
+        generator: for the components and the actions.
+    """
+
+    def __init__(
+        self,
+        host: HostAlgorithm,
+        exploration: ExplorationStrategy,
+        progress: Progress,
+        table: Observation | None,
+        observation: Observation,
+        generator: torch.Generator,
+    ) -> None:
+        self._host = host
+        self._exploration = exploration
+        self._progress = progress
+        self._generator = generator
+        self._coupling = exploration.coupling
+        self._varies = self._coupling.needs.whole_game
+        self._weights = self._weights_at(observation)
+        self.component: Int[Tensor, "E"] = self._draw(games_of(observation))
+        self._table_sampler: JointSampler | None = None
+        if table is not None:
+            law, _ = self._law(table, {}, self._weights)
+            self._table_sampler = law.sampler()
+
+    def begin_step(self, observation: Observation) -> None:
+        """Draw components anew where they hold for a single step.
+
+        Args:
+            observation: what the agents of each game see now.
+        """
+        if self._coupling.holds == "step":
+            if self._varies:
+                self._weights = self._weights_at(observation)
+            self.component = self._draw(games_of(observation))
+
+    def begin_again(self, again: Bool[Tensor, "E"], observation: Observation) -> None:
+        """Draw a component for the games that have just been started anew.
+
+        Args:
+            again: which games.
+            observation: what the agents of every game see now.
+        """
+        if self._varies:
+            weights = self._weights_at(observation)
+            if weights.dim() > 1:
+                weights = torch.where(again.unsqueeze(-1), weights, self._weights)
+            self._weights = weights
+        drawn = self._draw(games_of(observation))
+        self.component = torch.where(again, drawn, self.component)
+
+    def act(
+        self, play: Play, rows: Int[Tensor, "few"] | None
+    ) -> tuple[Int[Tensor, "E N"], Memory]:
+        """The actions of all games, and the host's memory for the next step.
+
+        Args:
+            play: where the games are.
+            rows: the games that are on, where they are few: the host is asked for those alone, and the agents of the
+                others do nothing. None: it is asked for all.
+        """
+        observation, memory = play.observation, play.memory
+        if self._table_sampler is not None:
+            situation = observation.situation
+            actions = self._table_sampler.draw(
+                self.component, self._generator, situation
+            )
+            return actions, memory
+        if rows is None:
+            law, memory = self._law(observation, memory, self._weights)
+            return law.sampler().draw(self.component, self._generator), memory
+        return self._act_in(rows, observation, memory)
+
+    def _act_in(
+        self, rows: Tensor, observation: Observation, memory: Memory
+    ) -> tuple[Tensor, Memory]:
+        few: Memory = {name: value[rows] for name, value in memory.items()}
+        weights = self._weights if self._weights.dim() == 1 else self._weights[rows]
+        law, few = self._law(observation.map(lambda x: x[rows]), few, weights)
+        drawn = law.sampler().draw(self.component[rows], self._generator)
+        actions = drawn.new_full((self.component.shape[0], drawn.shape[1]), NO_OP)
+        updated = {
+            name: memory[name].index_copy(0, rows, value) for name, value in few.items()
+        }
+        return actions.index_copy(0, rows, drawn), updated
+
+    def _law(
+        self, observation: Observation, memory: Memory, weights: Tensor
+    ) -> tuple[JointLaw, Memory]:
+        if self._coupling.needs.component_scores:
+            host = self._host
+            assert isinstance(host, HasComponentScores), "seen to when the stage began"
+            scores, memory = host.component_scores(observation, memory)
+        else:
+            scores, memory = self._host.scores(observation, memory)
+        legal = observation.legal_actions()
+        law = joint_policy(self._exploration, scores, legal, self._progress, weights)
+        return law, memory
+
+    def _weights_at(self, observation: Observation) -> Tensor:
+        device = self._generator.device
+        return self._coupling.weights(Moment(self._progress, device, observation))
+
+    def _draw(self, games: int) -> Int[Tensor, "E"]:
+        return draw_components(self._weights, games, self._generator)

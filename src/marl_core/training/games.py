@@ -1,0 +1,119 @@
+"""What one rank plays and learns from: its games, generators and replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+
+from marl_core.abilities import Closes, SavesState
+from marl_core.collection.collector import Collector
+from marl_core.collection.replay import Replay
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm
+from marl_core.registry import build_environment
+from marl_core.rng import Generators, seed_for
+from marl_core.run_state import RunState
+from marl_core.types import Progress, Rollout
+
+
+@final
+class RankGames:
+    """The games of one rank in one stage, and the episodes that it keeps.
+
+    Args:
+        state: the run at the start of the stage.
+        rank: of this process, from 0.
+        ranks: how many processes train together; each plays its share of the episodes.
+        device: where the games are.
+    """
+
+    def __init__(
+        self, state: RunState, rank: int, ranks: int, device: torch.device
+    ) -> None:
+        config = state.config
+        training = config.training
+        # A stage has streams of its own: with the run's it would play the games of the stage before once more.
+        seed = seed_for(config.seed, "stage", state.progress.stage)
+        self._generators = Generators(seed, rank, device)
+        games = training.parallel_games or training.episodes_per_update
+        self.environment = build_environment(
+            config.environment,
+            games=games // ranks,
+            device=device,
+            generator=self._generators["environment"],
+        )
+        self._collector = Collector(
+            self.environment,
+            self._generators["exploration"],
+            episodes=training.episodes_per_update // ranks,
+            use_table=training.use_table,
+        )
+        self._device = device
+        self._replay: Replay | None = None
+        self._batch = 0
+        settings = state.host.capabilities.replay
+        if settings is not None:
+            self._batch = settings.batch // ranks
+            self._replay = Replay(settings.capacity // ranks, self.environment.spec)
+
+    def collect(
+        self, host: HostAlgorithm, exploration: ExplorationStrategy, progress: Progress
+    ) -> Rollout:
+        """This rank's share of the episodes of an update.
+
+        Args:
+            host: scores actions.
+            exploration: how the team explores.
+            progress: how far the run is.
+        """
+        return self._collector.collect(host, exploration, progress)
+
+    def recall(self, rollout: Rollout) -> Rollout | None:
+        """What to learn from once a rollout has been played.
+
+        Args:
+            rollout: the newest one.
+
+        Returns:
+            The rollout itself or, off-policy, episodes out of the replay; None where there are too few yet.
+        """
+        if self._replay is None:
+            return rollout
+        self._replay.add(rollout)
+        generator = self._generators["replay"]
+        return self._replay.sample(self._batch, generator, rollout.progress)
+
+    def close(self) -> None:
+        """Give back what the environment holds."""
+        if isinstance(self.environment, Closes):
+            self.environment.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Generators, games and replay, as a checkpoint holds them."""
+        state: dict[str, Any] = {"generators": self._generators.state_dict()}
+        if isinstance(self.environment, SavesState):
+            state["environment"] = self.environment.state_dict()
+        if self._replay is not None:
+            state["replay"] = self._replay.state_dict()
+        return state
+
+    def load_state_dict(
+        self,
+        state: Mapping[str, Any],
+        host: HostAlgorithm,
+        exploration: ExplorationStrategy,
+    ) -> None:
+        """Continue where ``state_dict`` was taken.
+
+        Args:
+            state: what ``state_dict`` gave.
+            host: says with ``exploration`` whether episodes are kept with a table of distinct observations.
+            exploration: how the team explores.
+        """
+        self._generators.load_state_dict(state["generators"])
+        if isinstance(self.environment, SavesState) and "environment" in state:
+            self.environment.load_state_dict(state["environment"])
+        if self._replay is not None:
+            table = self._collector.table(host, exploration)
+            self._replay.load_state_dict(state["replay"], self._device, table)

@@ -1,0 +1,112 @@
+"""Policy resonance as a coupling: it changes what a team shares, and leaves every agent's own policy as it is."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from marl_core.capabilities import CouplingNeeds, Holds
+from marl_core.config.named import CouplingConfig
+from marl_core.configured import Configured
+from marl_core.joint_policy import JointPolicy
+from marl_core.types import Moment, Progress
+from marl_pr.resonance import coin_weights, resonant_components
+from marl_pr.schedule import resonance_probability
+
+#: PR-Fast freezes the body of the policy network and copies its head for each agent.
+_PR_FAST = CouplingNeeds(own_heads=True)
+
+
+class PolicyResonanceConfig(CouplingConfig):
+    """Settings of policy resonance: the paper's, but for ``p_min``, which is from the authors' demonstration."""
+
+    name: str = "policy_resonance"
+    eta_max: float = Field(
+        default=0.75,
+        ge=0,
+        lt=1,
+        description="Greatest resonance probability (Section 6.1).",
+    )
+    ramp_episodes: int = Field(
+        default=50_000,
+        ge=0,
+        description="M_pr: episodes of the stage in which eta rises from 0 to eta_max.",
+    )
+    p_min: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        description="p_min of Eq. 18. The paper bounds it by 1/n_k.",
+    )
+    level: Holds = Field(
+        default="episode", description="How long the team's coin holds (Fig. 2)."
+    )
+    variant: Literal["pr", "pr_fast"] = Field(
+        default="pr",
+        description="pr_fast: body of the policy network frozen, a copy of its head for each agent.",
+    )
+
+    @property
+    def needs(self) -> CouplingNeeds:
+        """PR-Fast needs a head for each agent."""
+        return _PR_FAST if self.variant == "pr_fast" else CouplingNeeds()
+
+
+@final
+class PolicyResonance(Configured[PolicyResonanceConfig]):
+    """A team-wide coin between acting greedily together and exploring by corrected policies (Eq. 11-18).
+
+    Usage::
+
+        CoupledExploration(EpsilonGreedy(end=0.05), PolicyResonance(eta_max=0.75))
+    """
+
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """Whether the team is in resonance."""
+        return "not in resonance", "in resonance"
+
+    @property
+    def holds(self) -> Holds:
+        """Algorithm 1: line 5 for each episode, or moved to line 7 for each step."""
+        return self.config.level
+
+    @property
+    def needs(self) -> CouplingNeeds:
+        """PR-Fast needs a head for each agent."""
+        return self.config.needs
+
+    def weights(self, moment: Moment) -> Float[Tensor, "2"]:
+        """P(not resonated) and P(resonated) = eta.
+
+        Args:
+            moment: how far the run is, and on which device the weights are wanted.
+        """
+        eta = resonance_probability(
+            moment.progress.stage_episodes,
+            self.config.eta_max,
+            self.config.ramp_episodes,
+        )
+        return coin_weights(
+            torch.tensor(eta, dtype=torch.float32, device=moment.device)
+        )
+
+    def law(
+        self,
+        policies: Float[Tensor, "*B N A"],
+        weights: Float[Tensor, "2"],
+        progress: Progress,
+    ) -> JointPolicy:
+        """Eq. 11 over the individual policies.
+
+        Args:
+            policies: every agent's individual policy, ``[*B, N, A]``.
+            weights: P(not resonated) and P(resonated).
+            progress: how far the run is; the weights have it already.
+        """
+        components = resonant_components(policies, weights[1], self.config.p_min)
+        return JointPolicy(policies, components, weights)
