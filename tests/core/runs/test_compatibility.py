@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from marl_core.config.named import validate_strictly
+from marl_core.base_config import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.hosts.ppo.ppo_ma import PPOMA

@@ -1,0 +1,186 @@
+"""From a config, and a checkpoint if there is one, to a run's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from marl_core.abilities import HasComponentScores, HasOwnHeads
+from marl_core.base_config import ExplorationConfig
+from marl_core.config.named import CouplingConfig
+from marl_core.config.run import RunConfig
+from marl_core.errors import Location, UserError
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm
+from marl_core.registry import (
+    build_coupling,
+    build_host,
+    build_policy,
+    build_strategy,
+    environment_spec,
+    find_any,
+)
+from marl_core.rng import generator
+from marl_core.run_state import RunState
+from marl_core.runs.compatibility import check_compatible
+from marl_core.runs.folder import RunFolder
+from marl_core.types import EnvironmentSpec, Progress
+
+#: Under which the host's parameters stand in a checkpoint.
+HOST_PREFIX = "host."
+
+
+def first_state(config: RunConfig) -> RunState:
+    """A run before any training.
+
+    Args:
+        config: the run's.
+
+    Raises:
+        UserError: the parts do not fit together.
+    """
+    return _at(config, Progress())
+
+
+def saved_state(config: RunConfig, saved: Mapping[str, Any]) -> RunState:
+    """A run as it is at a checkpoint.
+
+    Args:
+        config: the run's.
+        saved: the checkpoint's content.
+
+    Raises:
+        UserError: the parts do not fit together, or the checkpoint is of other networks.
+    """
+    state = _at(config, Progress(**saved["marl"]["progress"]))
+    parameters = {
+        name.removeprefix(HOST_PREFIX): value
+        for name, value in saved["state_dict"].items()
+        if name.startswith(HOST_PREFIX)
+    }
+    try:
+        if isinstance(state.host, nn.Module):
+            # Assigned: a copy would round 64-true weights to float32.
+            state.host.load_state_dict(parameters, assign=True)
+        else:
+            state.host.load_state_dict(parameters)
+    except RuntimeError as error:
+        message = "the checkpoint does not fit the run's config: other networks"
+        raise UserError(message) from error
+    return state
+
+
+def newest_state(folder: RunFolder) -> RunState:
+    """A run as it is at its newest checkpoint.
+
+    Args:
+        folder: the run's.
+
+    Raises:
+        UserError: there is no run, or it has no checkpoint yet.
+    """
+    config = folder.load_config()
+    saved = folder.load_checkpoint()
+    if saved is None:
+        hint = f"no checkpoint yet; `marl resume {folder.path}` trains the run"
+        raise UserError(f"{folder.checkpoint}: {hint}")
+    return saved_state(config, saved)
+
+
+def _at(config: RunConfig, progress: Progress) -> RunState:
+    """The run with its networks as they are built, changed by the stages up to the one that it is in."""
+    spec = environment_spec(config.environment)
+    explorations = [
+        stage_exploration(config, stage, spec) for stage in range(len(config.stages))
+    ]
+    check_compatible(config, spec, explorations)
+    host = build_host(config.host, spec, generator("cpu", config.seed, "network"))
+    for stage in range(progress.stage + 1):
+        prepare_host(host, explorations[stage], ("stages", stage, "exploration"))
+    return RunState(config, spec, host, explorations[progress.stage], progress)
+
+
+def next_stage(state: RunState) -> RunState:
+    """The run at the beginning of its next stage, whose exploration may change the host's networks.
+
+    Args:
+        state: the run at the end of a stage.
+    """
+    stage = state.progress.stage + 1
+    exploration = stage_exploration(state.config, stage, state.spec)
+    prepare_host(state.host, exploration, ("stages", stage, "exploration"))
+    progress = replace(state.progress, stage=stage, stage_episodes=0)
+    return replace(state, exploration=exploration, progress=progress)
+
+
+def stage_exploration(
+    config: RunConfig, stage: int, spec: EnvironmentSpec
+) -> ExplorationStrategy:
+    """How the team explores in a stage.
+
+    Args:
+        config: the run's.
+        stage: its index, from 0.
+        spec: what the environment gives.
+
+    Raises:
+        UserError: a part cannot be found, or does not fit its protocol.
+    """
+    return build_exploration(config.stage_exploration(stage), spec)
+
+
+def build_exploration(
+    config: ExplorationConfig, spec: EnvironmentSpec
+) -> ExplorationStrategy:
+    """The strategy that a config describes: an individual policy alone, a coupling over one, or a class of its own.
+
+    Args:
+        config: with ``individual`` filled in, where it is a coupling's.
+        spec: what the environment gives.
+
+    Raises:
+        UserError: a part cannot be found, or does not fit its protocol.
+    """
+    if isinstance(config, CouplingConfig):
+        if config.individual is None:
+            message = f"coupling '{config.name}' needs an 'individual' policy to couple"
+            raise UserError(message)
+        individual = build_policy(config.individual, spec)
+        return CoupledExploration(individual, build_coupling(config, spec))
+    try:
+        kind, _ = find_any(("policy", "exploration"), config.name)
+    except LookupError as error:
+        raise UserError(str(error.args[0])) from error
+    if kind == "policy":
+        return CoupledExploration(build_policy(config, spec))
+    return build_strategy(config, spec)
+
+
+def prepare_host(
+    host: HostAlgorithm, exploration: ExplorationStrategy, where: Location
+) -> None:
+    """Change the host's networks as the coupling asks for, at the start of a stage.
+
+    Args:
+        host: is changed.
+        exploration: how the team explores in the stage.
+        where: the part of the config that says so, for the message.
+
+    Raises:
+        UserError: the host cannot do it.
+    """
+    needs = exploration.coupling.needs
+    name = type(host).__name__
+    if needs.own_heads:
+        if not isinstance(host, HasOwnHeads):
+            message = f"host '{name}' has no policy head that could be copied for each agent"
+            raise UserError(message, *where)
+        host.give_each_agent_its_own_head()
+    if needs.component_scores:
+        if not isinstance(host, HasComponentScores):
+            message = f"host '{name}' has no scores for each component"
+            raise UserError(message, *where)
+        host.score_components(needs.component_scores)

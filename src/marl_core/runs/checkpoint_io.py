@@ -1,0 +1,31 @@
+"""Checkpoint files that are written whole."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from marl_core.runs.whole_writes import write_whole
+
+
+@final
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, replaced in one step, so that a kill never leaves half a checkpoint."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Write beside the old file, then take its place.
+
+        Args:
+            checkpoint: what to save.
+            path: of the file.
+            storage_options: Lightning's; unused.
+        """
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_whole(Path(path), content.getvalue())
