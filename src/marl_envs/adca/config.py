@@ -7,6 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from marl_core.base_config import EnvironmentConfig, mistake
+from marl_core.types import EnvironmentSpec
+from marl_envs.adca.shapes import ACTIONS, ENTITIES, FEATURES
 
 #: An observation shows a fighter's index in 8 bits.
 MOST_FIGHTERS = 256
@@ -58,3 +60,15 @@ class ADCAConfig(EnvironmentConfig):
                 "attackers",
             )
         return self
+
+    def spec(self) -> EnvironmentSpec:
+        """What ADCA gives."""
+        return EnvironmentSpec(
+            agents=self.agents,
+            actions=ACTIONS,
+            max_steps=self.max_steps,
+            entities=(ENTITIES, FEATURES),
+            individual_reward=True,
+            agents_die=True,
+            wins=True,
+        )

@@ -15,9 +15,8 @@ from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.adca.battle import Battle, Distances, measure
 from marl_envs.adca.config import ADCAConfig
 from marl_envs.adca.draws import KEYS
-from marl_envs.adca.observation import ENTITIES, FEATURES, observe
+from marl_envs.adca.observation import observe
 from marl_envs.adca.opponent import Orders, give_orders
-from marl_envs.adca.physics import ACTIONS
 from marl_envs.adca.reset import deploy
 from marl_envs.adca.rules import advance, verdict
 
@@ -42,15 +41,7 @@ class ADCA:
     ) -> None:
         self._config, self._generator = config, generator
         self._give_orders = _script(config, device)
-        self._spec = EnvironmentSpec(
-            agents=config.agents,
-            actions=ACTIONS,
-            max_steps=config.max_steps,
-            entities=(ENTITIES, FEATURES),
-            individual_reward=True,
-            agents_die=True,
-            wins=True,
-        )
+        self._spec = config.spec()
         self._battle = self._deploy(
             torch.zeros(games, dtype=torch.int64, device=device)
         )

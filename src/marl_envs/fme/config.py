@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from marl_core.base_config import EnvironmentConfig, StrictModel, mistake
+from marl_core.types import EnvironmentSpec, Level
 from marl_envs.fme.tags import levels_of_tag
 
 Action = Annotated[int, Field(ge=0)]
@@ -109,3 +112,29 @@ class FMEConfig(EnvironmentConfig):
                 case "C":
                     made.append(ResponsibilityLevel(kind="C", action=actions[0]))
         return tuple(made)
+
+    def spec(self) -> EnvironmentSpec:
+        """What FME gives."""
+        levels = self.resolved_levels()
+        count = len(levels)
+        index_features = count if self.level_index == "one_hot" else 1
+        return EnvironmentSpec(
+            agents=self.agents,
+            actions=self.actions,
+            max_steps=count,
+            features=index_features + self.agents,
+            state_features=count,
+            situations=count,
+            fixed_length=True,
+            levels=_named(levels),
+        )
+
+
+def _named(levels: Sequence[LevelConfig]) -> tuple[Level, ...]:
+    """The levels by name: A1 is the first of kind A."""
+    seen: Counter[str] = Counter()
+    named = []
+    for level in levels:
+        seen[level.kind] += 1
+        named.append(Level(f"{level.kind}{seen[level.kind]}", level.kind))
+    return tuple(named)

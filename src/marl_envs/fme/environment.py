@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import final
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from marl_core.joint_policy import JointPolicy
 from marl_core.rendering.viewer import Viewer
 from marl_core.rng import uniform
-from marl_core.types import EnvironmentSpec, Level, Observation, StepResult
+from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.fme.config import FMEConfig
 from marl_envs.fme.rewards import LevelTable
 
@@ -44,22 +43,7 @@ class FME:
         self._table = _observations(
             len(levels), config.agents, config.level_index, device
         )
-        assert self._table.features is not None
-        ordinal: Counter[str] = Counter()
-        names = []
-        for level in levels:
-            ordinal[level.kind] += 1
-            names.append(Level(f"{level.kind}{ordinal[level.kind]}", level.kind))
-        self._spec = EnvironmentSpec(
-            agents=config.agents,
-            actions=config.actions,
-            max_steps=len(levels),
-            features=self._table.features.shape[-1],
-            state_features=len(levels),
-            situations=len(levels),
-            fixed_length=True,
-            levels=tuple(names),
-        )
+        self._spec = config.spec()
 
     @property
     def spec(self) -> EnvironmentSpec:
