@@ -189,7 +189,7 @@ def test_reporting_by_a_metric_that_is_not_there(marl: Command, run: Path) -> No
     )
     line = refused(marl, "report", "run", "--metric", "loss")
     assert line.startswith(
-        "run: no metric 'loss' was evaluated; there are coupling, exact/A1, exact/B1, "
+        "run: no metric 'loss' was evaluated; there are exact/A1, exact/B1, exact/C1, "
     )
 
 
@@ -201,13 +201,13 @@ def test_figures_that_cannot_be_written(marl: Command, run: Path) -> None:
     )
     line = refused(marl, "report", "run", "--out", "nowhere/curve.png")
     assert (
-        line == "nowhere/curve.png: cannot write the figure: No such file or directory"
+        line == "nowhere/curve.png: cannot write the figure: there is no folder nowhere"
     )
     assert refused(marl, "report", "run", "--out", "curve").endswith(
         "the name needs an ending, as .png"
     )
     assert refused(marl, "report", "run", "--out", "run").endswith(
-        "run: cannot write the figure: Is a directory"
+        "run: cannot write the figure: it is a folder"
     )
 
 
@@ -215,9 +215,9 @@ def test_figures_that_cannot_be_written(marl: Command, run: Path) -> None:
 def test_results_that_cannot_be_written(marl: Command, run: Path, option: str) -> None:
     line = refused(marl, "report", "run", option, "nowhere/results")
     assert (
-        line == "nowhere/results: cannot write the results: No such file or directory"
+        line == "nowhere/results: cannot write the results: there is no folder nowhere"
     )
     assert (
         refused(marl, "report", "run", option, "run")
-        == "run: cannot write the results: Is a directory"
+        == "run: cannot write the results: it is a folder"
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from marl_core.config.run import RunConfig
 from marl_core.runs.folder import RunFolder
-from marl_core.training.stages import train
+from marl_core.training.stages import Watchers, train
 
 #: Who learns, and how the first stage explores. QMIX learns from its second update on; its replay is full after three.
 HOSTS: dict[str, dict[str, Any]] = {
@@ -93,7 +93,7 @@ def start(path: Path, data: dict[str, Any]) -> RunFolder:
 
 def go_on(folder: RunFolder) -> None:
     """What ``marl train`` and ``marl resume`` do with a folder."""
-    train(folder.load_config(), folder, progress_bar=False)
+    train(folder.load_config(), folder, Watchers(progress_bar=False))
 
 
 def outcome(folder: RunFolder) -> dict[str, Any]:

@@ -1,274 +1,238 @@
-"""Runs, grouped into experiments: those of a group differ in nothing but the seed."""
+"""Runs, grouped into experiments: the runs of a group differ in nothing but the seed."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from marl_core.config.named import EnvironmentConfig
+from marl_core.base_config import EnvironmentConfig
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError, suggestion
-from marl_core.reports.results import (
-    RESERVED,
-    Label,
-    RunResult,
-    as_label,
-    read_log,
-    read_run,
+from marl_core.registry import environment_spec
+from marl_core.reports.labels import Label
+from marl_core.reports.results import RunResult
+from marl_core.reports.run_log import LogLine, read_log, read_run
+from marl_core.reports.settings import (
+    PARTS,
+    differing_keys,
+    identity,
+    labels_of,
+    names_of,
+    settings_of,
 )
 from marl_core.runs.folder import RunFolder
-from marl_core.training.stages import environment_spec
-
-#: Settings by dotted name; ``host.name`` and its like say which component the rest of ``host`` belongs to.
-Settings = dict[str, Any]
+from marl_core.types import EnvironmentSpec
 
 
 @dataclass(frozen=True)
 class Experiment:
     """Runs that repeat each other with different seeds.
 
-    Attributes:
-        config: of the first of them.
-        differences: what tells it from the other experiments of a report, by short names; empty for the only one.
-        paths: the runs' folders, in the order of their seeds, as the two that follow.
-        results: at the evaluations.
-        logs: the lines of each ``metrics.csv``.
+    Args:
+        name: tells it from the other experiments of a report (see ``reports.settings``); of the
+            only experiment, the host and the environment.
+        config: of the first run.
+        paths: the runs' folders, in the order of their seeds.
+        results: of the runs, in the same order.
+        logs: the lines of each run's ``metrics.csv``, in the same order.
         level_kinds: the names of the environment's levels, by their kind.
     """
 
+    name: str
     config: RunConfig
-    differences: Mapping[str, Label]
     paths: tuple[Path, ...]
     results: tuple[RunResult, ...]
-    logs: tuple[list[dict[str, float]], ...]
+    logs: tuple[list[LogLine], ...]
     level_kinds: Mapping[str, tuple[str, ...]]
 
     @property
-    def name(self) -> str:
-        """Only what differs, as ``agents=8, host=qmix``; of the only experiment, the host and the environment."""
-        told = ", ".join(f"{name}={label}" for name, label in self.differences.items())
-        return told or f"{self.config.host.name} on {self.config.environment.name}"
-
-    @property
     def measure(self) -> str:
-        """How its greedy policies were evaluated: ``exact`` where there is a closed form, else ``greedy``."""
+        """How greedy policies were evaluated: ``exact``, in closed form, or else ``greedy``.
+
+        Raises:
+            UserError: neither was evaluated.
+        """
         for measure in ("exact", "greedy"):
             if self.measured(f"{measure}/return"):
                 return measure
         raise UserError(f"{self.paths[0]}: the run has no evaluation yet")
 
     def measured(self, metric: str) -> bool:
-        """Whether every run has the metric."""
+        """Whether every run has a metric.
+
+        Args:
+            metric: its name.
+        """
         return all(metric in result.metrics for result in self.results)
 
     def final(self, *metrics: str) -> Float[np.ndarray, "runs 1"]:
-        """The mean of the metrics at each run's last evaluation, as scores on one task."""
-        return np.array(
-            [
-                [np.mean([result.final(metric) for metric in metrics])]
-                for result in self.results
-            ]
-        )
+        """The mean of metrics at each run's last evaluation, as scores on one task.
+
+        Args:
+            metrics: their names.
+        """
+        scores: list[list[float]] = []
+        for result in self.results:
+            values = [result.final(metric) for metric in metrics]
+            scores.append([float(np.mean(values))])
+        return np.array(scores)
+
+
+#: The folder and config of a run.
+_Run = tuple[Path, RunConfig]
 
 
 def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
-    """Read runs, finished or not, and group them, in the order in which they are given.
+    """Read runs and group them. What makes an experiment: see ``reports.settings.settings_of``.
 
-    What makes an experiment: environment, host, the stages and what is explored in them, episodes per update.
+    Args:
+        paths: run folders of any experiments, finished or not.
+
+    Returns:
+        The experiments, in the order in which their first runs are given.
 
     Raises:
-        UserError: a folder holds no run or no evaluation; two runs have the same seed and experiment.
+        UserError: a folder holds no run or no evaluation; two runs of an experiment have the same
+            seed.
     """
-    groups: dict[str, dict[int, tuple[Path, RunConfig]]] = {}
-    for path in paths:
-        config = RunFolder(path).load_config()
-        runs = groups.setdefault(json.dumps(_settings(config), sort_keys=True), {})
-        if config.seed in runs:
-            other = runs[config.seed][0]
-            message = f"{path}: the same experiment with the same seed ({config.seed}) as {other}; give each run once"
-            raise UserError(message)
-        runs[config.seed] = path, config
-    firsts = [next(iter(runs.values()))[1] for runs in groups.values()]
-    told_apart = _differences([_settings(config) for config in firsts])
+    groups = _grouped(paths)
+    settings = [settings_of(_first_config(runs)) for runs in groups]
+    keys = differing_keys(settings)
+    names = names_of(settings, keys)
+    labels = labels_of(settings, [key for key in keys if not _is_part(key)])
     return [
-        _experiment(first, differences, [path for _, (path, _) in sorted(runs.items())])
-        for first, differences, runs in zip(
-            firsts, told_apart, groups.values(), strict=True
-        )
+        _experiment(name, differences, runs)
+        for name, differences, runs in zip(names, labels, groups, strict=True)
     ]
 
 
-def chosen_metric(experiments: Sequence[Experiment], metric: str | None) -> str:
-    """The metric to compare experiments by: the given one, or the greedy return, exact where all of them have it.
+def compared_metrics(
+    experiments: Sequence[Experiment], metric: str | None
+) -> list[str]:
+    """The metrics to compare experiments by.
+
+    Args:
+        experiments: what is compared.
+        metric: the name of the only one, if it is chosen.
+
+    Returns:
+        By default the greedy return, exact where all experiments have it, and the greedy win rate,
+        where all of them have it.
 
     Raises:
         UserError: a run has no such metric.
     """
-    if metric is None:
-        measures = {experiment.measure for experiment in experiments}
-        return "exact/return" if measures == {"exact"} else "greedy/return"
+    if metric is not None:
+        _check_measured(experiments, metric)
+        return [metric]
+    measures = {experiment.measure for experiment in experiments}
+    metrics = ["exact/return" if measures == {"exact"} else "greedy/return"]
+    if all(experiment.measured("greedy/win_rate") for experiment in experiments):
+        metrics.append("greedy/win_rate")
+    return metrics
+
+
+def same_environment(experiments: Sequence[Experiment]) -> list[list[Experiment]]:
+    """Part experiments by the environment and all its settings.
+
+    Args:
+        experiments: in any order; the order is kept.
+    """
+    groups: dict[str, list[Experiment]] = {}
+    for experiment in experiments:
+        environment = experiment.config.environment.model_dump(mode="json")
+        groups.setdefault(identity(environment), []).append(experiment)
+    return list(groups.values())
+
+
+def _grouped(paths: Sequence[Path]) -> list[list[_Run]]:
+    """The runs of each experiment, sorted by their seeds."""
+    groups: dict[str, dict[int, _Run]] = {}
+    for path in paths:
+        config = RunFolder(path).load_config()
+        runs = groups.setdefault(identity(settings_of(config)), {})
+        if config.seed in runs:
+            same = f"the same experiment with the same seed ({config.seed})"
+            other = runs[config.seed][0]
+            raise UserError(f"{path}: {same} as {other}; give each run once")
+        runs[config.seed] = path, config
+    return [[runs[seed] for seed in sorted(runs)] for runs in groups.values()]
+
+
+def _first_config(runs: Sequence[_Run]) -> RunConfig:
+    _, config = runs[0]
+    return config
+
+
+def _is_part(key: str) -> bool:
+    return key in PARTS
+
+
+def _check_measured(experiments: Sequence[Experiment], metric: str) -> None:
     for experiment in experiments:
         for path, result in zip(experiment.paths, experiment.results, strict=True):
             if metric not in result.metrics:
                 known = sorted(result.metrics)
                 hint = suggestion(metric, known) or f"; there are {', '.join(known)}"
                 raise UserError(f"{path}: no metric '{metric}' was evaluated{hint}")
-    return metric
-
-
-def same_environment(experiments: Sequence[Experiment]) -> list[list[Experiment]]:
-    """The experiments, parted by the environment and all its settings."""
-    groups: dict[str, list[Experiment]] = {}
-    for experiment in experiments:
-        key = json.dumps(
-            experiment.config.environment.model_dump(mode="json"), sort_keys=True
-        )
-        groups.setdefault(key, []).append(experiment)
-    return list(groups.values())
 
 
 def _experiment(
-    config: RunConfig, differences: Mapping[str, Label], paths: Sequence[Path]
+    name: str, differences: Mapping[str, Label], runs: Sequence[_Run]
 ) -> Experiment:
-    folders = [RunFolder(path) for path in paths]
-    spec = environment_spec(config)
-    explorations = [
-        config.stage_exploration(index).name for index in range(len(config.stages))
-    ]
-    # Task and algorithm say these already.
-    said = {"environment", "host", "stages", *_words_of(config.environment)}
-    labels: dict[str, Label] = {
-        "task": " ".join(_words_of(config.environment).values())
-        or config.environment.name,
-        "algorithm": "+".join([config.host.name, *explorations]),
-        "agents": spec.agents,
-        **{
-            name: label
-            for name, label in differences.items()
-            if name.removeprefix("environment.") not in said
-        },
-    }
-    kinds: dict[str, tuple[str, ...]] = {}
-    for level in spec.levels:
-        kinds[level.kind] = (*kinds.get(level.kind, ()), level.name)
+    config = _first_config(runs)
+    spec = environment_spec(config.environment)
+    labels = _labels(config, spec, differences)
+    folders = [RunFolder(path) for path, _ in runs]
     return Experiment(
-        config,
-        differences,
-        tuple(paths),
-        tuple(read_run(folder, labels) for folder in folders),
-        tuple(read_log(folder) for folder in folders),
-        kinds,
+        name=name or f"{config.host.name} on {config.environment.name}",
+        config=config,
+        paths=tuple(folder.path for folder in folders),
+        results=tuple(read_run(folder, labels) for folder in folders),
+        logs=tuple(read_log(folder) for folder in folders),
+        level_kinds=_level_kinds(spec),
     )
 
 
-def _words_of(environment: EnvironmentConfig) -> dict[str, str]:
-    """The settings that are words and not as by default: FME's tag, a map's or a scenario's name."""
-    chosen = environment.model_dump(mode="json", exclude_defaults=True)
-    return {
-        name: value
-        for name, value in chosen.items()
-        if isinstance(value, str) and value and name != "name"
+def _labels(
+    config: RunConfig, spec: EnvironmentSpec, differences: Mapping[str, Label]
+) -> dict[str, Label]:
+    """The labels of an experiment's results, as docs/reference/results_format.md explains them."""
+    named = _named_settings(config.environment)
+    stages = range(len(config.stages))
+    explorations = [config.stage_exploration(index).name for index in stages]
+    labels: dict[str, Label] = {
+        "task": " ".join(named.values()) or config.environment.name,
+        "algorithm": "+".join([config.host.name, *explorations]),
+        "agents": spec.agents,
     }
+    for name, label in differences.items():
+        if name not in named:
+            labels[name] = label
+    return labels
 
 
-def _settings(config: RunConfig) -> Settings:
-    """What must be equal for runs to be repetitions of each other."""
-    explorations = [
-        config.stage_exploration(index) for index in range(len(config.stages))
-    ]
-    settings = {
-        **_flat("environment", config.environment.model_dump(mode="json")),
-        **_flat("host", config.host.model_dump(mode="json")),
-        "stages.name": " + ".join(exploration.name for exploration in explorations),
-    }
-    for index, (stage, exploration) in enumerate(
-        zip(config.stages, explorations, strict=True)
-    ):
-        settings[f"stages.{index}.episodes"] = stage.episodes
-        settings |= _flat(
-            f"stages.{index}.exploration", exploration.model_dump(mode="json")
-        )
-    return {
-        **settings,
-        "training.episodes_per_update": config.training.episodes_per_update,
-    }
+def _named_settings(environment: EnvironmentConfig) -> dict[str, str]:
+    """The settings that are free words and not as by default: FME's tag, a map's name.
 
-
-def _flat(name: str, value: object) -> Settings:
-    if not isinstance(value, dict):
-        return {name: value}
-    return {
-        inner: leaf
-        for key, part in value.items()
-        for inner, leaf in _flat(f"{name}.{key}", part).items()
-    }
-
-
-def _differences(experiments: Sequence[Settings]) -> list[dict[str, Label]]:
-    """For each experiment, the settings in which it differs from one with the same components."""
-    differing: list[list[str]] = []
-    for own in experiments:
-        comparable = {
-            key: [
-                its
-                for its in experiments
-                if _components(key, its) == _components(key, own)
-            ]
-            for key in own
-        }
-        differing.append(
-            [
-                key
-                for key in own
-                if any(its.get(key) != own[key] for its in comparable[key])
-            ]
-        )
-    shown = _short_names(differing, experiments)
-    return [
-        {shown[key]: as_label(own[key]) for key in keys}
-        for own, keys in zip(experiments, differing, strict=True)
-    ]
-
-
-def _components(key: str, settings: Settings) -> list[object]:
-    """The names of the components that a setting is within; the setting ``host.name`` is within none."""
-    parts = key.removesuffix(".name").split(".")
-    outer = (".".join(parts[:length]) + ".name" for length in range(1, len(parts)))
-    return [settings.get(name) for name in outer]
-
-
-def _short_names(
-    keys: Sequence[Sequence[str]], experiments: Sequence[Settings]
-) -> dict[str, str]:
-    """``environment.agents`` is called ``agents``, unless another key that says something else would be called so too.
-
-    Args:
-        keys: the ones that differ, for each experiment.
-        experiments: their values.
+    A setting that is a choice of given words does not count.
     """
-    said: dict[str, list[set[str]]] = {}
-    for index, (own, names) in enumerate(zip(experiments, keys, strict=True)):
-        for key in names:
-            said.setdefault(_last(key), [set() for _ in experiments])[index].add(
-                json.dumps(own[key])
-            )
-    ambiguous = {
-        short for short, values in said.items() if any(len(one) > 1 for one in values)
-    }
-    return {
-        key: _last(key)
-        if _last(key) not in ambiguous | RESERVED - {"environment"}
-        else key.removesuffix(".name")
-        for names in keys
-        for key in names
-    }
+    found: dict[str, str] = {}
+    fields = type(environment).model_fields
+    chosen = environment.model_dump(mode="json", exclude_defaults=True)
+    for name, value in chosen.items():
+        is_free = fields[name].annotation in (str, str | None)
+        if is_free and value and name != "name":
+            found[name] = value
+    return found
 
 
-def _last(key: str) -> str:
-    return key.removesuffix(".name").rsplit(".", 1)[-1]
+def _level_kinds(spec: EnvironmentSpec) -> dict[str, tuple[str, ...]]:
+    kinds: dict[str, tuple[str, ...]] = {}
+    for level in spec.levels:
+        kinds[level.kind] = (*kinds.get(level.kind, ()), level.name)
+    return kinds

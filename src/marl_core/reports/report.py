@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from rich.table import Table
 
-from marl_core.errors import UserError
-from marl_core.reports.curves import draw_one, draw_several, figure_file, write_figure
-from marl_core.reports.experiments import chosen_metric, read_experiments
-from marl_core.reports.results import write_marl_eval, write_tidy
+from marl_core.rendering.figure_files import figure_file
+from marl_core.reports.experiments import (
+    Experiment,
+    compared_metrics,
+    read_experiments,
+)
+from marl_core.reports.figures import draw_one, draw_several
+from marl_core.reports.marl_eval_file import write_marl_eval
 from marl_core.reports.tables import final_table, improvement_tables
+from marl_core.reports.tidy_file import write_tidy
+from marl_core.runs.whole_writes import check_output, write_output
 
 
 def report_on(
@@ -27,43 +34,43 @@ def report_on(
     Args:
         runs: run folders of any experiments, finished or not.
         out: the figure's file.
-        metric: what to draw and compare in place of the greedy policy's return.
+        metric: what to draw and compare in place of the greedy policy's return and win rate.
         tidy: where to write every value as CSV, if anywhere.
-        marl_eval: where to write them for marl-eval, if anywhere.
+        marl_eval: where to write every value for marl-eval, if anywhere.
 
     Returns:
         A table for each experiment and for each comparison, and the files written.
 
     Raises:
-        UserError: what is no run, has no such metric, or cannot be written; nothing is written then.
+        UserError: a folder is no run, a run has no such metric, or a file cannot be written; in the
+            first two cases nothing is written.
     """
-    for path, what in ((out, "figure"), (tidy, "results"), (marl_eval, "results")):
-        if path is not None:
-            _check_place(path, what)
+    _check_outputs(out, tidy, marl_eval)
     experiments = read_experiments(runs)
-    name = chosen_metric(experiments, metric)
-    one = len(experiments) == 1 and metric is None
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # a run that diverged shows as NaN, and needs no warning beside
-        figure = figure_file(
-            draw_one(experiments[0]) if one else draw_several(experiments, name), out
-        )
+    # A run that diverged shows as NaN, and needs no warning beside that.
+    with np.errstate(invalid="ignore", over="ignore"):
+        figure = figure_file(_draw(experiments, metric), out)
         tables = [final_table(experiment, metric) for experiment in experiments]
         tables += improvement_tables(experiments, metric)
     results = [result for experiment in experiments for result in experiment.results]
-    # The figure last: the others can still be refused for what they would hold.
+    # The figure is written last: the others can still be refused for what they would hold.
     if marl_eval is not None:
         write_marl_eval(results, marl_eval)
     if tidy is not None:
         write_tidy(results, tidy)
-    write_figure(figure, out)
+    write_output(out, figure, "figure")
     return tables, [path for path in (out, tidy, marl_eval) if path is not None]
 
 
-def _check_place(path: Path, what: str) -> None:
-    """Raise ``UserError`` where no file can be, before anything is written."""
-    if path.is_dir():
-        raise UserError(f"{path}: cannot write the {what}: Is a directory")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: cannot write the {what}: No such file or directory")
+def _draw(experiments: Sequence[Experiment], metric: str | None) -> Figure:
+    metrics = compared_metrics(experiments, metric)
+    if len(experiments) == 1 and metric is None:
+        return draw_one(experiments[0])
+    return draw_several(experiments, metrics)
+
+
+def _check_outputs(out: Path, tidy: Path | None, marl_eval: Path | None) -> None:
+    check_output(out, "figure")
+    for results in (tidy, marl_eval):
+        if results is not None:
+            check_output(results, "results")

@@ -17,96 +17,109 @@ from marl_core.evaluation.statistics import (
     interquartile_mean,
     mean_statistic,
 )
-from marl_core.reports.experiments import Experiment, chosen_metric, same_environment
+from marl_core.reports.experiments import (
+    Experiment,
+    compared_metrics,
+    same_environment,
+)
+from marl_core.reports.wording import metric_title, seeds_text
+
+#: What a row is called, and a score of each run.
+_Row = tuple[str, Float[np.ndarray, "runs 1"]]
 
 
 def final_table(experiment: Experiment, metric: str | None = None) -> Table:
-    """The last evaluation of an experiment's runs: mean and interquartile mean with 95 % bootstrap intervals.
+    """Tabulate the last evaluation: mean and interquartile mean with 95 % bootstrap intervals.
 
     Args:
-        experiment: what is told about.
-        metric: a row of its own for this one, first.
+        experiment: with one run or more; a single run has no intervals.
+        metric: the name of a metric that gets a row of its own, the first one.
     """
-    table = Table(
-        title=Text(f"{experiment.name}: {_extent(experiment)}"), title_justify="left"
-    )
-    for column in ("last evaluation", "mean", "interquartile mean"):
-        table.add_column(
-            column, justify="left" if column == "last evaluation" else "right"
-        )
+    title = Text(f"{experiment.name}: {_extent(experiment)}")
+    table = Table(title=title, title_justify="left")
+    table.add_column("last evaluation", justify="left")
+    table.add_column("mean", justify="right")
+    table.add_column("interquartile mean", justify="right")
     for name, scores in _rows(experiment, metric):
-        intervals = (
-            bootstrap_interval(scores, statistic)
-            for statistic in (mean_statistic, interquartile_mean)
-        )
-        table.add_row(Text(name), *(_text(interval) for interval in intervals))
-    table.caption = (
-        "95 % bootstrap intervals"
-        if len(experiment.results) > 1
-        else "one run: no intervals"
-    )
+        mean = bootstrap_interval(scores, mean_statistic)
+        middle = bootstrap_interval(scores, interquartile_mean)
+        table.add_row(Text(name), _text(mean), _text(middle))
+    several = len(experiment.results) > 1
+    table.caption = "95 % bootstrap intervals" if several else "one run: no intervals"
     return table
 
 
 def improvement_tables(
     experiments: Sequence[Experiment], metric: str | None = None
 ) -> list[Table]:
-    """For each environment with several experiments, how probable a run of each scores more than one of the first."""
-    tables = []
-    for first, *others in same_environment(experiments):
-        if not others:
-            continue
-        name = chosen_metric([first, *others], metric)
-        table = Table(
-            title=Text(f"probability of improvement over {first.name}, {name}"),
-            title_justify="left",
-        )
-        table.add_column("experiment")
-        table.add_column("probability", justify="right")
-        for other in others:
-            table.add_row(
-                Text(other.name),
-                _text(improvement_interval(other.final(name), first.final(name))),
-            )
-        tables.append(table)
+    """Tabulate how probable it is that a run of each experiment scores more than one of the first.
+
+    Args:
+        experiments: in any order; those on the same environment are compared with its first one.
+        metric: the name of the metric to compare by; by default those of ``compared_metrics``.
+
+    Returns:
+        A table for each environment with several experiments, and each metric.
+
+    Raises:
+        UserError: a run has no such metric.
+    """
+    tables: list[Table] = []
+    for group in same_environment(experiments):
+        if len(group) > 1:
+            metrics = compared_metrics(group, metric)
+            tables += [_improvement_table(group, name) for name in metrics]
     return tables
+
+
+def _improvement_table(experiments: Sequence[Experiment], metric: str) -> Table:
+    first, *others = experiments
+    title = Text(f"probability of improvement over {first.name}, {metric}")
+    table = Table(title=title, title_justify="left")
+    table.add_column("experiment")
+    table.add_column("probability", justify="right")
+    for other in others:
+        interval = improvement_interval(other.final(metric), first.final(metric))
+        table.add_row(Text(other.name), _text(interval))
+    return table
 
 
 def _extent(experiment: Experiment) -> str:
     """Which seeds, and how far they were trained."""
-    seeds = ", ".join(str(result.seed) for result in experiment.results)
-    reached = sorted({result.episodes[-1] for result in experiment.results})
-    done = (
-        f"{reached[0]:,}" if len(reached) == 1 else f"{reached[0]:,} to {reached[-1]:,}"
-    )
-    planned = (
-        f" of {experiment.config.episodes:,}"
-        if reached[0] < experiment.config.episodes
-        else ""
-    )
-    return f"seed{'s' * (len(experiment.results) > 1)} {seeds}, after {done}{planned} episodes"
+    seeds = seeds_text([result.seed for result in experiment.results])
+    reached = [result.episodes[-1] for result in experiment.results]
+    first = min(reached)
+    last = max(reached)
+    done = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    goal = experiment.config.episodes
+    planned = f" of {goal:,}" if first < goal else ""
+    return f"{seeds}, after {done}{planned} episodes"
 
 
-def _rows(
-    experiment: Experiment, metric: str | None
-) -> list[tuple[str, Float[np.ndarray, "runs 1"]]]:
+def _rows(experiment: Experiment, metric: str | None) -> list[_Row]:
     measure = experiment.measure
-    how = "greedy policy, exact" if measure == "exact" else "greedy policy"
-    rows = [] if metric is None else [(metric, experiment.final(metric))]
-    rows.append((f"return ({how})", experiment.final(f"{measure}/return")))
-    if experiment.measured("sampled/return"):
-        rows.append(("return (sampled)", experiment.final("sampled/return")))
+    rows: list[_Row] = []
+    if metric is not None:
+        rows.append((metric, experiment.final(metric)))
+    scores = (
+        f"{measure}/return",
+        "sampled/return",
+        "greedy/win_rate",
+        "sampled/win_rate",
+    )
+    for score in scores:
+        if experiment.measured(score):
+            rows.append((metric_title(score), experiment.final(score)))
     for kind, names in experiment.level_kinds.items():
         metrics = [f"{measure}/{name}" for name in names]
-        if all(experiment.measured(name) for name in metrics):
-            rows.append((f"Lv-{kind} ({how})", experiment.final(*metrics)))
+        if all(map(experiment.measured, metrics)):
+            title = metric_title(f"{measure}/levels {kind}")
+            rows.append((title, experiment.final(*metrics)))
     return rows
 
 
 def _text(interval: Interval) -> Text:
-    ends = (
-        f" [{interval.low:.3f}, {interval.high:.3f}]"
-        if math.isfinite(interval.low)
-        else ""
-    )
-    return Text(f"{interval.mean:.3f}{ends}")
+    mean = f"{interval.mean:.3f}"
+    if not math.isfinite(interval.low):
+        return Text(mean)
+    return Text(f"{mean} [{interval.low:.3f}, {interval.high:.3f}]")

@@ -10,10 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from marl_core.reports.curves import figure_file, write_figure
-from marl_core.reports.results import Label, RunResult
+from marl_core.rendering.figure_files import write_figure
+from marl_core.rendering.line_styles import LineStyle, line_style
+from marl_core.reports.curves import curve_with_band
+from marl_core.reports.labels import Label
+from marl_core.reports.results import RunResult
 from marl_pr.paper.experiments import OPTIMUM
 from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
+
+#: The metric that says how probable resonance was in training.
+IN_RESONANCE = "coupling/in resonance"
 
 
 def one_axis(
@@ -121,7 +127,7 @@ def resonance_curves(
     """A metric over episodes for each group of runs; eta, of the first group that resonates, on a second axis."""
     figure, axis = one_axis("episodes", up)
     for place, (label, runs) in enumerate(groups.items()):
-        curve_band(axis, runs, metric, label, f"C{place}")
+        curve_band(axis, runs, metric, label, line_style(place))
     resonating = next(
         (
             runs
@@ -131,7 +137,8 @@ def resonance_curves(
         [],
     )
     twin = axis.twinx()
-    curve_band(twin, resonating, "coupling", "resonance probability", "C7")
+    grey = LineStyle("#7f7f7f", marker="", dashes="--")
+    curve_band(twin, resonating, IN_RESONANCE, "resonance probability", grey)
     twin.set_ylim(0, 1)
     twin.set_ylabel("resonance probability eta (training only)")
     add_legend(axis, twin)
@@ -139,18 +146,26 @@ def resonance_curves(
 
 
 def curve_band(
-    axis: Axes, runs: Sequence[RunResult], metric: str, label: str, colour: str
+    axis: Axes,
+    runs: Sequence[RunResult],
+    metric: str,
+    label: str,
+    style: LineStyle,
 ) -> None:
-    """A metric over episodes: the mean over runs, and a band from the lowest to the highest."""
-    runs = [run for run in runs if metric in run.metrics]
-    if not runs:
-        return
-    episodes = runs[0].episodes
-    values = np.stack([run.metrics[metric] for run in runs])
-    axis.plot(episodes, values.mean(0), label=label, color=colour)
-    axis.fill_between(
-        episodes, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0
-    )
+    """Draw a metric over episodes: the mean over runs, in a band from the lowest to the highest.
+
+    Args:
+        axis: to draw into.
+        runs: those without the metric are left out.
+        metric: its name.
+        label: of the line.
+        style: of the line; the band has the same colour.
+    """
+    measured = [run for run in runs if metric in run.metrics]
+    if measured:
+        episodes = np.array(measured[0].episodes)
+        values = np.stack([run.metrics[metric] for run in measured])
+        curve_with_band(axis, episodes, values, label=label, style=style)
 
 
 def heat_map(
@@ -193,4 +208,4 @@ def heat_map(
 def save_figure(figure: Figure, folder: Path) -> None:
     """Write ``figure.png`` and ``figure.svg``: equal figures make equal files."""
     for name in ("figure.svg", "figure.png"):
-        write_figure(figure_file(figure, folder / name), folder / name)
+        write_figure(figure, folder / name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from marl_core.config.named import validate_strictly
+from marl_core.base_config import validate_strictly
 from marl_core.config.run import RunConfig
-from marl_core.reports.results import Label
+from marl_core.reports.labels import Label
 from marl_core.sweep import Job
 from marl_pr.paper.item import LabelledJob
 from marl_pr.paper.scale import Scale

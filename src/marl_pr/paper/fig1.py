@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from marl_core.reports.results import Label, RunResult
+from marl_core.reports.labels import Label
+from marl_core.reports.results import RunResult
 from marl_core.runs.folder import RunFolder
 from marl_envs.fme.config import FMEConfig, ResponsibilityLevel
 from marl_pr.paper.experiments import ppo_ma

@@ -7,7 +7,8 @@ from typing import final
 
 from matplotlib.figure import Figure
 
-from marl_core.reports.results import Label, RunResult
+from marl_core.reports.labels import Label
+from marl_core.reports.results import RunResult
 from marl_envs.fme.tags import TABLE_2
 from marl_pr.paper.drawing import add_legend, interval_bars, mark_optimum, one_axis
 from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix

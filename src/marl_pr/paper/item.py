@@ -9,7 +9,9 @@ from typing import ClassVar
 
 from matplotlib.figure import Figure
 
-from marl_core.reports.results import Label, RunResult, read_run
+from marl_core.reports.labels import Label
+from marl_core.reports.results import RunResult
+from marl_core.reports.run_log import read_run
 from marl_core.runs.folder import RunFolder
 from marl_core.sweep import Job
 from marl_pr.paper.scale import Scale, Seeds

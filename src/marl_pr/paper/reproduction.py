@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from marl_core.errors import UserError
-from marl_core.reports.results import RunResult, write_marl_eval, write_tidy
+from marl_core.reports.marl_eval_file import write_marl_eval
+from marl_core.reports.results import RunResult
+from marl_core.reports.tidy_file import write_tidy
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.whole_writes import create_output_folder, write_output
 from marl_core.sweep import run_sweep

@@ -13,7 +13,8 @@ from marl_core.evaluation.statistics import (
     improvement_interval,
     interquartile_mean,
 )
-from marl_core.reports.results import Label, RunResult
+from marl_core.reports.labels import Label
+from marl_core.reports.results import RunResult
 
 #: A run's number: what it is in the end, or over its training.
 Reading = Callable[[RunResult], float]

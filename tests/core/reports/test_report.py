@@ -20,14 +20,15 @@ from marl_core.evaluation.statistics import (
     bootstrap_interval,
     improvement_interval,
 )
-from marl_core.reports.curves import draw_one, draw_several, figure_file
+from marl_core.rendering.figure_files import figure_file
 from marl_core.reports.experiments import (
     Experiment,
-    chosen_metric,
+    compared_metrics,
     read_experiments,
     same_environment,
 )
-from marl_core.reports.results import read_tidy
+from marl_core.reports.figures import draw_one, draw_several
+from marl_core.reports.tidy_file import read_tidy
 from marl_core.reports.tables import final_table, improvement_tables
 from marl_core.runs.folder import RunFolder
 from tests.support.command import Command
@@ -48,6 +49,7 @@ def made(tmp_path: Path) -> Callable[..., Path]:
         change: Change | None = None,
         reward: float = 0.5,
         at: tuple[int, ...] = AT,
+        wins: bool = False,
         **run: Any,
     ) -> Path:
         data = run_data(**{"second": "pr", **run})
@@ -61,7 +63,10 @@ def made(tmp_path: Path) -> Callable[..., Path]:
             for mode in ("exact", "greedy", "sampled")
             for level in ("return", *levels)
         ]
-        lines = [",".join(["update", "episodes", "coupling", *columns])]
+        if wins:
+            columns += ["greedy/win_rate", "sampled/win_rate"]
+        heads = ["update", "episodes", "coupling/apart", "coupling/together", *columns]
+        lines = [",".join(heads)]
         for episodes in at:
             scores = [
                 episodes / 208 * reward * (3 if "return" in column else 1)
@@ -72,7 +77,7 @@ def made(tmp_path: Path) -> Callable[..., Path]:
                     [
                         str(episodes // 16),
                         str(episodes),
-                        "0.5" if episodes else "",
+                        *(("0.25", "0.75") if episodes else ("", "")),
                         *map(repr, scores),
                     ]
                 )
@@ -160,7 +165,7 @@ NAMED: dict[str, tuple[list[Mapping[str, Any]], list[str]]] = {
         [{"change": set_in("host", "passes", value=passes)} for passes in (1, 2)],
         ["passes=1", "passes=2"],
     ),
-    "two settings": (
+    "two settings, of which one is enough": (
         [
             {
                 "change": both(
@@ -169,21 +174,35 @@ NAMED: dict[str, tuple[list[Mapping[str, Any]], list[str]]] = {
             }
             for count in (2, 3)
         ],
-        ["agents=2, tag=1A2B1C", "agents=3, tag=1A3B1C"],
+        ["agents=2", "agents=3"],
+    ),
+    "two settings that are both needed": (
+        [
+            {"change": both(agents(count), set_in("host", "passes", value=passes))}
+            for count, passes in ((5, 1), (8, 1), (8, 2))
+        ],
+        ["agents=5, passes=1", "agents=8, passes=1", "agents=8, passes=2"],
+    ),
+    "who learns": (
+        [
+            {},
+            {
+                "host": "qmix",
+                "change": set_in("environment", "level_index", value="one_hot"),
+            },
+        ],
+        ["ppo_ma", "qmix"],
     ),
     "what is explored": (
         [{"second": "ppo_ma"}, {"second": "pr"}],
-        [
-            "stages=entropy_sampling + entropy_sampling",
-            "stages=entropy_sampling + policy_resonance",
-        ],
+        ["entropy_sampling", "entropy_sampling + policy_resonance"],
     ),
     "a setting that only one kind has": (
         [{"second": "ppo_ma"}, {"second": "pr"}, {"second": "pr_fast"}],
         [
-            "stages=entropy_sampling + entropy_sampling",
-            "stages=entropy_sampling + policy_resonance, variant=pr",
-            "stages=entropy_sampling + policy_resonance, variant=pr_fast",
+            "entropy_sampling",
+            "entropy_sampling + policy_resonance, variant=pr",
+            "entropy_sampling + policy_resonance, variant=pr_fast",
         ],
     ),
     "a setting said twice": (  # by both stages: the second couples the first's policy
@@ -193,12 +212,12 @@ NAMED: dict[str, tuple[list[Mapping[str, Any]], list[str]]] = {
         ],
         ["coefficient=0.1", "coefficient=0.2"],
     ),
-    "a name that is taken": (
+    "how long": (
         [
             {"change": set_in("stages", 1, "episodes", value=16 * updates)}
             for updates in (6, 8)
         ],
-        ["stages.1.episodes=96", "stages.1.episodes=128"],
+        ["stages=112 + 96", "stages=112 + 128"],
     ),
     "a name that is ambiguous": (
         [
@@ -212,9 +231,9 @@ NAMED: dict[str, tuple[list[Mapping[str, Any]], list[str]]] = {
             {"change": set_in("exploration", "coefficient", value=0.2)},
         ],
         [
-            "stages.0.exploration.coefficient=0.1, stages.1.exploration.individual.coefficient=0.1",
-            "stages.0.exploration.coefficient=0.3, stages.1.exploration.individual.coefficient=0.1",
-            "stages.0.exploration.coefficient=0.2, stages.1.exploration.individual.coefficient=0.2",
+            "stages.0.exploration.coefficient=0.1",
+            "stages.0.exploration.coefficient=0.3",
+            "stages.0.exploration.coefficient=0.2",
         ],
     ),
     "the batch": (
@@ -264,14 +283,14 @@ def test_final_tables_agree_with_the_metrics(made: Callable[..., Path]) -> None:
     assert list(found) == [
         "return (greedy policy, exact)",
         "return (sampled)",
-        *(f"Lv-{kind} (greedy policy, exact)" for kind in "ABC"),
+        *(f"levels {kind} (greedy policy, exact)" for kind in "ABC"),
     ]
-    assert found["Lv-C (greedy policy, exact)"][0] == mean
+    assert found["levels C (greedy policy, exact)"][0] == mean
     assert found["return (sampled)"][0].startswith(f"{3 * interval.mean:.3f} [")
     assert found["return (sampled)"][1].startswith("0.750 [")  # of 0.2 and 0.3
-    assert cells(final_table(experiment, "coupling"))[0][:2] == [
-        "coupling",
-        "0.500 [0.500, 0.500]",
+    assert cells(final_table(experiment, "coupling/together"))[0][:2] == [
+        "coupling/together",
+        "0.750 [0.750, 0.750]",
     ]
 
 
@@ -314,14 +333,14 @@ def test_without_a_closed_form_the_played_return_counts(
         "return (greedy policy)",
         "return (sampled)",
     ]
-    assert chosen_metric([exact], None) == "exact/return"
-    assert chosen_metric([exact, other], None) == "greedy/return"
-    assert chosen_metric([exact, other], "sampled/C1") == "sampled/C1"
+    assert compared_metrics([exact], None) == ["exact/return"]
+    assert compared_metrics([exact, other], None) == ["greedy/return"]
+    assert compared_metrics([exact, other], "sampled/C1") == ["sampled/C1"]
     with pytest.raises(
         UserError,
-        match=r"b: no metric 'exact/C1' was evaluated; there are coupling, greedy/A1",
+        match=r"b: no metric 'exact/C1' was evaluated; there are coupling/apart, ",
     ):
-        chosen_metric([exact, other], "exact/C1")
+        compared_metrics([exact, other], "exact/C1")
 
 
 def test_improvement_is_over_the_first_on_the_same_environment(
@@ -342,10 +361,10 @@ def test_improvement_is_over_the_first_on_the_same_environment(
     experiments = read_experiments(paths)
     assert [len(group) for group in same_environment(experiments)] == [3, 1]
     (table,) = improvement_tables(experiments)
-    assert str(table.title).startswith(
-        "probability of improvement over agents=5, stages="
+    assert str(table.title) == (
+        "probability of improvement over entropy_sampling + policy_resonance, "
+        "agents=5, variant=pr, exact/return"
     )
-    assert str(table.title).endswith(", exact/return")
     interval = improvement_interval(
         experiments[2].final("exact/return"), experiments[0].final("exact/return")
     )
@@ -369,15 +388,19 @@ def test_the_figure_of_one_experiment(made: Callable[..., Path]) -> None:
         for label, episodes, values in lines_of(draw_one(experiment))
     }
     assert list(lines) == [
-        "return (exact, greedy policy)",
-        *(f"Lv-{kind}" for kind in "ABC"),
-        "probability of resonance (training only)",
+        "return (greedy policy, exact)",
+        *(f"levels {kind}" for kind in "ABC"),
+        "probability of 'apart' in training",
+        "probability of 'together' in training",
     ]
-    assert lines["Lv-C"][0] == list(AT)
+    assert lines["levels C"][0] == list(AT)
     np.testing.assert_allclose(
-        lines["Lv-C"][1], [0.4 * episodes / 208 for episodes in AT]
+        lines["levels C"][1], [0.4 * episodes / 208 for episodes in AT]
     )
-    assert lines["probability of resonance (training only)"][0] == list(AT[1:])
+    assert lines["probability of 'together' in training"] == (
+        list(AT[1:]),
+        [0.75] * len(AT[1:]),
+    )
 
 
 def test_the_figure_of_several_experiments(made: Callable[..., Path]) -> None:
@@ -388,7 +411,7 @@ def test_the_figure_of_several_experiments(made: Callable[..., Path]) -> None:
         made("c", 0, set_in("environment", "tag", value="1A2B1C")),
     ]
     experiments = read_experiments(paths)
-    figure = draw_several(experiments, "exact/return")
+    figure = draw_several(experiments, ["exact/return"])
     assert [axis.get_title() for axis in figure.axes] == ["fme 1A1B1C", "fme 1A2B1C"]
     assert [label for label, _, _ in lines_of(figure)] == [
         experiment.name for experiment in experiments
@@ -408,11 +431,70 @@ def test_the_figure_of_several_experiments(made: Callable[..., Path]) -> None:
     ]
 
 
+def title_of(figure: Figure) -> str:
+    return str(figure.get_suptitle())
+
+
+def test_titles_do_not_promise_intervals_of_single_runs(
+    made: Callable[..., Path],
+) -> None:
+    one, other = made("a", 0), made("b", 0, agents(8))
+    several = made("c", 1, agents(8))
+    metrics = ["exact/return"]
+    title = title_of(draw_several(read_experiments([one, other]), metrics))
+    assert title == "single runs"
+    assert title_of(draw_several(read_experiments([one]), metrics)) == "a single run"
+    title = title_of(draw_several(read_experiments([other, several]), metrics))
+    assert title == "mean over seeds and its 95 % bootstrap interval"
+    title = title_of(draw_several(read_experiments([one, other, several]), metrics))
+    assert title.endswith("interval; none for single runs")
+    title = title_of(draw_one(read_experiments([one])[0]))
+    assert title == "ppo_ma on fme, seed 0"
+    title = title_of(draw_one(read_experiments([other, several])[0]))
+    assert title == "ppo_ma on fme, seeds 0, 1: mean, lowest and highest run"
+
+
+def test_the_win_rate_is_shown_where_games_can_be_won(
+    made: Callable[..., Path],
+) -> None:
+    runs = [
+        made(name, seed, set_in("host", "passes", value=passes), wins=True)
+        for name, seed, passes in (("a", 0, 1), ("b", 1, 1), ("c", 0, 2))
+    ]
+    first, _ = read_experiments(runs)
+    shown = ["win rate (greedy policy)", "win rate (sampled)"]
+    assert [row[0] for row in cells(final_table(first))][2:4] == shown
+    labels = [label for label, _, _ in lines_of(draw_one(first))]
+    assert labels[1:3] == shown
+    experiments = read_experiments(runs)
+    metrics = compared_metrics(experiments, None)
+    assert metrics == ["exact/return", "greedy/win_rate"]
+    figure = draw_several(experiments, metrics)
+    heads = [axis.get_ylabel() for axis in figure.axes]
+    assert heads == ["return (greedy policy, exact)", "win rate (greedy policy)"]
+    titles = [str(table.title) for table in improvement_tables(experiments)]
+    assert [title.rpartition(", ")[2] for title in titles] == metrics
+    without = made("d", 2)
+    assert compared_metrics(read_experiments([*runs, without]), None) == metrics[:1]
+
+
+def test_lines_differ_in_more_than_colour(made: Callable[..., Path]) -> None:
+    paths = [made(str(count), 0, agents(count)) for count in range(2, 12)]
+    figure = draw_several(read_experiments(paths), ["exact/return"])
+    lines = [
+        line
+        for line in figure.axes[0].get_lines()
+        if not str(line.get_label()).startswith("_")
+    ]
+    looks = {(str(line.get_marker()), str(line.get_linestyle())) for line in lines}
+    assert len(looks) == len(lines) == 10
+
+
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_figures_are_the_same_each_time(made: Callable[..., Path], kind: str) -> None:
     experiments = read_experiments([made("a"), made("b", 0, agents(8))])
     files = [
-        figure_file(draw_several(experiments, "exact/return"), Path(f"x.{kind}"))
+        figure_file(draw_several(experiments, ["exact/return"]), Path(f"x.{kind}"))
         for _ in range(2)
     ]
     assert files[0] == files[1]
@@ -452,7 +534,8 @@ def test_the_command(marl: Command) -> None:
     data = {**run_data("pr", (1, 1)), "seed": 0}
     begun = start(marl.folder / "runs" / "begun", data)
     begun.metrics.write_text(
-        "update,episodes,stage,exact/return,greedy/return,sampled/return\n0,0,0,0.5,0.5,0.5\n"
+        "update,episodes,stage,coupling/x,exact/return,greedy/return,sampled/return\n"
+        "0,0,0,0.5,0.5,0.5,0.5\n"
     )
     runs = ("runs/trained-seed0", "runs/trained-seed1", "runs/begun")
     files = ("curve.svg", "all.csv", "all.json")
@@ -500,4 +583,5 @@ def test_the_command(marl: Command) -> None:
     assert marl(
         "report", "runs/trained-seed0", "--metric", "sampled/return"
     ).out.endswith("learning_curve.png\n")
-    assert "coupling" not in (marl.folder / "all.json").read_text()
+    assert "coupling/" in (marl.folder / "all.csv").read_text()
+    assert "coupling/" not in (marl.folder / "all.json").read_text()

@@ -15,15 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_core.errors import UserError
-from marl_core.reports.results import (
-    Label,
-    RunResult,
-    as_label,
-    read_run,
-    read_tidy,
-    write_marl_eval,
-    write_tidy,
-)
+from marl_core.reports.labels import Label, as_label
+from marl_core.reports.marl_eval_file import write_marl_eval
+from marl_core.reports.results import RunResult
+from marl_core.reports.run_log import read_run
+from marl_core.reports.tidy_file import read_tidy, write_tidy
 from marl_core.runs.folder import RunFolder
 from tests.support.runs import go_on, run_data, start
 
@@ -70,7 +66,7 @@ def parts(draw: Any) -> dict[str, Any]:
     }
     episodes = sorted(draw(st.sets(st.integers(0, 10**7), min_size=1, max_size=3)))
     one_each = st.tuples(*[values] * len(episodes))
-    names = st.sampled_from(["exact/return", "greedy/C1", "coupling", "x,y"])
+    names = st.sampled_from(["exact/return", "greedy/C1", "coupling/a", "x,y"])
     metrics = draw(st.dictionaries(names, one_each, min_size=1))
     seed = draw(st.integers(0, 99))
     return {
@@ -115,7 +111,7 @@ def a_result(seed: int = 0, **labels: Label) -> RunResult:
     metrics = {
         "exact/return": (1.0, 2.5),
         "greedy/C1": (0.0, 0.5),
-        "coupling": (math.nan, 0.75),
+        "coupling/shared": (math.nan, 0.75),
     }
     return RunResult("fme", {**TASK, **labels}, seed, (0, 512), metrics)
 
@@ -141,7 +137,7 @@ def test_the_tidy_file(tmp_path: Path) -> None:
     lines = (tmp_path / "results.csv").read_text().splitlines()
     assert lines[:4] == [
         "environment,task,algorithm,agents,mode,seed,episodes,metric,value",
-        "fme,1A4B2C,PPO-MA,,fast,3,0,coupling,nan",
+        "fme,1A4B2C,PPO-MA,,fast,3,0,coupling/shared,nan",
         "fme,1A4B2C,PPO-MA,,fast,3,0,exact/return,1.0",
         "fme,1A4B2C,PPO-MA,,fast,3,0,greedy/C1,0.0",
     ]
@@ -152,7 +148,7 @@ def test_the_tidy_file(tmp_path: Path) -> None:
 def test_final_and_average() -> None:
     result = a_result()
     assert (result.final("exact/return"), result.average("exact/return")) == (2.5, 1.75)
-    assert math.isnan(result.average("coupling"))
+    assert math.isnan(result.average("coupling/shared"))
     endless = replace(result, metrics={"exact/return": (math.inf, -math.inf)})
     assert math.isnan(endless.average("exact/return"))
 
@@ -217,7 +213,8 @@ BROKEN = {
     "task,algorithm,seed,episodes,metric,value\n1A,PPO,0,0,x,1\n": "there is no column 'environment'",
     HEADER + "fme,1A,PPO,0,0,x,high\n": "could not convert string to float: 'high'",
     HEADER + "fme,1A,PPO,0,0,x\n": "could not convert string to float: ''",
-    HEADER + "fme,1A,PPO,0,0,x,1,2\n": "...",
+    HEADER
+    + "fme,1A,PPO,0,0,x,1,2\n": "a line with more values than there are columns",
     HEADER
     + "fme,1A,PPO,zero,0,x,1\n": "invalid literal for int() with base 10: 'zero'",
     HEADER + "fme,,PPO,0,0,x,1\n": "the label 'task' is missing, or no word",
@@ -236,7 +233,7 @@ def test_files_that_hold_no_results(tmp_path: Path, content: str) -> None:
     with pytest.raises(UserError) as caught:
         read_tidy(path)
     assert str(caught.value).startswith(
-        f"{path}: this is no file of results: {BROKEN[content]}".removesuffix("...")
+        f"{path}: this is no file of results: {BROKEN[content]}"
     )
     assert "\n" not in str(caught.value)
 
@@ -254,7 +251,7 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     for write in (write_tidy, write_marl_eval):
         with pytest.raises(
             UserError,
-            match="nowhere/results: cannot write the results: No such file or directory",
+            match="nowhere/results: cannot write the results: there is no folder ",
         ):
             write([a_result()], tmp_path / "nowhere" / "results")
 
@@ -341,7 +338,8 @@ def test_reading_a_run(finished: RunFolder) -> None:
     )  # every 5 updates of 16, and the last of each stage
     modes = ("exact", "greedy", "sampled")
     assert set(result.metrics) == {
-        "coupling",
+        "coupling/in resonance",
+        "coupling/not in resonance",
         *(f"{m}/{n}" for m in modes for n in ("return", "A1", "B1", "C1")),
     }
     summary = json.loads(finished.summary.read_text())
@@ -349,13 +347,11 @@ def test_reading_a_run(finished: RunFolder) -> None:
     assert result.final("sampled/return") == pytest.approx(
         summary["return"]["sampled"]["mean"]
     )
-    assert [math.isnan(value) for value in result.metrics["coupling"]] == [
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
+    # The first stage has no coupling.
+    eta = result.metrics["coupling/in resonance"]
+    assert [math.isnan(value) for value in eta] == [True, True, True, False, False]
+    others = result.metrics["coupling/not in resonance"]
+    np.testing.assert_allclose(np.add(eta, others)[3:], 1)
     total = sum(
         np.array(result.metrics[f"exact/{name}"]) for name in ("A1", "B1", "C1")
     )
@@ -374,12 +370,13 @@ def test_equal_runs_have_equal_files(finished: RunFolder, tmp_path: Path) -> Non
 def test_metrics_that_are_no_numbers_do_no_harm(tmp_path: Path) -> None:
     folder = start(tmp_path / "run", run_data())
     folder.metrics.write_text(
-        "update,episodes,coupling,exact/return\n0,0,,nan\n1,16,0.5,\n2,32,0.5,-inf\n"
+        "update,episodes,loss/a,coupling/x,exact/return\n0,0,3,,nan\n1,16,3,0.5,\n2,32,3,0.5,-inf\n"
     )
     result = read_run(folder, TASK)
     assert result.episodes == (0, 32)
     assert (
-        repr(result.metrics) == "{'coupling': (nan, 0.5), 'exact/return': (nan, -inf)}"
+        repr(result.metrics)
+        == "{'coupling/x': (nan, 0.5), 'exact/return': (nan, -inf)}"
     )
     write_tidy([result], tmp_path / "results.csv")
     assert contents(read_tidy(tmp_path / "results.csv")) == contents([result])

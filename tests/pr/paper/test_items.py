@@ -67,7 +67,7 @@ LOGGED = (
     "exact/C2",
     "greedy/win_rate",
     "sampled/win_rate",
-    "coupling",
+    "coupling/in resonance",
 )
 
 

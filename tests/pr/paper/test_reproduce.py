@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marl_core.reports.results import read_tidy
+from marl_core.reports.tidy_file import read_tidy
 from marl_core.runs.folder import RunFolder
 from marl_pr.paper.battles import ALGORITHMS
 from marl_pr.paper.fig4 import Fig4
@@ -96,7 +96,8 @@ def test_battles_are_trained_in_both_stages(tmp_path: Path) -> None:
                 *run.metrics["sampled/win_rate"],
             )
         )
-        assert ("eta_max" in run.labels) == (run.final("coupling") > 0)
+        resonance = run.metrics.get("coupling/in resonance", (0.0,))[-1]
+        assert ("eta_max" in run.labels) == (resonance > 0)
     assert (
         "Guards and attackers: 5v6."
         in (tmp_path / "out" / "fig4" / "table.md").read_text()

@@ -1,0 +1,36 @@
+"""What metrics are called in figures and tables."""
+
+from __future__ import annotations
+
+from marl_core.reports.run_log import coupling_component, is_evaluation
+
+_HOW_PLAYED = {
+    "exact": "greedy policy, exact",
+    "greedy": "greedy policy",
+    "sampled": "sampled",
+}
+
+
+def metric_title(metric: str) -> str:
+    """Say a metric's name in words: ``win rate (greedy policy)`` for ``greedy/win_rate``.
+
+    Args:
+        metric: its name in ``metrics.csv``.
+    """
+    component = coupling_component(metric)
+    if component is not None:
+        return f"probability of '{component}' in training"
+    if not is_evaluation(metric):
+        return metric
+    how, _, what = metric.partition("/")
+    return f"{what.replace('_', ' ')} ({_HOW_PLAYED[how]})"
+
+
+def seeds_text(seeds: list[int]) -> str:
+    """Name seeds: ``seed 3``, or ``seeds 0, 1, 2``.
+
+    Args:
+        seeds: in the order in which they are named.
+    """
+    plural = "s" if len(seeds) > 1 else ""
+    return f"seed{plural} {', '.join(map(str, seeds))}"
