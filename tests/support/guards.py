@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from marl_core.config.named import HostConfig
-from marl_core.protocols import (
-    ExplorationStrategy,
-    HostAlgorithm,
-    HostNeeds,
+from marl_core.base_config import HostConfig
+from marl_core.capabilities import HostCapabilities
+from marl_core.hosts.base import HostModule
+from marl_core.learning import LearningContext
+from marl_core.protocols import IndividualPolicy
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
     ParameterGroup,
-    Ranks,
+    Rollout,
 )
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
-from marl_envs.adca.observation import NEIGHBOURS
 from marl_envs.adca.physics import wrap
+from marl_envs.adca.shapes import NEIGHBOURS
 
 
 @final
-class Guards(HostAlgorithm):
+class Guards(HostModule):
     Config = HostConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(
-        scores="logits", on_policy=True, features=False, entities=True
-    )
+    capabilities = HostCapabilities(scores="logits", needs=frozenset({"entities"}))
 
     def __init__(
         self, config: HostConfig, spec: EnvironmentSpec, generator: torch.Generator
     ) -> None:
-        super().__init__(config, spec, generator)
+        super().__init__()
         self.sharpness = nn.Parameter(torch.tensor(4.0))
 
     def scores(
@@ -66,7 +68,7 @@ class Guards(HostAlgorithm):
         return self.sharpness * torch.cat([rest, pushes, turns], dim=-1), memory
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         yield Loss((self.sharpness - 4).square())
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -13,19 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from marl_core.capabilities import HostCapabilities
 from marl_core.collection.collector import Collector
-from marl_core.config.named import HostConfig
+from marl_core.exploration.coupled import CoupledExploration
 from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
-from marl_core.protocols import (
-    Environment,
-    ExplorationStrategy,
-    HostAlgorithm,
-    HostNeeds,
-    ParameterGroup,
-    Ranks,
-)
-from marl_core.testing.learning import PLAIN
+from marl_core.learning import LearningContext
+from marl_core.protocols import Environment, IndividualPolicy
 from marl_core.testing.play import tensors_in
 from marl_core.testing.strategies import seeds
 from marl_core.types import (
@@ -34,15 +28,18 @@ from marl_core.types import (
     Loss,
     Memory,
     Observation,
+    ParameterGroup,
     Progress,
     Rollout,
     StepResult,
 )
 from marl_envs.fme import FME, FMEConfig
-from marl_pr.strategy import PolicyResonance, PolicyResonanceConfig
+from marl_pr.coupling import PolicyResonance
 from tests.support.broken_environments import Wrapped
 
 GAMES = 64
+#: Every agent samples its own softmax policy.
+PLAIN = CoupledExploration(EntropySampling())
 
 
 class Recorder(Wrapped):
@@ -66,16 +63,12 @@ class Recorder(Wrapped):
         return result
 
 
-class CountsSteps(HostAlgorithm):
+class CountsSteps:
     """Remembers how many steps each game has lasted, and prefers the action of that number, strongly."""
 
-    Config = HostConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True, memory=True)
+    capabilities = HostCapabilities(scores="logits", memory=True)
 
-    def __init__(
-        self, config: Any, spec: EnvironmentSpec, generator: torch.Generator
-    ) -> None:
-        super().__init__(config, spec, generator)
+    def __init__(self, spec: EnvironmentSpec) -> None:
         self.spec = spec
 
     def initial_memory(self, games: int) -> Memory:
@@ -89,12 +82,18 @@ class CountsSteps(HostAlgorithm):
         return scores, {"step": memory["step"] + 1}
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         return iter(())
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         return []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
 
 
 class TruncatesEarly(Wrapped):
@@ -121,7 +120,7 @@ def _practice() -> Environment:
 
 def _played(inner: Environment) -> tuple[Rollout, Recorder]:
     environment = Recorder(inner)
-    host = CountsSteps(None, inner.spec, _generator(1))
+    host = CountsSteps(inner.spec)
     return Collector(environment, _generator(2)).collect(
         host, PLAIN, Progress()
     ), environment
@@ -343,7 +342,7 @@ class Numbered(Wrapped):
 
 def _refilled(games: int, episodes: int, seed: int) -> tuple[Rollout, Numbered]:
     environment = Numbered(games=games, device="cpu", generator=_generator(seed))
-    host = CountsSteps(None, environment.spec, _generator(1))
+    host = CountsSteps(environment.spec)
     collector = Collector(environment, _generator(seed + 1), episodes=episodes)
     return collector.collect(host, PLAIN, Progress()), environment
 
@@ -389,16 +388,10 @@ def test_refilled_games_waste_fewer_steps() -> None:
 def test_every_episode_has_its_own_coin() -> None:
     """As often as its probability says, whether it began first or last, and for all its steps."""
     environment = Numbered(games=50, device="cpu", generator=_generator(0))
-    plain = EntropySampling.Config(name="entropy_sampling")
-    settings = {
-        "name": "policy_resonance",
-        "eta_max": 0.3,
-        "ramp_episodes": 0,
-        "individual": plain,
-    }
-    coupled = PolicyResonance(PolicyResonanceConfig.model_validate(settings))
+    resonance = PolicyResonance(eta_max=0.3, ramp_episodes=0)
+    coupled = CoupledExploration(EntropySampling(), resonance)
     rollout = Collector(environment, _generator(3), episodes=2000).collect(
-        CountsSteps(None, environment.spec, _generator(1)), coupled, Progress()
+        CountsSteps(environment.spec), coupled, Progress()
     )
     coin, on = rollout.component, rollout.valid
     assert torch.equal(coin[on], coin[0].expand_as(coin)[on])

@@ -15,30 +15,27 @@ from torch import Tensor
 
 from marl_core.collection.collector import Collector
 from marl_core.errors import UserError
-from marl_core.exploration.entropy_sampling import (
-    EntropySampling,
-    EntropySamplingConfig,
-)
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
 from marl_core.hosts.conc4hist.concentration import Surroundings
 from marl_core.hosts.conc4hist.microbatches import ActingSamples
 from marl_core.hosts.ppo.advantages import rewards_of_the_living
+from marl_core.learning import LearningContext
 from marl_core.returns import generalised_advantages
 from marl_core.testing import HOST_CHECKS, HostCase
 from marl_core.testing.learning import PRACTICE
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.testing.strategies import seeds
 from marl_core.training.learner import Learner
-from marl_core.training.ranks import SingleRank
 from marl_core.types import EnvironmentSpec, Progress, Rollout
 from tests.core.hosts.test_ppo_ma import readable_objective
 from tests.core.runs.test_resume import interrupted
 from tests.support.runs import differences, go_on, outcome, run_data, start
 
 ENTROPY = 0.05
-EXPLORATION = EntropySampling(
-    EntropySamplingConfig(name="entropy_sampling", coefficient=ENTROPY)
-)
+POLICY = EntropySampling(coefficient=ENTROPY)
+EXPLORATION = CoupledExploration(POLICY)
 
 
 def config(**settings: Any) -> Conc4HistConfig:
@@ -108,7 +105,7 @@ def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
         seen = rollout.observations.map(itemgetter(t))
         memory = {name: x[t] for name, x in rollout.memory.items()}
         log_policies.append(
-            EXPLORATION.log_policy(
+            POLICY.log_policy(
                 host.scores(seen, memory)[0], seen.legal_actions(), Progress()
             )
         )
@@ -152,7 +149,7 @@ def test_the_loss_is_the_slow_one_in_portions_of_any_size(
     seed: int, own_heads: bool, chunk: int
 ) -> None:
     host, rollout = played(seed, own_heads=own_heads, chunk=chunk)
-    total = next(host.losses(rollout, EXPLORATION, SingleRank())).total
+    total = next(host.losses(rollout, POLICY, LearningContext())).total
     slowly = slow_loss(host, rollout)  # after it, for the statistics are new
     torch.testing.assert_close(total, slowly)
     torch.testing.assert_close(
@@ -165,7 +162,7 @@ def test_all_passes_are_the_same_whatever_the_portions() -> None:
     for chunk in (5, 10_000):
         host, rollout = played(1, chunk=chunk, passes=4, least_inside=0.0)
         history = []
-        for loss in host.losses(rollout, EXPLORATION, SingleRank()):
+        for loss in host.losses(rollout, POLICY, LearningContext()):
             found = gradients(host, loss.total)
             history.append(float(loss.total.detach()))
             with torch.no_grad():
@@ -187,11 +184,11 @@ def test_minibatches_are_parts_of_the_batch(
         seed, own_heads=own_heads, passes=1, minibatches=minibatches, least_inside=0.0
     )
     expected = gradients(
-        batch, next(batch.losses(rollout, EXPLORATION, SingleRank())).total
+        batch, next(batch.losses(rollout, POLICY, LearningContext())).total
     )
     found = [
         gradients(host, loss.total)
-        for loss in host.losses(rollout, EXPLORATION, SingleRank())
+        for loss in host.losses(rollout, POLICY, LearningContext())
     ]
     assert len(found) == minibatches
     mean = {
@@ -207,7 +204,7 @@ def test_passes_over_minibatches_end_early() -> None:
     """Once too few samples are inside of the clip range: here few are, after a first step far away."""
     host, rollout = played(1, minibatches=3, passes=4, least_inside=0.7)
     steps = 0
-    for loss in host.losses(rollout, EXPLORATION, SingleRank()):
+    for loss in host.losses(rollout, POLICY, LearningContext()):
         steps += 1
         # The share is of a third of all samples, and a minibatch may have one more or less than that.
         assert steps > 1 or float(loss.metrics["inside_clip"]) == pytest.approx(
@@ -240,7 +237,7 @@ def test_the_dead_and_the_padding_teach_nothing() -> None:
         ),
     )
     one, two = (
-        next(h.losses(r, EXPLORATION, SingleRank())).total
+        next(h.losses(r, POLICY, LearningContext())).total
         for h, r in ((host, rollout), (other, spoilt))
     )
     torch.testing.assert_close(
@@ -321,7 +318,7 @@ def test_who_learns_how_fast() -> None:
 
 def test_own_heads_freeze_the_rest_of_the_policy() -> None:
     host, rollout = played(3, own_heads=True, games=20)
-    total = next(host.losses(rollout, EXPLORATION, SingleRank())).total
+    total = next(host.losses(rollout, POLICY, LearningContext())).total
     learning = {
         name for name, gradient in gradients(host, total).items() if gradient.any()
     }

@@ -12,7 +12,7 @@ from marl_core.hosts.conc4hist.attention import most_attended
 from marl_core.hosts.conc4hist.concentration import Oneself, Surroundings
 from marl_core.hosts.conc4hist.history import remember
 from marl_core.hosts.conc4hist.running_norm import RunningNorm
-from marl_core.training.ranks import SingleRank
+from marl_core.learning import SingleRank
 from tests.support.conc4hist_golden import EXCERPT, Golden, golden_file
 
 FILES = ["excerpt", "conc4hist_forward_randw.npz", "conc4hist_forward.npz"]

@@ -20,9 +20,8 @@ from marl_core.hosts.conc4hist.concentration import (
 )
 from marl_core.hosts.conc4hist.history import remember
 from marl_core.hosts.conc4hist.running_norm import RunningNorm
-from marl_core.protocols import Ranks
+from marl_core.learning import Ranks, SingleRank
 from marl_core.testing.strategies import seeds
-from marl_core.training.ranks import SingleRank
 
 FEATURES, WIDTH = 3, 4
 

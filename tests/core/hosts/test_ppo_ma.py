@@ -13,17 +13,15 @@ from torch import Tensor
 
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
-from marl_core.exploration.entropy_sampling import (
-    EntropySampling,
-    EntropySamplingConfig,
-)
+from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
 from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, clipped_objective
-from marl_core.registry import build
+from marl_core.learning import LearningContext
+from marl_core.protocols import ExplorationStrategy
+from marl_core.registry import build_environment
 from marl_core.rng import generator
+from marl_core.runs.assembly import first_state, next_stage
 from marl_core.training.optimizer import FlatAdam
-from marl_core.training.ranks import SingleRank
-from marl_core.training.stages import enter_stage, prepare
 from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout
 from tests.support.runs import run_data
 
@@ -166,12 +164,13 @@ def test_cells_that_nobody_visited_do_no_harm() -> None:
     assert torch.equal(slope, torch.tensor([[-1.0, 0.0], [0.0, 0.0]]))
 
 
-def host_of(run: RunConfig, stage: int) -> tuple[PPOMA, Any]:
+def host_of(run: RunConfig, stage: int) -> tuple[PPOMA, ExplorationStrategy]:
     """Host and exploration in a stage, in double precision, no parameter zero and no two agents alike."""
-    host, exploration, _ = prepare(run)
-    assert isinstance(host, PPOMA)
+    state = first_state(run)
     if stage:
-        exploration = enter_stage(run, stage, host)
+        state = next_stage(state)
+    host = state.host
+    assert isinstance(host, PPOMA)
     random = torch.Generator().manual_seed(9)
     host.double()
     with torch.no_grad():
@@ -180,16 +179,16 @@ def host_of(run: RunConfig, stage: int) -> tuple[PPOMA, Any]:
                 0.3
                 * torch.randn(parameter.shape, generator=random, dtype=torch.float64)
             )
-    return host, exploration
+    return host, state.exploration
 
 
 def collected(
     run: RunConfig, stage: int, *, use_table: bool
-) -> tuple[PPOMA, Any, Rollout]:
+) -> tuple[PPOMA, ExplorationStrategy, Rollout]:
     host, exploration = host_of(run, stage)
     play, act = (generator("cpu", 1, name) for name in ("play", "act"))
-    environment = build(
-        "environment", run.environment, games=40, device="cpu", generator=play
+    environment = build_environment(
+        run.environment, games=40, device="cpu", generator=play
     )
     progress = Progress(stage=stage, stage_episodes=48)  # some way up the ramp of eta
     return (
@@ -213,7 +212,7 @@ def test_tables_change_nothing(second: str) -> None:
         assert (rollout.table is not None) == use_table
         optimizer = FlatAdam(host.parameter_groups())
         history = []
-        for loss in host.losses(rollout, exploration, SingleRank()):
+        for loss in host.losses(rollout, exploration.individual, LearningContext()):
             gradients = optimizer.gradients_of(loss.total)
             history.append(
                 (dict(loss.metrics), [gradient.clone() for gradient in gradients])
@@ -302,8 +301,7 @@ def gradients_of(rollout: Rollout) -> dict[str, Tensor]:
                     parameter.shape, generator=torch.Generator().manual_seed(4)
                 )
             )
-    exploration = EntropySampling(EntropySamplingConfig(name="entropy_sampling"))
-    next(host.losses(rollout, exploration, SingleRank())).total.backward()
+    next(host.losses(rollout, EntropySampling(), LearningContext())).total.backward()
     return {name: p.grad for name, p in host.named_parameters() if p.grad is not None}
 
 
@@ -340,7 +338,7 @@ def test_learning_ends_early_when_too_much_has_left_the_clip_range() -> None:
         )
         optimizer = FlatAdam(host.parameter_groups())
         shares[least] = []
-        for loss in host.losses(rollout, exploration, SingleRank()):
+        for loss in host.losses(rollout, exploration.individual, LearningContext()):
             shares[least].append(float(loss.metrics["inside_clip"]))
             optimizer.set_gradients(optimizer.gradients_of(loss.total))
             optimizer.step()
@@ -371,7 +369,9 @@ def test_pr_fast_trains_heads_and_critic_alone() -> None:
     learning = {name for name, p in host.named_parameters() if p.requires_grad}
     assert {name.split(".")[0] for name in learning} == {"head", "critic"}
     assert all(p.shape[0] == 5 for p in host.head.parameters())
-    next(host.losses(rollout, exploration, SingleRank())).total.backward()
+    next(
+        host.losses(rollout, exploration.individual, LearningContext())
+    ).total.backward()
     assert {
         name
         for name, p in host.named_parameters()
@@ -395,9 +395,9 @@ def test_advantages_are_normalised_over_the_samples_that_count() -> None:
     changed = replace(rollout, reward=100 * rollout.reward + 7)
     optimizer = FlatAdam(host.parameter_groups())
     gradients = [
-        optimizer.gradients_of(next(host.losses(one, exploration, SingleRank())).total)[
-            0
-        ]
+        optimizer.gradients_of(
+            next(host.losses(one, exploration.individual, LearningContext())).total
+        )[0]
         for one in (rollout, changed)
     ]
     assert float(gradients[0].norm()) > 1e-3

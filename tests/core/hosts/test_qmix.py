@@ -15,25 +15,25 @@ from torch import Tensor
 from marl_core.collection.collector import Collector
 from marl_core.collection.replay import Replay
 from marl_core.errors import UserError
-from marl_core.exploration.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.exploration.epsilon_greedy import EpsilonGreedy
 from marl_core.hosts.qmix.mixing import _FEW_STATES, MixingWeights, MonotonicMixer, mix
 from marl_core.hosts.qmix.qmix import QMIX, QMIXConfig, _Networks
 from marl_core.joint_policy import JointPolicy, greedy_actions
+from marl_core.learning import LearningContext
 from marl_core.protocols import Environment
-from marl_core.testing.learning import PLAIN
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.testing.strategies import seeds
 from marl_core.training.optimizer import FlatAdam
-from marl_core.training.ranks import SingleRank
 from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout
 from marl_envs.fme import FME, FMEConfig
 from tests.core.test_returns import forward_view
 
 MIXERS = ["monotonic", "sum"]
 #: How teams play whose rollouts the loss is tried on: every legal action is as likely as any other.
-AT_RANDOM = EpsilonGreedy(
-    EpsilonGreedyConfig(name="epsilon_greedy", start=1.0, end=1.0)
-)
+AT_RANDOM = CoupledExploration(EpsilonGreedy(start=1.0, end=1.0))
+#: What the loss is given; it depends on no policy.
+POLICY = AT_RANDOM.individual
 
 
 # The mixing network
@@ -182,7 +182,7 @@ class Case:
     def loss(self, rollout: Rollout | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss and its gradients."""
         (loss,) = self.host.losses(
-            self.rollout if rollout is None else rollout, PLAIN, SingleRank()
+            self.rollout if rollout is None else rollout, POLICY, LearningContext()
         )
         return loss.total, self.gradients(loss.total)
 
@@ -497,8 +497,8 @@ def test_the_target_network_is_copied_every_so_many_episodes(
         next(
             host.losses(
                 replace(rollout, progress=Progress(episodes=episodes)),
-                PLAIN,
-                SingleRank(),
+                POLICY,
+                LearningContext(),
             )
         )
         if episodes - copied >= every:
@@ -526,7 +526,7 @@ def test_the_target_network_is_never_learnt(heads: bool) -> None:
         target_of(host), torch.cat([p.flatten() for p in host.online.parameters()])
     )
     next(
-        host.losses(collected(environment, host, 0), PLAIN, SingleRank())
+        host.losses(collected(environment, host, 0), POLICY, LearningContext())
     ).total.backward()
     assert all(p.grad is None and not p.requires_grad for p in host.target.parameters())
     learnt = {name for name, p in host.named_parameters() if p.grad is not None}
@@ -582,9 +582,7 @@ def test_it_learns(mixer: Any) -> None:
     environment = fme_environment(1, 16, tag="1A1B1C", actions=4)
     config = QMIXConfig(name="qmix", mixer=mixer, learning_rate=3e-3, target_every=64)
     host = QMIX(config, environment.spec, torch.Generator().manual_seed(0))
-    exploration = EpsilonGreedy(
-        EpsilonGreedyConfig(name="epsilon_greedy", anneal_steps=200 * 16 * 3)
-    )
+    exploration = CoupledExploration(EpsilonGreedy(anneal_steps=200 * 16 * 3))
     optimizer, replay = (
         FlatAdam(host.parameter_groups()),
         Replay(2000, environment.spec),
@@ -612,7 +610,7 @@ def test_it_learns(mixer: Any) -> None:
         replay.add(collector.collect(host, exploration, progress))
         sampled = replay.sample(64, random, progress)
         if sampled is not None:
-            (loss,) = host.losses(sampled, exploration, SingleRank())
+            (loss,) = host.losses(sampled, POLICY, LearningContext())
             optimizer.set_gradients(optimizer.gradients_of(loss.total))
             optimizer.step()
     best = best_return(environment)
