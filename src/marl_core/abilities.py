@@ -1,4 +1,7 @@
-"""What a part may be able to do beyond its protocol. Each ability is a small protocol that a class fits by its members."""
+"""What a part may be able to do beyond its protocol.
+
+Each ability is a small protocol that a class fits by its members.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ from marl_core.types import (
 class HasObservationTable(Protocol):
     """An environment whose agents can see few distinct things, all of which it lists.
 
-    ``Observation.situation`` then says which row of the table each agent sees, and a network without memory is
-    evaluated once for each distinct observation in place of once for each sample.
+    ``Observation.situation`` then says which row of the table each agent sees, and a network
+    without memory is evaluated once for each distinct observation in place of once for each sample.
     """
 
     @property
@@ -36,7 +39,8 @@ class HasObservationTable(Protocol):
 class SavesState(Protocol):
     """An environment whose games can be saved in the middle.
 
-    Every update begins with ``reset``, so training resumes exactly without it. Pages of an episode's states need it.
+    Every update begins with ``reset``, so training resumes exactly without it. Pages of an
+    episode's states need it.
     """
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -52,7 +56,9 @@ class SavesState(Protocol):
 
 @runtime_checkable
 class Closes(Protocol):
-    """An environment that holds something which must be given back: processes, files, a simulator."""
+    """An environment that holds something which must be given back: processes, files, a
+    simulator.
+    """
 
     def close(self) -> None:
         """Give everything back. Nothing is called afterwards."""
@@ -66,7 +72,8 @@ class HasExactReward(Protocol):
         """The expected team reward at each of ``spec.levels``.
 
         Args:
-            joint: how the team acts in each row of the table of distinct observations, leading axis M.
+            joint: how the team acts in each row of the table of distinct observations, leading axis
+                M.
         """
 
 
@@ -80,10 +87,11 @@ class HasOwnHeads(Protocol):
 
 @runtime_checkable
 class HasComponentScores(Protocol):
-    """A host that can score actions for each component of a team's law: a latent variable that the team shares.
+    """A host that can score actions for each component of a team's law: a latent variable that the
+    team shares.
 
-    ``scores`` then is what the team acts by in evaluation, without the latent variable. In ``losses`` the host finds
-    the component that each team had drawn in ``rollout.component``.
+    ``scores`` then is what the team acts by in evaluation, without the latent variable. In
+    ``losses`` the host finds the component that each team had drawn in ``rollout.component``.
     """
 
     def score_components(self, count: int) -> None:
@@ -109,7 +117,10 @@ class HasComponentScores(Protocol):
 
 @runtime_checkable
 class LearnsItself(Protocol):
-    """A coupling whose weights are learnt. It is an ``nn.Module`` too, so that its parameters are saved with the run."""
+    """A coupling whose weights are learnt.
+
+    It is an ``nn.Module`` too, so that its parameters are saved with the run.
+    """
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """What to optimise, and how fast. Asked anew at the start of each stage."""

@@ -1,7 +1,7 @@
 """The configs of a run's parts: what a part can be told, and what it declares before it is built.
 
-A *part* is what a config names: an environment, a host algorithm, an individual policy, a coupling. Its config is a
-pydantic model, validated by the rules of JSON.
+A *part* is what a config names: an environment, a host algorithm, an individual policy, a coupling.
+Its config is a pydantic model, validated by the rules of JSON.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError, to_json
 
-#: The kinds of parts. ``exploration`` is a whole strategy: an individual policy and a coupling in one class.
+#: The kinds of parts. ``exploration`` is a whole strategy: an individual policy and a coupling in
+#: one class.
 Kind = Literal["environment", "host", "policy", "coupling", "exploration"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class StrictModel(BaseModel):
-    """A model that is frozen, refuses unknown keys and infinite numbers, and validates its defaults."""
+    """A model that is frozen, refuses unknown keys and infinite numbers, and validates its
+    defaults.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
@@ -36,14 +39,16 @@ class PartConfig(StrictModel):
 class EnvironmentConfig(PartConfig):
     """Base of environments' configs.
 
-    A config may have a method ``spec() -> EnvironmentSpec``; then nobody has to build a game to learn the shapes.
+    A config may have a method ``spec() -> EnvironmentSpec``; then nobody has to build a game to
+    learn the shapes.
     """
 
 
 class HostConfig(PartConfig):
     """Base of host algorithms' configs.
 
-    A config has a property ``capabilities -> HostCapabilities``, unless the host's class has such an attribute.
+    A config has a property ``capabilities -> HostCapabilities``, unless the host's class has such
+    an attribute.
     """
 
 
@@ -60,7 +65,8 @@ def mistake(message: str, *location: str | int) -> PydanticCustomError:
 
     Args:
         message: a sentence for the user.
-        location: the part, seen from the model, as ``"levels", 0, "action"``. The user is told that part's line.
+        location: the part, seen from the model, as ``"levels", 0, "action"``. The user is told that
+            part's line.
 
     Returns:
         The error to raise.
@@ -71,7 +77,8 @@ def mistake(message: str, *location: str | int) -> PydanticCustomError:
 
 
 def validate_strictly(model: type[AnyModel], data: Any) -> AnyModel:
-    """Validate what a file says by JSON's rules: ``true`` is no number, ``"3"`` neither, a list makes a tuple.
+    """Validate what a file says by JSON's rules: ``true`` is no number, ``"3"`` neither, a list
+    makes a tuple.
 
     Args:
         model: the model to validate with.

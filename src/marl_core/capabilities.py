@@ -1,4 +1,6 @@
-"""What the parts of a run give and need, known before any of them is built, so that a config can be refused."""
+"""What the parts of a run give and need, known before any of them is built, so that a config can be
+refused.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,13 @@ class HostCapabilities:
     Attributes:
         scores: what its network's outputs are.
         needs: the parts of an observation without which it cannot work.
-        memory: whether its scores depend on more than the observation: it remembers something between steps.
+        memory: whether its scores depend on more than the observation: it remembers something
+            between steps.
         own_heads: whether it can give every agent a policy head of its own (``HasOwnHeads``).
-        component_scores: whether it can score actions for each component of a team's law (``HasComponentScores``).
-        replay: what an off-policy host learns from; None: the host is on-policy and learns from the newest rollout.
+        component_scores: whether it can score actions for each component of a team's law
+            (``HasComponentScores``).
+        replay: what an off-policy host learns from; None: the host is on-policy and learns from the
+            newest rollout.
     """
 
     scores: Scores
@@ -54,10 +59,13 @@ class CouplingNeeds:
     """What a coupling asks of a host and of the collector.
 
     Attributes:
-        own_heads: every agent needs a policy head of its own, and the body of the policy network is frozen.
-        component_scores: how many components need scores of their own; 0: all components share the host's scores.
-        whole_game: the law depends on more than each agent's own observation, as on the state of the game or on the
-            actions of other agents. Then it is evaluated for every game, and not once for each distinct observation.
+        own_heads: every agent needs a policy head of its own, and the body of the policy network is
+            frozen.
+        component_scores: how many components need scores of their own; 0: all components share the
+            host's scores.
+        whole_game: the law depends on more than each agent's own observation, as on the state of
+            the game or on the actions of other agents. Then it is evaluated for every game, and not
+            once for each distinct observation.
     """
 
     own_heads: bool = False
@@ -67,7 +75,9 @@ class CouplingNeeds:
 
 @runtime_checkable
 class DeclaresSpec(Protocol):
-    """An environment's config that knows the shapes, so that nobody has to build a game to learn them."""
+    """An environment's config that knows the shapes, so that nobody has to build a game to learn
+    them.
+    """
 
     def spec(self) -> EnvironmentSpec:
         """What the environment of this config gives."""
@@ -84,7 +94,10 @@ class DeclaresCapabilities(Protocol):
 
 @runtime_checkable
 class DeclaresNeeds(Protocol):
-    """A coupling's config that says what the coupling asks of a host. Without it the coupling asks for nothing."""
+    """A coupling's config that says what the coupling asks of a host.
+
+    Without it the coupling asks for nothing.
+    """
 
     @property
     def needs(self) -> CouplingNeeds:

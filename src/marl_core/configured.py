@@ -13,8 +13,9 @@ AnyConfig = TypeVar("AnyConfig", bound=PartConfig)
 class Configured(Generic[AnyConfig]):
     """A part whose settings come as a config, or as keywords: ``EpsilonGreedy(end=0.05)``.
 
-    The base is offered, not demanded: any class that takes ``(config, spec)`` can be named in a config. A subclass is
-    written as ``class EpsilonGreedy(Configured[EpsilonGreedyConfig])``, which also sets its ``Config``.
+    The base is offered, not demanded: any class that takes ``(config, spec)`` can be named in a
+    config. A subclass is written as ``class EpsilonGreedy(Configured[EpsilonGreedyConfig])``, which
+    also sets its ``Config``.
 
     Args:
         config: the settings; None: they are given by keywords.

@@ -10,11 +10,13 @@ def misfits(part: Any, protocol: type) -> list[str]:
     """What keeps a part from fitting a protocol.
 
     Args:
-        part: an object, or a class. Of a class only methods are asked for: it may set the rest when it is made.
+        part: an object, or a class. Of a class only methods are asked for: it may set the rest when
+            it is made.
         protocol: a protocol class.
 
     Returns:
-        A phrase for each member that is missing or wrong, as ``"'step' is missing"``; empty where the part fits.
+        A phrase for each member that is missing or wrong, as ``"'step' is missing"``; empty where
+        the part fits.
     """
     found = (_misfit(part, name, stated) for name, stated in members(protocol).items())
     return [phrase for phrase in found if phrase is not None]

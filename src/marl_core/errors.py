@@ -14,7 +14,8 @@ class UserError(Exception):
 
     Args:
         message: the line.
-        location: the part of the config that it is about, if it is about one; the command line adds file and line.
+        location: the part of the config that it is about, if it is about one; the command line adds
+            file and line.
     """
 
     def __init__(self, message: str, *location: str | int) -> None:
@@ -23,17 +24,31 @@ class UserError(Exception):
 
 
 def dotted(location: Location) -> str:
-    """A location as ``--set`` takes it."""
+    """A location as ``--set`` takes it.
+
+    Args:
+        location: the keys that lead to a part of a config.
+    """
     return ".".join(map(str, location))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like ``word``; None where none is."""
+    """The known word that is most like another; None where none is.
+
+    Args:
+        word: what was written.
+        known: what could have been meant.
+    """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return near[0] if near else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """``", did you mean 'x'?"`` for the known word nearest to ``word``; the empty string where none is near."""
+    """``", did you mean 'x'?"`` for the nearest known word; the empty string where none is near.
+
+    Args:
+        word: what was written.
+        known: what could have been meant.
+    """
     near = nearest(word, known)
     return f", did you mean '{near}'?" if near else ""

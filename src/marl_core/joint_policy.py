@@ -1,9 +1,10 @@
 """The law of a team's joint action, stated exactly, and its sampling.
 
-A law is a finite mixture: the team draws a *component* and, given the component, its agents act by what the law says.
-One component is what every MARL algorithm does today; any way for a team to share its randomness is a choice of
-components and weights. Because a coupling states its law and this module alone draws from it, no coupling can sample
-anything but what it states, and Eq. 16 can be checked without sampling.
+A law is a finite mixture: the team draws a *component* and, given the component, its agents act by
+what the law says. One component is what every MARL algorithm does today; any way for a team to
+share its randomness is a choice of components and weights. Because a coupling states its law and
+this module alone draws from it, no coupling can sample anything but what it states, and Eq. 16 can
+be checked without sampling.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class JointSampler(Protocol):
         Args:
             component: the component of each game, ``[E]``.
             generator: randomness, on the law's device.
-            situation: which row of the law each agent is in, ``[E, N]``; None: row ``e`` belongs to game ``e``.
+            situation: which row of the law each agent is in, ``[E, N]``; None: row ``e`` belongs to
+                game ``e``.
         """
 
 
@@ -42,8 +44,9 @@ class JointSampler(Protocol):
 class JointLaw(Protocol):
     """What a coupling states: how a team acts.
 
-    Everything here but ``sampler`` and ``log_probability`` is about discrete actions; a law of continuous actions has
-    densities in its ``log_probability``, and its individual policies are no table.
+    Everything here but ``sampler`` and ``log_probability`` is about discrete actions; a law of
+    continuous actions has densities in its ``log_probability``, and its individual policies are no
+    table.
     """
 
     @property
@@ -78,8 +81,10 @@ class JointPolicy:
 
     Attributes:
         individual: what each agent's own policy says, ``[*B, N, A]``.
-        components: how each agent acts, independently of the others, in each component, ``[C, *B, N, A]``.
-        weights: the probability of each component, ``[C]``, or ``[E, C]`` where games differ (then ``*B`` is ``E``).
+        components: how each agent acts, independently of the others, in each component, ``[C, *B,
+            N, A]``.
+        weights: the probability of each component, ``[C]``, or ``[E, C]`` where games differ (then
+            ``*B`` is ``E``).
     """
 
     individual: Float[Tensor, "*B N A"]
@@ -133,11 +138,13 @@ class JointPolicy:
     def sampler(self) -> TableSampler:
         """The tables that sampling needs, computed once for any number of draws."""
         cumulative = self.components.cumsum(-1)
-        # Dividing by the last makes it exactly 1, so that a draw below 1 never lands on an action of probability 0.
+        # Dividing by the last makes it exactly 1, so that a draw below 1 never lands on an action
+        # of probability 0.
         return TableSampler(cumulative / cumulative[..., -1:])
 
 
-#: An agent's law given the actions of the agents before it: ``(agent, actions [E, agent], component [E]) -> [E, A]``.
+#: An agent's law given the actions of the agents before it: ``(agent, actions [E, agent], component
+#: [E]) -> [E, A]``.
 Conditional = Callable[[int, Tensor, Tensor], Tensor]
 
 
@@ -147,7 +154,8 @@ class SequentialPolicy:
     """A team whose agents act one after the other, each knowing what those before it do.
 
     Attributes:
-        individual: how often each agent takes each action over all, ``[E, N, A]``: its individual policy.
+        individual: how often each agent takes each action over all, ``[E, N, A]``: its individual
+            policy.
         weights: the probability of each component, ``[C]`` or ``[E, C]``.
         conditional: an agent's law given the actions of the agents before it.
     """
@@ -157,7 +165,9 @@ class SequentialPolicy:
     conditional: Conditional
 
     def marginal(self) -> Float[Tensor, "E N A"]:
-        """What the individual policies say; the spec checker holds it against the conditional laws."""
+        """What the individual policies say; the spec checker holds it against the conditional
+        laws.
+        """
         return self.individual
 
     def log_probability(
@@ -253,7 +263,8 @@ def draw_components(
 @final
 @dataclass(frozen=True)
 class TableSampler:
-    """Draws joint actions from cumulative probabilities by inversion: one uniform number for each agent.
+    """Draws joint actions from cumulative probabilities by inversion: one uniform number for each
+    agent.
 
     Attributes:
         cumulative: cumulative probabilities of the actions in each component, ``[C, *B, N, A]``.
@@ -272,7 +283,8 @@ class TableSampler:
         Args:
             component: the component of each game, ``[E]``.
             generator: randomness, on the device of the tables.
-            situation: which row of the table each agent is in, ``[E, N]``; None: row ``e`` belongs to game ``e``.
+            situation: which row of the table each agent is in, ``[E, N]``; None: row ``e`` belongs
+                to game ``e``.
         """
         agents = self.cumulative.shape[-2]
         shape = (component.shape[0], agents)
@@ -280,7 +292,8 @@ class TableSampler:
         row = situation
         if row is None:
             row = torch.arange(shape[0], device=component.device).unsqueeze(-1)
-        # Components, rows and agents as one axis: a single index is several times faster than three.
+        # Components, rows and agents as one axis: a single index is several times faster than
+        # three.
         cell = row * agents + agent
         if self.cumulative.shape[0] > 1:
             rows = self.cumulative[0, ..., 0].numel()

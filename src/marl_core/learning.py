@@ -1,4 +1,6 @@
-"""What the driver of training gives a host: the ranks that learn together, and how losses are evaluated."""
+"""What the driver of training gives a host: the ranks that learn together, and how losses are
+evaluated.
+"""
 
 from __future__ import annotations
 
@@ -76,8 +78,8 @@ class LearningContext:
     def loss_of(self, objective: Objective, *arguments: Any) -> Loss:
         """Evaluate an objective.
 
-        A host that gets its losses by this can be compiled (``training.compile``). The objective must then be a
-        function of its arguments and the host's parameters alone.
+        A host that gets its losses by this can be compiled (``training.compile``). The objective
+        must then be a function of its arguments and the host's parameters alone.
 
         Args:
             objective: a method of the host that gives a loss and what to log about it.

@@ -1,8 +1,9 @@
 """The protocols. A class that has a protocol's members fits; it need not inherit anything.
 
-Three of them are the front of the house: ``Environment``, ``HostAlgorithm`` and ``ExplorationStrategy``. A strategy
-has two parts, each a protocol: the ``IndividualPolicy`` says how often an agent takes each action, the ``Coupling``
-says what the team shares. They meet in one iteration of training like this::
+Three of them are the front of the house: ``Environment``, ``HostAlgorithm`` and
+``ExplorationStrategy``. A strategy has two parts, each a protocol: the ``IndividualPolicy`` says
+how often an agent takes each action, the ``Coupling`` says what the team shares. They meet in one
+iteration of training like this::
 
     policy, coupling = exploration.individual, exploration.coupling
     observation = environment.reset()
@@ -17,10 +18,12 @@ says what the team shares. They meet in one iteration of training like this::
         descend(loss.total)
 
 An environment knows no learner, a host never samples an action, an exploration never sees a reward.
-How parts are built from configs is another matter, and stands in ``marl_core.registry``. What a part may do beyond
-its protocol is in ``marl_core.abilities``. ``marl_core.testing`` checks that parts keep their word.
+How parts are built from configs is another matter, and stands in ``marl_core.registry``. What a
+part may do beyond its protocol is in ``marl_core.abilities``. ``marl_core.testing`` checks that
+parts keep their word.
 
-**Who owns a tensor.** What a method returns belongs to the caller: an implementation never writes into it again.
+**Who owns a tensor.** What a method returns belongs to the caller: an implementation never writes
+into it again.
 """
 
 from __future__ import annotations
@@ -54,11 +57,12 @@ class Environment(Protocol):
     Usage::
 
         environment = SomeEnvironment(config, games=512, device="cpu", generator=generator)
-        observation = environment.reset()
-        result = environment.step(actions)            # every game; the outcome of ended games is ignored
-        observation = environment.reset(games=ended)  # starts those anew, leaves the others as they are
+        observation = environment.reset() result = environment.step(actions)            # every
+        game; the outcome of ended games is ignored observation = environment.reset(games=ended)  #
+        starts those anew, leaves the others as they are
 
-    Games are independent of each other and are never reset by ``step``. All randomness comes from ``generator``.
+    Games are independent of each other and are never reset by ``step``. All randomness comes from
+    ``generator``.
     """
 
     @property
@@ -107,16 +111,18 @@ class IndividualPolicy(Protocol):
 
         Args:
             scores: the host's, ``[*B, N, A]``.
-            legal: which actions are legal, ``[*B, N, A]``, at least one for each agent; None: all of them.
+            legal: which actions are legal, ``[*B, N, A]``, at least one for each agent; None: all
+                of them.
             progress: how far the run is.
 
         Returns:
-            ``[*B, N, A]``. Illegal actions get ``marl_core.exploration.softmax.ILLEGAL`` or less: a finite number whose
-            exponential is exactly 0.
+            ``[*B, N, A]``. Illegal actions get ``marl_core.exploration.softmax.ILLEGAL`` or less: a
+            finite number whose exponential is exactly 0.
         """
 
     def entropy_coefficient(self, progress: Progress) -> float:
-        """The weight c_H of the policy's mean entropy (Eq. 1), which a host adds to what it maximises.
+        """The weight c_H of the policy's mean entropy (Eq. 1), which a host adds to what it
+        maximises.
 
         Args:
             progress: how far the run is.
@@ -127,23 +133,29 @@ class IndividualPolicy(Protocol):
 class Coupling(Protocol):
     """What a team shares: from individual policies to the law of the joint action.
 
-    The law is a mixture. The team draws a *component* and, given the component, its agents act by the law that the
-    coupling states. The kernel alone samples, so a coupling cannot do anything but what it states.
+    The law is a mixture. The team draws a *component* and, given the component, its agents act by
+    the law that the coupling states. The kernel alone samples, so a coupling cannot do anything but
+    what it states.
 
     Contract:
-        - ``weights`` states the probabilities of the components, and nothing else states them: ``law`` is given them.
-        - Weights may depend on the moment of the draw, and be learnt: see ``marl_core.abilities.LearnsItself``.
-        - Summed over the components, each agent's law is its individual policy (Eq. 16), wherever the coupling does not
-          say otherwise.
-        - Components may have scores of their own: with ``needs.component_scores = C`` the policies that ``law`` gets
-          have a leading axis C, and the individual policy of an agent is the mean of the C by the weights.
+        - ``weights`` states the probabilities of the components, and nothing else states them:
+          ``law`` is given them.
+        - Weights may depend on the moment of the draw, and be learnt: see
+          ``marl_core.abilities.LearnsItself``.
+        - Summed over the components, each agent's law is its individual policy (Eq. 16), wherever
+          the coupling does not say otherwise.
+        - Components may have scores of their own: with ``needs.component_scores = C`` the policies
+          that ``law`` gets have a leading axis C, and the individual policy of an agent is the mean
+          of the C by the weights.
         - Given the component, agents may act independently (``JointPolicy``) or one after the other
           (``SequentialPolicy``). A continuous law is another implementation of ``JointLaw``.
     """
 
     @property
     def component_names(self) -> tuple[str, ...]:
-        """A name for each component, for logs and pages; empty where there is one component alone."""
+        """A name for each component, for logs and pages; empty where there is one component
+        alone.
+        """
 
     @property
     def holds(self) -> Holds:
@@ -172,8 +184,8 @@ class Coupling(Protocol):
         """The law of the joint action.
 
         Args:
-            policies: every agent's individual policy, ``[*B, N, A]``, as probabilities; ``[C, *B, N, A]`` with
-                component scores.
+            policies: every agent's individual policy, ``[*B, N, A]``, as probabilities; ``[C, *B,
+                N, A]`` with component scores.
             weights: what ``weights`` said when the components were drawn.
             progress: how far the run is.
         """
@@ -181,7 +193,10 @@ class Coupling(Protocol):
 
 @runtime_checkable
 class ExplorationStrategy(Protocol):
-    """How a team explores: an individual policy and a coupling. ``CoupledExploration`` composes any two."""
+    """How a team explores: an individual policy and a coupling.
+
+    ``CoupledExploration`` composes any two.
+    """
 
     @property
     def individual(self) -> IndividualPolicy:
@@ -196,9 +211,9 @@ class ExplorationStrategy(Protocol):
 class HostAlgorithm(Protocol):
     """A learner: observations to scores, rollouts to losses.
 
-    It never samples an action and does not know what the team shares: the individual policy says what its scores mean,
-    for acting and for learning alike. ``marl_core.hosts.base.HostModule`` is a base on ``nn.Module`` that a host may
-    use; a host without it needs all the members below.
+    It never samples an action and does not know what the team shares: the individual policy says
+    what its scores mean, for acting and for learning alike. ``marl_core.hosts.base.HostModule`` is
+    a base on ``nn.Module`` that a host may use; a host without it needs all the members below.
     """
 
     @property
@@ -231,14 +246,16 @@ class HostAlgorithm(Protocol):
     def losses(
         self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
-        """Learn from a rollout: yield a loss for each optimisation step, taken before the next is asked for.
+        """Learn from a rollout: yield a loss for each optimisation step, taken before the next is
+        asked for.
 
         Args:
-            rollout: whole episodes. Off-policy, they are of earlier policies, and without the host's own memory.
+            rollout: whole episodes. Off-policy, they are of earlier policies, and without the
+                host's own memory.
             policy: the team's individual policy.
-            context: the ranks that learn together, and how losses are evaluated. Ranks hold different games. The driver
-                averages gradients over them, so every rank must yield equally often, and averages that steer learning
-                go through ``context.ranks.mean``.
+            context: the ranks that learn together, and how losses are evaluated. Ranks hold
+                different games. The driver averages gradients over them, so every rank must yield
+                equally often, and averages that steer learning go through ``context.ranks.mean``.
         """
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:

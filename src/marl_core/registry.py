@@ -1,7 +1,7 @@
 """Names to classes: entry points, and ``package.module:Class`` for code that is not packaged.
 
-What stands behind a name is a *factory*, usually a class, that makes the part from its config. Its attribute
-``Config`` is a pydantic model; a factory without one has no settings.
+What stands behind a name is a *factory*, usually a class, that makes the part from its config. Its
+attribute ``Config`` is a pydantic model; a factory without one has no settings.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def find(kind: Kind, name: object) -> Factory:
         name: a registered name, or ``package.module:Class``.
 
     Raises:
-        LookupError: there is no such name, or what it names is no such part; the argument is a sentence for the user.
+        LookupError: there is no such name, or what it names is no such part; the argument is a
+            sentence for the user.
     """
     return find_any((kind,), name)[1]
 
@@ -95,7 +96,8 @@ def find_any(kinds: tuple[Kind, ...], name: object) -> tuple[Kind, Factory]:
         name: a registered name, or ``package.module:Class``.
 
     Raises:
-        LookupError: there is no such name, or what it names is no such part; the argument is a sentence for the user.
+        LookupError: there is no such name, or what it names is no such part; the argument is a
+            sentence for the user.
     """
     if not isinstance(name, str):
         raise LookupError(f"a name was expected, found {name!r}")
@@ -125,7 +127,9 @@ def _import(what: str, name: str) -> object:
 
 
 def imported(what: str, load: Callable[[], AnyPart]) -> AnyPart:
-    """What ``load`` imports. Whatever goes wrong in somebody else's module is told in one sentence, with the place.
+    """What ``load`` imports.
+
+    Whatever goes wrong in somebody else's module is told in one sentence, with the place.
 
     Args:
         what: what is imported, for the sentence.
@@ -163,7 +167,10 @@ def _protocol(kind: Kind) -> type:
 def _checked(
     kinds: tuple[Kind, ...], what: str, name: str, loaded: object
 ) -> tuple[Kind, Factory]:
-    """The factory and its kind, if it makes what it is named as. Of several kinds, the first whose methods it has."""
+    """The factory and its kind, if it makes what it is named as.
+
+    Of several kinds, the first whose methods it has.
+    """
     from marl_core.conformance import misfits
 
     if not callable(loaded):
@@ -309,7 +316,8 @@ def build_strategy(
 
 
 def environment_spec(config: EnvironmentConfig) -> EnvironmentSpec:
-    """What an environment gives: as its config declares it, else from one game that is built to look at it.
+    """What an environment gives: as its config declares it, else from one game that is built to
+    look at it.
 
     Args:
         config: names the environment.
@@ -359,7 +367,8 @@ def host_capabilities(config: HostConfig) -> HostCapabilities:
 
 
 def coupling_needs(config: ExplorationConfig) -> CouplingNeeds:
-    """What the coupling of an exploration asks of a host, as its config declares it; by default nothing.
+    """What the coupling of an exploration asks of a host, as its config declares it; by default
+    nothing.
 
     Args:
         config: of an exploration.

@@ -1,7 +1,8 @@
 """Randomness: one seed, independent named generators, nothing global.
 
-A generator is named by what it is for ("environment", "exploration", ...) and by the rank that uses it, so ranks play
-different games, and drawing more from one (looking at a policy more often, say) never changes another.
+A generator is named by what it is for ("environment", "exploration", ...) and by the rank that uses
+it, so ranks play different games, and drawing more from one (looking at a policy more often, say)
+never changes another.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from torch import Tensor
 
 
 def seed_for(seed: int, *path: str | int) -> int:
-    """A 63-bit seed for the purpose that ``path`` names; different paths give independent streams."""
+    """A seed for one purpose; different purposes get independent streams.
+
+    Args:
+        seed: the run's.
+        *path: names the purpose, as ``"evaluation", "greedy", 12``.
+
+    Returns:
+        A number of 63 bits.
+    """
     keys = [
         zlib.crc32(part.encode()) if isinstance(part, str) else part for part in path
     ]
@@ -26,17 +35,34 @@ def seed_for(seed: int, *path: str | int) -> int:
 def generator(
     device: torch.device | str, seed: int, *path: str | int
 ) -> torch.Generator:
-    """A fresh generator on ``device`` for the purpose that ``path`` names."""
+    """A fresh generator for one purpose.
+
+    Args:
+        device: where it draws.
+        seed: the run's.
+        *path: names the purpose.
+    """
     return torch.Generator(device=device).manual_seed(seed_for(seed, *path))
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Uniform numbers in [0, 1) on the generator's device."""
+    """Uniform numbers in [0, 1) on the generator's device.
+
+    Args:
+        shape: of the tensor.
+        generator: where the numbers come from.
+    """
     return torch.rand(shape, generator=generator, device=generator.device)
 
 
 class Generators:
-    """The named generators of one rank. A name's generator is made at its first use."""
+    """The named generators of one rank. A name's generator is made at its first use.
+
+    Args:
+        seed: of all of them.
+        rank: of this process, from 0.
+        device: where they draw.
+    """
 
     def __init__(self, seed: int, rank: int, device: torch.device | str) -> None:
         self._seed, self._rank, self._device = seed, rank, device
@@ -52,6 +78,10 @@ class Generators:
         return {name: made.get_state() for name, made in self._made.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue where ``state_dict`` was taken."""
+        """Continue where ``state_dict`` was taken.
+
+        Args:
+            state: what ``state_dict`` gave.
+        """
         for name, value in state.items():
             self[name].set_state(value.cpu())

@@ -1,4 +1,6 @@
-"""Policy resonance as a coupling: it changes what a team shares, and leaves every agent's own policy as it is."""
+"""Policy resonance as a coupling: it changes what a team shares, and leaves every agent's own
+policy as it is.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _PR_FAST = CouplingNeeds(own_heads=True)
 
 
 class PolicyResonanceConfig(CouplingConfig):
-    """Settings of policy resonance: the paper's, but for ``p_min``, which is from the authors' demonstration."""
+    """Settings of policy resonance: the paper's, but for ``p_min``, which is from the authors'
+    demonstration.
+    """
 
     name: str = "policy_resonance"
     eta_max: float = Field(
@@ -58,7 +62,8 @@ class PolicyResonanceConfig(CouplingConfig):
 
 @final
 class PolicyResonance(Configured[PolicyResonanceConfig]):
-    """A team-wide coin between acting greedily together and exploring by corrected policies (Eq. 11-18).
+    """A team-wide coin between acting greedily together and exploring by corrected policies (Eq.
+    11-18).
 
     Usage::
 

@@ -1,8 +1,8 @@
 """Eq. 11-18 of the paper as pure functions.
 
-With probability eta the whole team resonates: every agent takes its most probable action (Eq. 14, 15). Otherwise each
-agent draws, independently (Eq. 13), from a corrected policy (Eq. 17, 18), made such that over both cases it takes each
-action as often as its raw policy says (Eq. 16).
+With probability eta the whole team resonates: every agent takes its most probable action (Eq. 14,
+15). Otherwise each agent draws, independently (Eq. 13), from a corrected policy (Eq. 17, 18), made
+such that over both cases it takes each action as often as its raw policy says (Eq. 16).
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ def corrected_greedy_probability(
 ) -> Float[Tensor, "*B"]:
     """pi'_i(u*|not resonated), first line of Eq. 18: max[p_min, (pi_i(u*) - eta)/(1 - eta)].
 
-    It is 1 where pi_i(u*) is 1: an agent that never explores is not made to. Never above 1, by rounding either.
+    It is 1 where pi_i(u*) is 1: an agent that never explores is not made to. It is never above 1, by
+    rounding either.
+
+    Args:
+        greatest: pi_i(u*), the probability of each agent's greedy action, ``[*B]``.
+        eta: resonance probability in [0, 1).
+        p_min: least probability of the greedy action when not resonated, in [0, 1).
     """
     return ((greatest - eta) / (1 - eta)).clamp(min=p_min, max=1.0)
 
@@ -32,14 +38,21 @@ def corrected_policy(
 ) -> Float[Tensor, "*B N A"]:
     """pi'_i(u|not resonated) of Eq. 18, for every action.
 
-    The greedy action gets ``corrected_greedy_probability``, all others are scaled alike to fill up to 1. Illegal
-    actions keep probability 0. Without resonance (eta = 0) every policy stays as it is; as the equation is printed, a
-    greedy probability below p_min jumps to p_min as soon as eta is above 0, however little.
+    The greedy action gets ``corrected_greedy_probability``; all others are scaled alike to fill up to 1.
+    Illegal actions keep probability 0. Without resonance (eta = 0) every policy stays as it is. As the
+    equation is printed, a greedy probability below p_min jumps to p_min as soon as eta is above 0,
+    however little.
+
+    Args:
+        individual: raw policies pi_i, ``[*B, N, A]``, rows summing to 1.
+        eta: resonance probability in [0, 1).
+        p_min: least probability of the greedy action when not resonated, in [0, 1).
     """
     greedy = greedy_actions(individual).unsqueeze(-1)
     greatest = individual.gather(-1, greedy)
     corrected = corrected_greedy_probability(greatest, eta, p_min)
-    # Summed, not 1 - greatest: in floating point the two differ, and where nothing is left both must be 0.
+    # Summed, not 1 - greatest: in floating point the two differ, and where nothing is left both
+    # must be 0.
     others = individual.scatter(-1, greedy, 0.0)
     rest = others.sum(-1, keepdim=True)
     corrected = torch.where(rest > 0, corrected, 1.0)
@@ -88,5 +101,13 @@ def coin_weights(eta: Float[Tensor, ""]) -> Float[Tensor, "2"]:
 def clamp_acts(
     individual: Float[Tensor, "*B N A"], eta: Float[Tensor, ""], p_min: float
 ) -> Bool[Tensor, "*B N"]:
-    """Where Eq. 18 departs from Eq. 17, so that Eq. 16 no longer holds: (pi_i(u*) - eta)/(1 - eta) < p_min."""
+    """Where Eq. 18 departs from Eq. 17, so that Eq. 16 no longer holds.
+
+    That is where (pi_i(u*) - eta)/(1 - eta) < p_min.
+
+    Args:
+        individual: raw policies pi_i, ``[*B, N, A]``.
+        eta: resonance probability in [0, 1).
+        p_min: least probability of the greedy action when not resonated, in [0, 1).
+    """
     return (eta > 0) & ((individual.amax(-1) - eta) / (1 - eta) < p_min)

@@ -24,9 +24,10 @@ class Collector:
     Args:
         environment: whose games are played, all at once.
         generator: for the team's components and actions.
-        episodes: how many a rollout has. With more than there are games, a game that has ended is started anew until
-            enough have begun; by default there are as many episodes as games.
-        use_table: evaluate a host without memory on the environment's table of distinct observations, if it has one.
+        episodes: how many a rollout has. With more than there are games, a game that has ended is
+            started anew until enough have begun; by default there are as many episodes as games.
+        use_table: evaluate a host without memory on the environment's table of distinct
+            observations, if it has one.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class Collector:
     ) -> Rollout:
         """Play whole episodes under the strategy's law.
 
-        Which episodes are played does not depend on how long they last: a fixed number is begun, and all of them are
-        played to their ends. A host without memory on an environment with a table of distinct observations is
-        evaluated once on the table; otherwise it is evaluated on every observation.
+        Which episodes are played does not depend on how long they last: a fixed number is begun,
+        and all of them are played to their ends. A host without memory on an environment with a
+        table of distinct observations is evaluated once on the table; otherwise it is evaluated on
+        every observation.
 
         Args:
             host: scores actions.
@@ -81,7 +83,8 @@ class Collector:
 
         Args:
             host: with a memory, it sees more than the table has.
-            exploration: with a law that depends on the whole game, a table of what single agents see is not enough.
+            exploration: with a law that depends on the whole game, a table of what single agents
+                see is not enough.
         """
         needs = exploration.coupling.needs
         whole_game = needs.whole_game or needs.component_scores
@@ -113,7 +116,10 @@ class Collector:
     def _begin_again(
         self, host: HostAlgorithm, team: Team, play: Play, table: Observation | None
     ) -> bool:
-        """Start games anew that have just ended, while episodes are missing. Whether there was any to start."""
+        """Start games anew that have just ended, while episodes are missing.
+
+        Whether there was any to start.
+        """
         again = play.to_begin_again()
         if again is None:
             return False
@@ -123,7 +129,10 @@ class Collector:
         return True
 
     def _any_ended(self, play: Play) -> bool:
-        """Whether a game ended. Asking the games makes the CPU wait for the device: not where the answer is known."""
+        """Whether a game ended.
+
+        Asking the games makes the CPU wait for the device: not where the answer is known.
+        """
         spec = self._environment.spec
         if spec.fixed_length:
             return len(play.steps) % spec.max_steps == 0

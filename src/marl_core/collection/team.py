@@ -24,8 +24,10 @@ class Team:
         host: scores actions.
         exploration: the individual policies, and what the team shares.
         progress: how far the run is; it stays so for the whole collection.
-        table: the environment's table of distinct observations, where the host is evaluated on it; else None.
-        observation: what the agents of each game see at the beginning, leading axis E; every team draws a component.
+        table: the environment's table of distinct observations, where the host is evaluated on it;
+            else None.
+        observation: what the agents of each game see at the beginning, leading axis E; every team
+            draws a component.
         generator: for the components and the actions.
     """
 
@@ -84,8 +86,8 @@ class Team:
 
         Args:
             play: where the games are.
-            rows: the games that are on, where they are few: the host is asked for those alone, and the agents of the
-                others do nothing. None: it is asked for all.
+            rows: the games that are on, where they are few: the host is asked for those alone, and
+                the agents of the others do nothing. None: it is asked for all.
         """
         observation, memory = play.observation, play.memory
         if self._table_sampler is not None:

@@ -1,4 +1,6 @@
-"""The type of a config's field that holds any registered part: the part's name says which config validates it."""
+"""The type of a config's field that holds any registered part: the part's name says which config
+validates it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ PART = "marl:part"
 
 
 class CouplingConfig(ExplorationConfig):
-    """Base of couplings' configs: whose individual policies are coupled, beside the coupling's own settings."""
+    """Base of couplings' configs: whose individual policies are coupled, beside the coupling's own
+    settings.
+    """
 
     individual: AnyPolicy | None = Field(
         default=None,
@@ -58,7 +62,8 @@ class Named:
         return EXPLORATIONS if self.kind == "exploration" else (self.kind,)
 
     def validate(self, value: Any) -> PartConfig:
-        """Find the config class by the name and validate with it; errors keep the place where they arose.
+        """Find the config class by the name and validate with it; errors keep the place where they
+        arose.
 
         Args:
             value: a mapping with a ``name``, or a config.
@@ -135,8 +140,8 @@ _BASES: dict[Kind, type[PartConfig]] = {
 def config_class(kind: Kind, factory: Factory) -> type[PartConfig]:
     """The class of the config that a factory takes.
 
-    A ``Config`` that does not inherit from this project's bases gets what they have: ``name``, and of a coupling
-    ``individual``. A factory without a ``Config`` has no settings.
+    A ``Config`` that does not inherit from this project's bases gets what they have: ``name``, and
+    of a coupling ``individual``. A factory without a ``Config`` has no settings.
 
     Args:
         kind: of the part that the factory makes.

@@ -14,7 +14,10 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def run_schema() -> dict[str, Any]:
-    """The JSON schema of run configs. Parts that are named as ``package.module:Class`` are not checked by it."""
+    """The JSON schema of run configs.
+
+    Parts that are named as ``package.module:Class`` are not checked by it.
+    """
     schema = RunConfig.model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for kind in KINDS:
@@ -48,7 +51,10 @@ def _with_references(schema: Any) -> Any:
 
 
 def _any_part(kinds: tuple[Kind, ...], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Any part of some kinds. The config of each is added to ``definitions`` under names that cannot clash."""
+    """Any part of some kinds.
+
+    The config of each is added to ``definitions`` under names that cannot clash.
+    """
     members: list[dict[str, Any]] = []
     for kind in kinds:
         for name in names(kind):

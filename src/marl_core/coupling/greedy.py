@@ -23,7 +23,10 @@ class GreedyConfig(CouplingConfig):
 
 @final
 class Greedy(Configured[GreedyConfig]):
-    """Every agent takes the most probable action of its own policy. Eq. 16 does not hold: nothing is explored."""
+    """Every agent takes the most probable action of its own policy.
+
+    Eq. 16 does not hold: nothing is explored.
+    """
 
     @property
     def component_names(self) -> tuple[str, ...]:

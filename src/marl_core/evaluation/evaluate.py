@@ -43,7 +43,8 @@ def evaluate(
 ) -> Evaluation:
     """Play test episodes greedily, and as many sampled.
 
-    The generators depend on the seed and the update alone: evaluating more often, or not at all, changes nothing else.
+    The generators depend on the seed and the update alone: evaluating more often, or not at all,
+    changes nothing else.
 
     Args:
         state: the run, as it is now.
@@ -123,7 +124,9 @@ def _win_rate(rollouts: dict[Mode, Rollout]) -> Score | None:
 
 @torch.no_grad()
 def _exact_rewards(environment: Environment, state: RunState) -> Tensor | None:
-    """Expected reward of the greedy joint policy at each level, in closed form where there is one."""
+    """Expected reward of the greedy joint policy at each level, in closed form where there is
+    one.
+    """
     table = observation_table(environment)
     if table is None or state.host.capabilities.memory:
         return None

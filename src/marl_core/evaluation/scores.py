@@ -1,4 +1,6 @@
-"""What a policy earns: exactly where there is a closed form, and in test episodes, greedy and sampled."""
+"""What a policy earns: exactly where there is a closed form, and in test episodes, greedy and
+sampled.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from marl_core.types import Level
 
 @dataclass(frozen=True)
 class Score:
-    """What a policy earns: exactly when greedy (None without a closed form), and in test episodes."""
+    """What a policy earns: exactly when greedy (None without a closed form), and in test
+    episodes.
+    """
 
     exact: float | None
     greedy: Interval
@@ -28,7 +32,9 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The return and, where the environment has them, the reward of each level and the share of games won."""
+    """The return and, where the environment has them, the reward of each level and the share of
+    games won.
+    """
 
     team_return: Score
     levels: tuple[tuple[Level, Score], ...]
@@ -48,7 +54,9 @@ class Evaluation:
         }
 
     def scores(self) -> dict[str, Score]:
-        """Every score by its name: the levels', the return, and the win rate where games can be won."""
+        """Every score by its name: the levels', the return, and the win rate where games can be
+        won.
+        """
         named = {level.name: score for level, score in self.levels} | {
             "return": self.team_return
         }

@@ -32,7 +32,9 @@ class BoltzmannConfig(AnnealedConfig):
 
 @final
 class Boltzmann(Configured[BoltzmannConfig]):
-    """Every agent samples softmax(Q / temperature): the better an action seems, the more often it is tried."""
+    """Every agent samples softmax(Q / temperature): the better an action seems, the more often it
+    is tried.
+    """
 
     @property
     def accepts(self) -> frozenset[Scores]:
@@ -45,9 +47,16 @@ class Boltzmann(Configured[BoltzmannConfig]):
         legal: Bool[Tensor, "*B N A"] | None,
         progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
-        """Softmax of the values over the temperature, among the legal actions."""
+        """Softmax of the values over the temperature, among the legal actions.
+
+        Args:
+            scores: the host's, ``[*B, N, A]``.
+            legal: which actions are legal, ``[*B, N, A]``; None: all of them.
+            progress: how far the run is; it decides the temperature.
+        """
         scores = at_least_single(scores)
-        # Relative to the best legal action: at a low temperature no legal one may fall below the illegal ones' score.
+        # Relative to the best legal action: at a low temperature no legal one may fall below the
+        # illegal ones' score.
         best = (
             scores if legal is None else scores.masked_fill(~legal, -torch.inf)
         ).amax(-1, keepdim=True)

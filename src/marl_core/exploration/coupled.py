@@ -43,7 +43,8 @@ def joint_policy(
 
     Args:
         strategy: how the team explores.
-        scores: the host's, ``[*B, N, A]``; ``[C, *B, N, A]`` where the coupling's components have scores of their own.
+        scores: the host's, ``[*B, N, A]``; ``[C, *B, N, A]`` where the coupling's components have
+            scores of their own.
         legal: which actions are legal, ``[*B, N, A]``; None: all of them.
         progress: how far the run is.
         weights: what ``strategy.coupling.weights`` said when the components were drawn.

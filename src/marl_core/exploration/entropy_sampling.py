@@ -31,7 +31,9 @@ class EntropySamplingConfig(PolicyConfig):
 
 @final
 class EntropySampling(Configured[EntropySamplingConfig]):
-    """Every agent samples its own softmax policy; an entropy bonus keeps it from becoming deterministic."""
+    """Every agent samples its own softmax policy; an entropy bonus keeps it from becoming
+    deterministic.
+    """
 
     @property
     def accepts(self) -> frozenset[Scores]:
@@ -44,9 +46,19 @@ class EntropySampling(Configured[EntropySamplingConfig]):
         legal: Bool[Tensor, "*B N A"] | None,
         progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
-        """Softmax of the logits over the legal actions."""
+        """Softmax of the logits over the legal actions.
+
+        Args:
+            scores: the host's, ``[*B, N, A]``.
+            legal: which actions are legal, ``[*B, N, A]``; None: all of them.
+            progress: how far the run is; it makes no difference.
+        """
         return log_softmax_policy(scores, legal, self.config.temperature)
 
     def entropy_coefficient(self, progress: Progress) -> float:
-        """c_H of Eq. 1, constant."""
+        """c_H of Eq. 1, constant.
+
+        Args:
+            progress: how far the run is; it makes no difference.
+        """
         return self.config.coefficient

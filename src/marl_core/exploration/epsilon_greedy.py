@@ -33,10 +33,11 @@ class EpsilonGreedyConfig(AnnealedConfig):
 
 @final
 class EpsilonGreedy(Configured[EpsilonGreedyConfig]):
-    """Every agent takes its best action, but with probability epsilon any legal one, each equally likely.
+    """Every agent takes its best action, but with probability epsilon any legal one, each equally
+    likely.
 
-    So of n legal actions the best has probability 1 - epsilon + epsilon/n, as in Eq. 20. Of equally good ones it is
-    the one with the lowest number.
+    So of n legal actions the best has probability 1 - epsilon + epsilon/n, as in Eq. 20. Of equally
+    good ones it is the one with the lowest number.
     """
 
     @property
@@ -50,7 +51,13 @@ class EpsilonGreedy(Configured[EpsilonGreedyConfig]):
         legal: Bool[Tensor, "*B N A"] | None,
         progress: Progress,
     ) -> Float[Tensor, "*B N A"]:
-        """Piecewise constant in the scores: its gradient is 0. In at least single precision."""
+        """Piecewise constant in the scores: its gradient is 0. In at least single precision.
+
+        Args:
+            scores: the host's, ``[*B, N, A]``.
+            legal: which actions are legal, ``[*B, N, A]``; None: all of them.
+            progress: how far the run is; it decides epsilon.
+        """
         epsilon = self.config.at(progress)
         scores = at_least_single(scores)
         ordered = scores if legal is None else scores.masked_fill(~legal, -torch.inf)

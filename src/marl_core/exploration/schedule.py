@@ -28,7 +28,11 @@ class AnnealedConfig(PolicyConfig):
         return self
 
     def at(self, progress: Progress) -> float:
-        """The quantity at a time of the run."""
+        """The quantity at a time of the run.
+
+        Args:
+            progress: how far the run is.
+        """
         if progress.environment_steps >= self.anneal_steps:
             return self.end
         return (

@@ -91,7 +91,9 @@ def newest_state(folder: RunFolder) -> RunState:
 
 
 def _at(config: RunConfig, progress: Progress) -> RunState:
-    """The run with its networks as they are built, changed by the stages up to the one that it is in."""
+    """The run with its networks as they are built, changed by the stages up to the one that it is
+    in.
+    """
     spec = environment_spec(config.environment)
     explorations = [
         stage_exploration(config, stage, spec) for stage in range(len(config.stages))
@@ -135,7 +137,8 @@ def stage_exploration(
 def build_exploration(
     config: ExplorationConfig, spec: EnvironmentSpec
 ) -> ExplorationStrategy:
-    """The strategy that a config describes: an individual policy alone, a coupling over one, or a class of its own.
+    """The strategy that a config describes: an individual policy alone, a coupling over one, or a
+    class of its own.
 
     Args:
         config: with ``individual`` filled in, where it is a coupling's.
@@ -176,7 +179,9 @@ def prepare_host(
     name = type(host).__name__
     if needs.own_heads:
         if not isinstance(host, HasOwnHeads):
-            message = f"host '{name}' has no policy head that could be copied for each agent"
+            message = (
+                f"host '{name}' has no policy head that could be copied for each agent"
+            )
             raise UserError(message, *where)
         host.give_each_agent_its_own_head()
     if needs.component_scores:

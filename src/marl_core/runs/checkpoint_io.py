@@ -14,7 +14,9 @@ from marl_core.runs.whole_writes import write_whole
 
 @final
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, replaced in one step, so that a kill never leaves half a checkpoint."""
+    """Lightning's checkpoint files, replaced in one step, so that a kill never leaves half a
+    checkpoint.
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None

@@ -17,7 +17,8 @@ def check_compatible(
     spec: EnvironmentSpec,
     explorations: Sequence[ExplorationStrategy],
 ) -> None:
-    """Refuse a config whose parts cannot work together, naming both sides, before any network or game is built.
+    """Refuse a config whose parts cannot work together, naming both sides, before any network or
+    game is built.
 
     Args:
         config: the run's.

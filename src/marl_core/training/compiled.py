@@ -1,8 +1,9 @@
 """Losses and their gradients in one compiled function.
 
-A team's networks are a few units wide: what an update costs is not arithmetic but the hundred small operations of
-autograd. ``torch.compile`` makes one function of a loss and its gradient. Compilation takes some seconds at the start
-of a stage and needs a C++ compiler; the numbers are those of eager execution up to rounding.
+A team's networks are a few units wide: what an update costs is not arithmetic but the hundred small
+operations of autograd. ``torch.compile`` makes one function of a loss and its gradient. Compilation
+takes some seconds at the start of a stage and needs a C++ compiler; the numbers are those of eager
+execution up to rounding.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from marl_core.types import Loss
 class CompiledLoss:
     """Evaluates a host's objectives together with their gradients; stands in for eager evaluation.
 
-    The compiled function takes the optimiser's flat vectors in place of the parameters, so that it has a handful of
-    inputs and outputs: each one costs time at every call.
+    The compiled function takes the optimiser's flat vectors in place of the parameters, so that it
+    has a handful of inputs and outputs: each one costs time at every call.
     """
 
     def __init__(self, host: nn.Module, optimizer: FlatAdam) -> None:
-        # What an earlier stage or run compiled answers to the same arguments, but is of other modules.
+        # What an earlier stage or run compiled answers to the same arguments, but is of other
+        # modules.
         torch.compiler.reset()
         self._scope = _Scope(host)
         names = {parameter: name for name, parameter in host.named_parameters()}
@@ -86,12 +88,17 @@ class CompiledLoss:
 
 
 def _only_arguments(guards: Sequence[Any]) -> list[bool]:
-    """What to check at every call: the arguments. All else, above all the host's modules, is fixed within a stage."""
+    """What to check at every call: the arguments.
+
+    All else, above all the host's modules, is fixed within a stage.
+    """
     return ["L['arguments']" in guard.name for guard in guards]
 
 
 class _Scope(nn.Module):
-    """Runs an objective while ``functional_call`` has put other tensors in the place of the host's parameters."""
+    """Runs an objective while ``functional_call`` has put other tensors in the place of the host's
+    parameters.
+    """
 
     def __init__(self, host: nn.Module) -> None:
         super().__init__()

@@ -33,7 +33,8 @@ class RankGames:
     ) -> None:
         config = state.config
         training = config.training
-        # A stage has streams of its own: with the run's it would play the games of the stage before once more.
+        # A stage has streams of its own: with the run's it would play the games of the stage before
+        # once more.
         seed = seed_for(config.seed, "stage", state.progress.stage)
         self._generators = Generators(seed, rank, device)
         games = training.parallel_games or training.episodes_per_update
@@ -76,7 +77,8 @@ class RankGames:
             rollout: the newest one.
 
         Returns:
-            The rollout itself or, off-policy, episodes out of the replay; None where there are too few yet.
+            The rollout itself or, off-policy, episodes out of the replay; None where there are too
+            few yet.
         """
         if self._replay is None:
             return rollout
@@ -108,7 +110,8 @@ class RankGames:
 
         Args:
             state: what ``state_dict`` gave.
-            host: says with ``exploration`` whether episodes are kept with a table of distinct observations.
+            host: says with ``exploration`` whether episodes are kept with a table of distinct
+                observations.
             exploration: how the team explores.
         """
         self._generators.load_state_dict(state["generators"])

@@ -25,7 +25,8 @@ from marl_core.training.ranks import StrategyRanks
 from marl_core.training.rollout_metrics import coupling_metrics, mean_return
 from marl_core.types import Loss, Progress, Rollout
 
-#: What Lightning counts in its checkpoints is of the current fit, and fits end where a run is interrupted.
+#: What Lightning counts in its checkpoints is of the current fit, and fits end where a run is
+#: interrupted.
 _COUNTS_OF_THE_FIT = ("epoch", "global_step", "loops", "callbacks", "lr_schedulers")
 
 
@@ -34,7 +35,8 @@ class Learner(LightningModule):
     """One stage of a run. Its checkpoints hold all that the run depends on, of every rank.
 
     Args:
-        state: the run at the start of the stage or, with ``saved``, where the stage goes on; the host is prepared.
+        state: the run at the start of the stage or, with ``saved``, where the stage goes on; the
+            host is prepared.
         saved: a checkpoint of this very stage.
     """
 
@@ -176,8 +178,8 @@ class Learner(LightningModule):
     ) -> Mapping[str, Tensor | float]:
         """A step by each loss. Ranks' gradients are averaged here, and not by DDP's hooks.
 
-        The hooks belong to ``backward``, which fills a gradient for each parameter, where one vector for each group of
-        parameters is asked for.
+        The hooks belong to ``backward``, which fills a gradient for each parameter, where one
+        vector for each group of parameters is asked for.
         """
         flat = self._flat_adam(index)
         found = self.optimizers()
@@ -194,7 +196,10 @@ class Learner(LightningModule):
         return metrics
 
     def _advance(self, rollout: Rollout) -> None:
-        """Count the update. Ranks learn whether another was asked to stop: one that went on alone would hang."""
+        """Count the update.
+
+        Ranks learn whether another was asked to stop: one that went on alone would hang.
+        """
         episodes = self.run.training.episodes_per_update
         stop = torch.tensor(
             self.stop_requested, dtype=torch.float64, device=self.device

@@ -15,9 +15,10 @@ from marl_core.types import ParameterGroup
 class FlatAdam(torch.optim.Adam):
     """Adam on each parameter group as one vector, of which the group's parameters become views.
 
-    Adam and norm clipping treat all elements alike, so the result is that of ``torch.optim.Adam`` on the parameters
-    themselves; but a small network's twenty tensors cost one operation in place of twenty. A step is ``gradients_of``
-    the loss, ``set_gradients``, ``step``. Parameters must not move to another device while it is in use.
+    Adam and norm clipping treat all elements alike, so the result is that of ``torch.optim.Adam``
+    on the parameters themselves; but a small network's twenty tensors cost one operation in place
+    of twenty. A step is ``gradients_of`` the loss, ``set_gradients``, ``step``. Parameters must not
+    move to another device while it is in use.
     """
 
     def __init__(self, groups: Sequence[ParameterGroup]) -> None:
@@ -36,7 +37,14 @@ class FlatAdam(torch.optim.Adam):
         super().__init__(flat, fused=True)
 
     def gradients_of(self, loss: Tensor) -> list[Tensor]:
-        """The gradient by each vector. A parameter that the loss does not depend on has gradient 0."""
+        """The gradient by each vector. Parameters that the loss does not depend on have gradient 0.
+
+        Args:
+            loss: a scalar.
+
+        Returns:
+            A vector for each group of parameters.
+        """
         parameters = [parameter for members in self.members for parameter in members]
         parts = iter(
             torch.autograd.grad(
@@ -49,12 +57,20 @@ class FlatAdam(torch.optim.Adam):
         ]
 
     def set_gradients(self, gradients: Sequence[Tensor]) -> None:
-        """Take the gradients by which ``step`` descends."""
+        """Take the gradients by which ``step`` descends.
+
+        Args:
+            gradients: a vector for each group of parameters.
+        """
         for vector, gradient in zip(self.vectors, gradients, strict=True):
             vector.grad = gradient
 
     def step(self, closure: Any = None) -> Any:
-        """Clip each group's gradient norm to its limit and descend."""
+        """Clip each group's gradient norm to its limit and descend.
+
+        Args:
+            closure: called before, as torch's optimisers do; Lightning runs the training step in it.
+        """
         result = closure() if closure is not None else None
         for vector, limit in zip(self.vectors, self._limits, strict=True):
             if limit is not None and vector.grad is not None:

@@ -22,7 +22,11 @@ class StrategyRanks:
         return self._count
 
     def mean(self, value: Tensor) -> Tensor:
-        """Mean over the processes; ``value`` itself is left alone."""
+        """The mean over the processes; ``value`` itself is left alone.
+
+        Args:
+            value: this process's, of any shape.
+        """
         reduced = self._strategy.reduce(value.detach().clone(), reduce_op="mean")
         assert isinstance(reduced, Tensor)
         return reduced
