@@ -22,8 +22,8 @@ def corrected_greedy_probability(
 ) -> Float[Tensor, "*B"]:
     """pi'_i(u*|not resonated), first line of Eq. 18: max[p_min, (pi_i(u*) - eta)/(1 - eta)].
 
-    It is 1 where pi_i(u*) is 1: an agent that never explores is not made to. It is never above 1, by
-    rounding either.
+    It is 1 where pi_i(u*) is 1: an agent that never explores is not made to. It is never above 1,
+    by rounding either.
 
     Args:
         greatest: pi_i(u*), the probability of each agent's greedy action, ``[*B]``.
@@ -38,10 +38,10 @@ def corrected_policy(
 ) -> Float[Tensor, "*B N A"]:
     """pi'_i(u|not resonated) of Eq. 18, for every action.
 
-    The greedy action gets ``corrected_greedy_probability``; all others are scaled alike to fill up to 1.
-    Illegal actions keep probability 0. Without resonance (eta = 0) every policy stays as it is. As the
-    equation is printed, a greedy probability below p_min jumps to p_min as soon as eta is above 0,
-    however little.
+    The greedy action gets ``corrected_greedy_probability``; all others are scaled alike to fill up
+    to 1. Illegal actions keep probability 0. Without resonance (eta = 0) every policy stays as it
+    is. As the equation is printed, a greedy probability below p_min jumps to p_min as soon as eta
+    is above 0, however little.
 
     Args:
         individual: raw policies pi_i, ``[*B, N, A]``, rows summing to 1.

@@ -69,7 +69,8 @@ class FlatAdam(torch.optim.Adam):
         """Clip each group's gradient norm to its limit and descend.
 
         Args:
-            closure: called before, as torch's optimisers do; Lightning runs the training step in it.
+            closure: called before, as torch's optimisers do; Lightning runs the training step in
+                it.
         """
         result = closure() if closure is not None else None
         for vector, limit in zip(self.vectors, self._limits, strict=True):
