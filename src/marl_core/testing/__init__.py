@@ -27,23 +27,15 @@ Hypothesis strategies for tests of your own.
 """
 
 from marl_core.testing.environments import ENVIRONMENT_CHECKS, check_environment
-from marl_core.testing.explorations import (
-    EXPLORATION_CHECKS,
-    ExplorationCase,
-    check_exploration,
-)
 from marl_core.testing.hosts import HOST_CHECKS, check_host
 from marl_core.testing.learning import HostCase
 from marl_core.testing.play import EnvironmentCase
 
 __all__ = [
     "ENVIRONMENT_CHECKS",
-    "EXPLORATION_CHECKS",
     "HOST_CHECKS",
     "EnvironmentCase",
-    "ExplorationCase",
     "HostCase",
     "check_environment",
-    "check_exploration",
     "check_host",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from marl_core.abilities import HasExactReward
+from marl_core.collection.collector import observation_table
 from marl_core.collection.episodes import games_of
 from marl_core.joint_policy import JointPolicy, draw_components
-from marl_core.protocols import Environment, HasExactReward
+from marl_core.protocols import Environment
 from marl_core.testing.checking import SIGMAS
 from marl_core.testing.play import EnvironmentCase
 
@@ -40,7 +42,7 @@ def _joint_policy(
     environment: Environment, preferred: int, choice: torch.Generator
 ) -> JointPolicy:
     """A mixture of two teams, in both of which agents like one action best: what happens together must show."""
-    spec, table = environment.spec, environment.distinct_observations
+    spec, table = environment.spec, observation_table(environment)
     assert table is not None, "expected_rewards needs distinct_observations"
     assert spec.situations is not None
     scores = torch.randn(

@@ -10,7 +10,10 @@ from operator import itemgetter
 import torch
 from hypothesis import strategies as st
 
+from marl_core.abilities import HasOwnHeads
+from marl_core.collection.collector import observation_table
 from marl_core.collection.episodes import games_of
+from marl_core.learning import LearningContext
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.testing.checking import (
     by_name,
@@ -21,7 +24,6 @@ from marl_core.testing.checking import (
     same,
 )
 from marl_core.testing.learning import (
-    PLAIN,
     PRACTICE,
     ROLLOUTS,
     HostCase,
@@ -29,13 +31,14 @@ from marl_core.testing.learning import (
     descend,
     gradients_of,
     learn,
+    parameters_of,
     rollouts,
     score_all,
     trainable,
 )
+from marl_core.testing.plain import PLAIN
 from marl_core.testing.play import EnvironmentCase, play
 from marl_core.testing.strategies import seeds
-from marl_core.training.ranks import SingleRank
 from marl_core.types import EnvironmentSpec, Observation
 
 
@@ -63,8 +66,8 @@ def scores_have_the_promised_shape(case: HostCase) -> None:
     @for_all(5, seed=seeds(), games=st.integers(1, 4))
     def check(seed: int, games: int) -> None:
         memory = host.initial_memory(games)
-        assert bool(memory) == host.needs.memory, (
-            "needs.memory and initial_memory do not go together"
+        assert bool(memory) == host.capabilities.memory, (
+            "capabilities.memory and initial_memory do not go together"
         )
         for seen in course_of_play(case, games, seed):
             scores, following = host.scores(seen, memory)
@@ -125,7 +128,7 @@ def losses_teach_every_parameter(case: HostCase) -> None:
     """A rollout brings losses, each finite; their gradients reach every trainable parameter."""
     host = case.build()
     reached = dict.fromkeys(
-        (n for n, p in host.named_parameters() if p.requires_grad), False
+        trainable(host), False
     )
     _check_groups(host)
     count = 0
@@ -162,7 +165,7 @@ def padding_teaches_nothing(case: HostCase) -> None:
     clean, dirty = (
         [
             loss.total.detach()
-            for loss in islice(host.losses(of, case.exploration, SingleRank()), 1)
+            for loss in islice(host.losses(of, case.exploration.individual, LearningContext()), 1)
         ]
         for host, of in zip(hosts, (rollout, spoilt), strict=True)
     )
@@ -174,8 +177,8 @@ def padding_teaches_nothing(case: HostCase) -> None:
 def table_and_samples_agree(case: HostCase) -> None:
     """Scored once for each distinct observation or once for each sample: the scores are the same."""
     host, environment = case.build(), case.environment.build(4, 0)
-    table = environment.distinct_observations
-    if table is None or host.needs.memory:
+    table = observation_table(environment)
+    if table is None or host.capabilities.memory:
         return
     with torch.no_grad():
         on_table, _ = host.scores(table, {})
@@ -212,15 +215,17 @@ def own_heads_change_no_score(case: HostCase) -> None:
     """``give_each_agent_its_own_head`` leaves scores as they were, freezes the body, and parts the agents."""
     host, course = case.build(), course_of_play(case, 4, 1)
     before = score_all(host, course, 4)
-    try:
-        host.give_each_agent_its_own_head()
-    except NotImplementedError:
+    assert isinstance(host, HasOwnHeads) == host.capabilities.own_heads, (
+        "capabilities.own_heads and give_each_agent_its_own_head do not go together"
+    )
+    if not isinstance(host, HasOwnHeads):
         return
+    host.give_each_agent_its_own_head()
     for one, another in zip(before, score_all(host, course, 4), strict=True):
         assert close(one, another), "give_each_agent_its_own_head changed the scores"
     frozen = {
         name: p.detach().clone()
-        for name, p in host.named_parameters()
+        for name, p in parameters_of(host).items()
         if not p.requires_grad
     }
     assert frozen, "give_each_agent_its_own_head froze nothing"
@@ -229,7 +234,7 @@ def own_heads_change_no_score(case: HostCase) -> None:
     for loss in islice(learn(case, host), 3):
         descend(host, loss)
     for name, value in frozen.items():
-        assert same(value, host.get_parameter(name).detach()), (
+        assert same(value, parameters_of(host)[name].detach()), (
             f"{name} is frozen, yet it changed"
         )
 
@@ -244,7 +249,7 @@ def host_leaves_global_randomness_alone(case: HostCase) -> None:
 
 def _check_groups(host: HostAlgorithm) -> None:
     """Every trainable parameter is optimised, and by one group only."""
-    names = {parameter: name for name, parameter in host.named_parameters()}
+    names = {parameter: name for name, parameter in parameters_of(host).items()}
     grouped = [
         parameter for group in host.parameter_groups() for parameter in group.parameters
     ]

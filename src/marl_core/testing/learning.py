@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import final
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from marl_core.base_config import ExplorationConfig
+from marl_core.abilities import LearnsItself
 from marl_core.collection.collector import Collector
-from marl_core.exploration.softmax import log_softmax_policy
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm, Scores
+from marl_core.learning import LearningContext
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm
+from marl_core.testing.plain import PLAIN
 from marl_core.testing.play import EnvironmentCase, play, write_out
 from marl_core.testing.practice import Practice, PracticeConfig
-from marl_core.training.ranks import SingleRank
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
@@ -31,33 +29,8 @@ from marl_core.types import (
 ROLLOUTS, GAMES = 8, 32
 
 
-@final
-class PlainSoftmax(ExplorationStrategy):
-    """Softmax over any scores, each agent for itself: the plainest exploration there is."""
-
-    Config = ExplorationConfig
-
-    def __init__(self, config: ExplorationConfig | None = None) -> None:
-        pass
-
-    @property
-    def accepts(self) -> frozenset[Scores]:
-        """Both."""
-        return frozenset({"logits", "values"})
-
-    def log_policy(
-        self,
-        scores: Float[Tensor, "*B N A"],
-        legal: Bool[Tensor, "*B N A"] | None,
-        progress: Progress,
-    ) -> Float[Tensor, "*B N A"]:
-        """Softmax of the scores."""
-        return log_softmax_policy(scores, legal)
-
-
-#: What hosts are tried on, and how the team explores, where a case does not say otherwise.
+#: What hosts are tried on where a case does not say otherwise.
 PRACTICE = EnvironmentCase(partial(Practice, PracticeConfig()))
-PLAIN = PlainSoftmax()
 
 
 @dataclass(frozen=True)
@@ -111,16 +84,41 @@ def learn(case: HostCase, host: HostAlgorithm) -> Iterator[Loss]:
     """The losses of the first rollout that brings any."""
     for rollout in rollouts(case, host):
         any_loss = False
-        for loss in host.losses(rollout, case.exploration, SingleRank()):
+        for loss in host.losses(
+            rollout, case.exploration.individual, LearningContext()
+        ):
             any_loss = True
             yield loss
         if any_loss:
             return
 
 
-def trainable(host: HostAlgorithm) -> dict[str, nn.Parameter]:
-    """The parameters that are not frozen, by name."""
-    return {name: p for name, p in host.named_parameters() if p.requires_grad}
+def parameters_of(part: object) -> dict[str, nn.Parameter]:
+    """The parameters of a host or a coupling, by name.
+
+    A part that is no ``nn.Module`` shows those alone that it wants to be optimised.
+
+    Args:
+        part: which learns.
+    """
+    if isinstance(part, nn.Module):
+        return dict(part.named_parameters())
+    assert isinstance(part, HostAlgorithm | LearnsItself)
+    return {
+        f"parameter {index} of group {number}": parameter
+        for number, group in enumerate(part.parameter_groups())
+        for index, parameter in enumerate(group.parameters)
+    }
+
+
+def trainable(part: object) -> dict[str, nn.Parameter]:
+    """The parameters that are not frozen, by name.
+
+    Args:
+        part: a host, or a coupling that learns.
+    """
+    every = parameters_of(part).items()
+    return {name: parameter for name, parameter in every if parameter.requires_grad}
 
 
 def gradients_of(host: HostAlgorithm, loss: Loss) -> dict[str, Tensor | None]:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from marl_core.collection.collector import observation_table
 from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment
 from marl_core.types import NO_OP, Observation, StepResult
@@ -64,7 +65,7 @@ def random_actions(
 
 def write_out(environment: Environment, seen: Observation) -> Observation:
     """The observation with its table's rows written out, if there is a table."""
-    table = environment.distinct_observations
+    table = observation_table(environment)
     return seen if table is None else seen.look_up(table)
 
 

@@ -11,7 +11,6 @@ from pydantic import Field
 from torch import Tensor
 
 from marl_core.base_config import EnvironmentConfig
-from marl_core.protocols import Environment
 from marl_core.rng import uniform
 from marl_core.types import NO_OP, EnvironmentSpec, Observation, StepResult
 
@@ -27,7 +26,7 @@ class PracticeConfig(EnvironmentConfig):
 
 
 @final
-class Practice(Environment):
+class Practice:
     """A team in a mine, over all too soon: agents die, have no legal action, and games last differently long.
 
     To work earns 1/N, to risk something 2/N; but who risks is ill with probability 0.5 and has no legal action in the
