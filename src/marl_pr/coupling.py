@@ -51,7 +51,8 @@ class PolicyResonanceConfig(CouplingConfig):
     )
     variant: Literal["pr", "pr_fast"] = Field(
         default="pr",
-        description="pr_fast: body of the policy network frozen, a copy of its head for each agent.",
+        description="pr_fast: body of the policy network frozen, "
+        "a copy of its head for each agent.",
     )
 
     @property
