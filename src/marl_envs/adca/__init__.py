@@ -1,8 +1,15 @@
-"""Asymmetric Decentralized Collective Assault (Section 2.2, Appendix A.3): a team against a larger, scripted one.
+"""Asymmetric Decentralized Collective Assault (Section 2.2, Appendix A.3).
 
-Letters of the shapes beside the project's own: ``N`` guards (the learning team), ``H`` attackers (hostile, scripted),
-``P = N + H`` fighters, guards first; ``G`` squads of the attackers. Lengths are in the arena's units, angles in
-radians, and a unit of time is ten steps. docs/environments/adca.md has the rules.
+A learning team fights a larger, scripted team. ``docs/environments/adca.md`` has the rules.
+
+Letters of the shapes beside the project's own:
+
+- ``N``: guards, the learning team.
+- ``H``: attackers, the hostile and scripted team.
+- ``P = N + H``: all fighters; the guards come first.
+- ``G``: squads of attackers.
+
+Lengths are in the arena's units, angles in radians, and one unit of time is ten steps.
 """
 
 from marl_envs.adca.config import ADCAConfig

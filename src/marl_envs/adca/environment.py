@@ -12,8 +12,9 @@ from torch import Tensor
 
 from marl_core.rendering.viewer import Viewer
 from marl_core.types import EnvironmentSpec, Observation, StepResult
-from marl_envs.adca.battle import Battle, Distances, measure
+from marl_envs.adca.battle import Battle
 from marl_envs.adca.config import ADCAConfig
+from marl_envs.adca.distances import Distances, measure
 from marl_envs.adca.draws import KEYS
 from marl_envs.adca.observation import observe
 from marl_envs.adca.opponent import Orders, give_orders
@@ -121,8 +122,7 @@ def _script(
     """What gives the attackers' orders."""
     if config.kernels == "torch":
         return give_orders
-    from marl_envs.adca.opponent.warp_orders import (
-        WarpOrders,
-    )  # Warp is imported only where it is asked for
+    # Warp is imported only where it is asked for.
+    from marl_envs.adca.opponent.kernels.warp_orders import WarpOrders
 
     return WarpOrders(device)

@@ -1,4 +1,4 @@
-"""How battles begin: two facing lines, in a battlefield turned at random."""
+"""How battles begin: two lines that face each other, in a battlefield turned at random."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from marl_envs.adca.battle import Battle
 from marl_envs.adca.draws import Purpose, uniforms
 from marl_envs.adca.physics import ground, wrap
 
-#: The lines stand at x = -2 and x = 2 and reach from y = -5 to 5.
+#: The lines stand at x = -2 and x = 2, and reach from y = -5 to y = 5.
 FRONT = 2.0
 LINE = 10.0
-#: Mean and spread of the noise on each coordinate.
+#: Mean and standard deviation of the noise on each coordinate.
 SHIFT = -0.05
 SCATTER = 0.1
-#: Half the range of the noise on headings.
+#: Half the range of the noise on headings, in radians.
 AIM = 1 / 24
-#: Teams larger than this stand in three ranks, by index modulo 3: the whole position is scaled.
+#: Larger teams than this stand in three ranks, by index modulo 3: their positions are scaled.
 LARGEST_LINE = 48
 RANKS = (0.5, 0.75, 1.0)
 
@@ -28,53 +28,97 @@ RANKS = (0.5, 0.75, 1.0)
 def deploy(
     key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool
 ) -> Battle:
-    """The battles that the keys stand for, at their start."""
-    fighters, games = guards + attackers, key.shape[0]
+    """Battles at their start.
+
+    Args:
+        key: one for each battle; everything that chance decides follows from it.
+        guards: the size of the learning team.
+        attackers: the size of the scripted team.
+        terrain: whether the ground changes how far weapons reach.
+    """
+    fighters = guards + attackers
+    games = key.shape[0]
+    device = key.device
     clock = torch.zeros_like(key)
     numbers = uniforms(key, clock, Purpose.PLACEMENT, 1 + 3 * fighters)
     theta = (2 * numbers[:, 0] - 1) * math.pi
     noise = numbers[:, 1:].view(games, 3, fighters)
-    # Half a multiple of the numbers' grain keeps the quantile function away from 0, where it is infinite.
-    scatter = SHIFT + SCATTER * torch.special.ndtri(noise[:, :2] + 2.0**-25)
-    position = (_lines(guards, attackers, key.device) + scatter) * _ranks(
-        guards, attackers, key.device
-    )
-    x, y = position.unbind(1)
-    cos, sin = theta.cos().unsqueeze(-1), theta.sin().unsqueeze(-1)
-    position = torch.stack([x * cos - y * sin, x * sin + y * cos], dim=1)
-    facing = torch.zeros(fighters, device=key.device)
+    upright = _placed(noise[:, :2], guards, attackers)
+    position = _turned(upright, theta)
+    facing = torch.zeros(fighters, device=device)
     facing[guards:] = math.pi
+    heading_noise = (2 * noise[:, 2] - 1) * AIM
     return Battle(
-        alive=torch.ones(games, fighters, dtype=torch.bool, device=key.device),
+        alive=torch.ones(games, fighters, dtype=torch.bool, device=device),
         position=position,
         velocity=torch.zeros_like(position),
-        heading=wrap(theta.unsqueeze(-1) + facing + (2 * noise[:, 2] - 1) * AIM),
-        terrain=ground(position, theta) if terrain else torch.ones_like(x),
+        heading=wrap(theta.unsqueeze(-1) + facing + heading_noise),
+        terrain=_terrain(position, theta, terrain),
         theta=theta,
         clock=clock,
         key=key,
     )
 
 
+def _placed(
+    noise: Float[Tensor, "E 2 P"], guards: int, attackers: int
+) -> Float[Tensor, "E 2 P"]:
+    """Positions in a battlefield that is not turned yet.
+
+    The noise is uniform; the quantile function makes it normal. Half of the grain of the numbers is
+    added first, because the quantile of 0 is infinite.
+    """
+    normal = torch.special.ndtri(noise + 2.0**-25)
+    scatter = SHIFT + SCATTER * normal
+    lines = _lines(guards, attackers, noise.device)
+    return (lines + scatter) * _ranks(guards, attackers, noise.device)
+
+
+def _turned(
+    position: Float[Tensor, "E 2 P"], theta: Float[Tensor, "E"]
+) -> Float[Tensor, "E 2 P"]:
+    """The positions, turned about the origin."""
+    x, y = position.unbind(1)
+    cos = theta.cos().unsqueeze(-1)
+    sin = theta.sin().unsqueeze(-1)
+    turned_x = x * cos - y * sin
+    turned_y = x * sin + y * cos
+    return torch.stack([turned_x, turned_y], dim=1)
+
+
+def _terrain(
+    position: Float[Tensor, "E 2 P"], theta: Float[Tensor, "E"], terrain: bool
+) -> Float[Tensor, "E P"]:
+    """The ground's factors; 1 everywhere if the ground does not matter."""
+    if terrain:
+        return ground(position, theta)
+    return torch.ones_like(position[:, 0])
+
+
 def _lines(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "2 P"]:
-    """Where everybody would stand but for chance and ranks."""
-    along = [
-        LINE / team * (torch.arange(team, device=device) + 0.5) - LINE / 2
-        for team in (guards, attackers)
-    ]
-    front = [
-        torch.full_like(line, side)
-        for line, side in zip(along, (-FRONT, FRONT), strict=True)
-    ]
-    return torch.stack([torch.cat(front), torch.cat(along)])
+    """Where everybody would stand without noise and without ranks."""
+    ours = _line(guards, device)
+    theirs = _line(attackers, device)
+    x = [torch.full_like(ours, -FRONT), torch.full_like(theirs, FRONT)]
+    y = [ours, theirs]
+    return torch.stack([torch.cat(x), torch.cat(y)])
+
+
+def _line(team: int, device: torch.device) -> Float[Tensor, "members"]:
+    """A team at equal distances along y, the same distance to either end of the line."""
+    middle = torch.arange(team, device=device) + 0.5
+    return LINE / team * middle - LINE / 2
 
 
 def _ranks(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "P"]:
-    """What positions are multiplied by; by 1 in a team small enough for a single line."""
-    rank = torch.tensor(RANKS, device=device)[
-        torch.arange(guards + attackers, device=device) % len(RANKS)
-    ]
-    teams = rank.split([guards, attackers])
-    return torch.cat(
-        [team if len(team) > LARGEST_LINE else torch.ones_like(team) for team in teams]
-    )
+    """The factors by which positions are scaled: 1 in a team that is small enough for one line."""
+    index = torch.arange(guards + attackers, device=device)
+    scales = torch.tensor(RANKS, device=device)
+    ours, theirs = scales[index % len(RANKS)].split([guards, attackers])
+    return torch.cat([_rank(ours), _rank(theirs)])
+
+
+def _rank(scale: Float[Tensor, "members"]) -> Float[Tensor, "members"]:
+    if len(scale) > LARGEST_LINE:
+        return scale
+    return torch.ones_like(scale)

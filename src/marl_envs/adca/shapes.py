@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Guards see so many of the nearest fighters of each team, themselves among them.
+#: How many friends a guard sees at most, itself among them, and how many enemies.
 NEIGHBOURS = 6
 #: K: the rows of an observation.
 ENTITIES = 2 * NEIGHBOURS

@@ -19,8 +19,8 @@ from torch import Tensor
 from marl_core.rendering import Episode, Viewer, html_page
 from marl_envs.adca.battle import Battle
 from marl_envs.adca.config import ADCAConfig
-from marl_envs.adca.observation import ENEMIES_WITHIN, FRIENDS_WITHIN
 from marl_envs.adca.physics import TIME_STEP, WALL, ground
+from marl_envs.adca.sight import ENEMIES_WITHIN, FRIENDS_WITHIN
 from marl_envs.adca.weapon import FAN, REACH, in_fan
 
 ACTION_NAMES = (

@@ -16,7 +16,7 @@ from marl_core.registry import build
 from marl_core.testing import ENVIRONMENT_CHECKS, EnvironmentCase
 from marl_core.testing.checking import SIGMAS, counts_agree
 from marl_envs.adca import ADCA, ADCAConfig, reset
-from marl_envs.adca.battle import measure
+from marl_envs.adca.distances import measure
 from marl_envs.adca.observation import observe
 from tests.support.adca_battles import (
     config,

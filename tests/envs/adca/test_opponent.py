@@ -11,21 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_envs.adca.battle import measure
+from marl_envs.adca.distances import measure
 from marl_envs.adca.draws import Purpose, uniforms
 from marl_envs.adca.opponent import give_orders
 from marl_envs.adca.opponent.assignment import (
     exchange,
-    groups_of,
-    inverse,
     neighbours,
     partners,
-    pick,
     tournament,
 )
 from marl_envs.adca.opponent.clusters import components, target_points
-from marl_envs.adca.opponent.command import RING, ring_places, squad_targets
+from marl_envs.adca.opponent.formation import RING, ring_places, squad_targets
 from marl_envs.adca.opponent.grouping import lloyd, squads, start_centres
+from marl_envs.adca.opponent.groups import Groups, inverse, pick
 from tests.support.adca_battles import generator, scattered, seeds, teams
 
 
@@ -191,7 +189,7 @@ def test_exchanging_places(seed: int, members: int, count: int) -> None:
         torch.rand(2, 2, members, generator=source, dtype=torch.float64)
         for _ in range(2)
     )
-    groups = groups_of(label, count)
+    groups = Groups.of_labels(label, count)
     rounds = partners(groups, neighbours(members, (3, 2, 1), torch.device("cpu")))
     for partner in rounds:
         assert torch.equal(

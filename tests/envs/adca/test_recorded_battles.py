@@ -9,20 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from marl_envs.adca.battle import Distances, measure
+from marl_envs.adca.distances import Distances, measure
 from marl_envs.adca.environment import ADCA
 from marl_envs.adca.observation import observe
 from marl_envs.adca.opponent import Orders
-from marl_envs.adca.opponent.assignment import pick
 from marl_envs.adca.opponent.clusters import components, target_points
-from marl_envs.adca.opponent.command import (
-    LLOYD_STEPS,
-    RING,
-    aim,
-    ring_places,
-    squad_targets,
-)
+from marl_envs.adca.opponent.command import LLOYD_STEPS, aim
+from marl_envs.adca.opponent.formation import RING, ring_places, squad_targets
 from marl_envs.adca.opponent.grouping import lloyd, squads, start_centres
+from marl_envs.adca.opponent.groups import pick
 from marl_envs.adca.physics import wrap
 from marl_envs.adca.rules import advance, verdict
 from tests.support.adca_golden import GUARDS, Recording, excerpt, full

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_envs.adca.battle import Battle, measure
+from marl_envs.adca.battle import Battle
+from marl_envs.adca.distances import measure
 from marl_envs.adca.opponent import Orders, give_orders
 from marl_envs.adca.physics import WALL, action_forces, ground, move, wall_force, wrap
 from marl_envs.adca.rules import advance, verdict

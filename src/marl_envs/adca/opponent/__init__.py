@@ -1,5 +1,6 @@
-"""The scripted attackers: target points, squads, which squad goes where, and what each attacker does."""
+"""The script of the attackers: where its squads go, and what each attacker does."""
 
-from marl_envs.adca.opponent.command import Orders, give_orders
+from marl_envs.adca.opponent.command import give_orders
+from marl_envs.adca.opponent.orders import Orders
 
 __all__ = ["Orders", "give_orders"]

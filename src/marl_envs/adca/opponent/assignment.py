@@ -1,97 +1,95 @@
-"""Who takes which place, at nearly the least sum of distances: for all squads of all battles at once.
+"""Who takes which place: assignments with nearly the least sum of distances, for all squads at once.
 
-The authors' script solves each assignment exactly, one after the other. Here everybody starts in an order that has no
-crossings seen from afar (by what lies across the way from the members' centre to the places'), and pairs then change
-places as long as both together gain. Pairs are tried in rounds in which everybody has one partner, so that a round is
-a dozen operations on everybody. docs/environments/adca.md gives how near that comes to the optimum.
+The authors' script solves each assignment exactly, one after the other. Here, members and places are
+first paired in order from right to left, as seen on the way from the members' centre to the places'
+centre: so no two paths cross when seen from afar. Then pairs of members exchange their places as long
+as both together gain. The exchanges go in rounds, and in a round everybody has one partner, so that a
+round is a dozen operations on all members of all battles.
+
+``docs/environments/adca.md`` says how near this comes to the optimum.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-#: Groups are sorted together: keys of one group are this far from those of the next. Positions differ by far less.
-_APART = 256.0
-#: Rounding must not look like a gain.
-_LEAST_GAIN = 1e-6
+from marl_envs.adca.opponent.groups import Groups
 
-
-@dataclass(frozen=True)
-class Groups:
-    """Members in order of their group: where each one's group starts, its size, and the member's rank in it."""
-
-    start: Int[Tensor, "E M"]
-    size: Int[Tensor, "E M"]
-    rank: Int[Tensor, "E M"]
-
-
-def groups_of(label: Int[Tensor, "E M"], count: int) -> Groups:
-    """The groups of labels 0 to ``count`` - 1 in rising order."""
-    sizes = label.new_zeros(len(label), count).scatter_add_(
-        1, label, torch.ones_like(label)
-    )
-    start = (sizes.cumsum(1) - sizes).gather(1, label)
-    return Groups(
-        start,
-        sizes.gather(1, label),
-        torch.arange(label.shape[1], device=label.device) - start,
-    )
-
-
-def order_across(
-    points: Float[Tensor, "E 2 M"],
-    way: Float[Tensor, "E 2 M"],
-    group: Int[Tensor, "E M"],
-) -> Int[Tensor, "E M"]:
-    """Indices of the points by group, and within a group by how far left of the way they lie (any length of way)."""
-    (x, y), (along, across) = points.unbind(1), way.unbind(1)
-    left = (y * along - x * across) / torch.hypot(along, across).clamp(min=1e-9)
-    return (group * _APART + left).argsort(1)
+#: A gain must be more than this, so that rounding does not look like one.
+LEAST_GAIN = 1e-6
 
 
 @cache
 def neighbours(
     ranks: int, distances: tuple[int, ...], device: torch.device
 ) -> Int[Tensor, "rounds ranks"]:
-    """Rounds in which ranks r and r + d are partners, for each distance d: first in even blocks of d, then in odd."""
+    """Rounds in which ranks r and r + d are partners, two for each distance d.
+
+    In the first round of a distance, ranks in even blocks of d ranks have the partner above them; in
+    the second round, those in odd blocks have.
+
+    Args:
+        ranks: the number of ranks.
+        distances: between partners, one after the other.
+        device: where the table is kept.
+
+    Returns:
+        The rank of everybody's partner; it may not exist, and is negative then or too large.
+    """
     rank = torch.arange(ranks, device=device)
-    rounds = [
-        torch.where((rank // d + odd) % 2 == 0, rank + d, rank - d)
-        for d in distances
-        for odd in (0, 1)
-    ]
+    rounds: list[Tensor] = []
+    for distance in distances:
+        block = rank // distance
+        for odd in (0, 1):
+            upwards = (block + odd) % 2 == 0
+            rounds.append(torch.where(upwards, rank + distance, rank - distance))
     return torch.stack(rounds)
 
 
 @cache
 def tournament(ranks: int, device: torch.device) -> Int[Tensor, "rounds ranks"]:
-    """Rounds in which all pairs of ranks meet once (the circle method)."""
-    last = (
-        ranks - 1 + ranks % 2
-    )  # with an odd number, nobody: whoever should meet the last has a rest
+    """Rounds in which every pair of ranks meets once, by the circle method.
+
+    Args:
+        ranks: the number of ranks. If it is odd, one rank has no partner in each round: its partner
+            has the number ``ranks``, which does not exist.
+        device: where the table is kept.
+
+    Returns:
+        The rank of everybody's partner.
+    """
+    last = ranks - 1 + ranks % 2
     rank = torch.arange(last, device=device)
-    opposite = (torch.arange(last, device=device).unsqueeze(-1) - rank) % max(last, 1)
-    of_last = (opposite == rank).int().argmax(-1, keepdim=True)
-    met = torch.cat([torch.where(opposite == rank, last, opposite), of_last], dim=-1)
+    turn = torch.arange(last, device=device).unsqueeze(-1)
+    opposite = (turn - rank) % max(last, 1)
+    # Whoever would meet itself meets the last rank, which does not move on the circle.
+    meets_last = opposite == rank
+    of_last = meets_last.int().argmax(-1, keepdim=True)
+    of_others = torch.where(meets_last, last, opposite)
+    met = torch.cat([of_others, of_last], dim=-1)
     return met[:, :ranks]
 
 
 def partners(
     groups: Groups, by_rank: Int[Tensor, "rounds ranks"]
 ) -> Int[Tensor, "rounds E M"]:
-    """The members with the ranks that each one meets, or oneself where the group has no such rank."""
+    """Everybody's partner in each round; oneself where the group has no member of that rank.
+
+    Args:
+        groups: of the members.
+        by_rank: the rank of the partner of each rank, in each round.
+    """
     games, members = groups.rank.shape
     met = torch.where(by_rank < 0, members, by_rank)
     rank = met.index_select(1, groups.rank.flatten()).view(-1, games, members)
-    exists = torch.lt(
-        rank, groups.size, out=torch.empty_like(rank)
-    )  # as numbers: ``where`` would branch
-    return torch.addcmul(groups.start + groups.rank, rank - groups.rank, exists)
+    # 1 and 0 as numbers: ``where`` would branch.
+    exists = torch.lt(rank, groups.size, out=torch.empty_like(rank))
+    oneself = groups.start + groups.rank
+    return torch.addcmul(oneself, rank - groups.rank, exists)
 
 
 def exchange(
@@ -100,39 +98,36 @@ def exchange(
     rounds: Int[Tensor, "rounds E M"],
     times: int,
 ) -> Float[Tensor, "E 2 M"]:
-    """The places, exchanged between partners where that shortens their distances; all rounds, ``times`` over.
+    """Exchange places between partners where that shortens the sum of their distances.
 
     Args:
-        members: in order of their groups.
+        members: in the order of their groups.
         places: the place that each member has at first.
-        rounds: in each, with whom a member may exchange; symmetric, oneself for nobody.
-        times: how often the rounds are gone through.
+        rounds: everybody's partner in each round; partners are each other's, and nobody's partner is
+            oneself.
+        times: how often all rounds are gone through.
+
+    Returns:
+        The place that each member has at the end.
     """
-    own = torch.hypot(*(members - places).unbind(1))
-    both = rounds.unsqueeze(2).expand(-1, -1, 2, -1)
-    for partner, partner_of_both in zip(
-        rounds.unbind(0) * times, both.unbind(0) * times, strict=True
-    ):
-        theirs = places.gather(2, partner_of_both)
-        other = torch.hypot(*(members - theirs).unbind(1))
+    own = _distance(members, places)
+    both_coordinates = rounds.unsqueeze(2).expand(-1, -1, 2, -1)
+    partner_of_each = rounds.unbind(0) * times
+    place_of_each = both_coordinates.unbind(0) * times
+    for partner, place in zip(partner_of_each, place_of_each, strict=True):
+        theirs = places.gather(2, place)
+        other = _distance(members, theirs)
         gain = own - other
-        # In numbers, 1 where both together gain: between 0 and 1, lerp is an exact choice without a branch.
-        gains = (gain + gain.gather(1, partner)).gt_(_LEAST_GAIN)
-        places, own = (
-            torch.lerp(places, theirs, gains.unsqueeze(1)),
-            torch.lerp(own, other, gains),
-        )
+        together = gain + gain.gather(1, partner)
+        # 1 where both together gain, else 0: at these weights lerp chooses exactly, without a branch.
+        gains = together.gt_(LEAST_GAIN)
+        places = torch.lerp(places, theirs, gains.unsqueeze(1))
+        own = torch.lerp(own, other, gains)
     return places
 
 
-def inverse(order: Int[Tensor, "E M"]) -> Int[Tensor, "E M"]:
-    """The inverse of a permutation."""
-    ranks = torch.arange(order.shape[1], device=order.device).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, ranks)
-
-
-def pick(
-    values: Float[Tensor, "E 2 n"], index: Int[Tensor, "E M"]
-) -> Float[Tensor, "E 2 M"]:
-    """``values[e, :, index[e, m]]``."""
-    return values.gather(2, index.unsqueeze(1).expand(-1, 2, -1))
+def _distance(
+    members: Float[Tensor, "E 2 M"], places: Float[Tensor, "E 2 M"]
+) -> Float[Tensor, "E M"]:
+    across, along = (members - places).unbind(1)
+    return torch.hypot(across, along)

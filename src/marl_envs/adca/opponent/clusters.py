@@ -1,37 +1,35 @@
-"""Target points: the centres of the guards' clusters, as DBSCAN with two points to a cluster finds them."""
+"""Target points: the centres of the guards' clusters, as DBSCAN finds them.
+
+DBSCAN is used with two points to a cluster. Then it has no border points: its clusters are the
+connected components with more than one member.
+"""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-#: Guards no further apart than this belong together.
+#: Guards at most this far from each other belong to one cluster.
 TOGETHER_WITHIN = 0.5
 
 
 def components(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
     """The connected component of each guard, named by its lowest index. The dead are alone.
 
-    With two points to a cluster, DBSCAN has no border points: its clusters are the components of more than one.
-    Everybody takes the lowest name among those near and hands it to whom its own name stands for, and names are looked
-    up in turn, until nothing changes: a handful of rounds, each of which asks the device once.
+    At first everybody's name is its own index. Then, until nothing changes, everybody takes the
+    lowest name among those near it, also gives that name to the guard that its old name stands for,
+    and replaces its name twice by the name of the guard that it stands for. This takes a handful of
+    rounds, and each of them asks the device once whether anything has changed.
+
+    Args:
+        squared: squared distances between guards; those of the dead are large.
     """
-    guards, _, games = squared.shape
-    # Names are bytes. All bits are set for those too far, 255, so that no name passes; none for those near.
-    far = (
-        torch.gt(squared, TOGETHER_WITHIN**2, out=torch.empty_like(squared))
-        .to(torch.int8)
-        .neg_()
-        .view(torch.uint8)
-    )
-    name = (
-        torch.arange(guards, dtype=torch.uint8, device=squared.device)
-        .unsqueeze(-1)
-        .expand(-1, games)
-    )
+    far = _far_bits(squared)
+    name = _own_names(squared)
     while True:
-        lower = torch.minimum(name, (far | name.unsqueeze(1)).amin(0))
+        near_names = far | name.unsqueeze(1)
+        lower = torch.minimum(name, near_names.amin(0))
         lower = lower.scatter_reduce(0, name.long(), lower, "amin")
         lower = lower.gather(0, lower.long())
         lower = lower.gather(0, lower.long())
@@ -40,38 +38,79 @@ def components(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
         name = lower
 
 
+def _far_bits(squared: Float[Tensor, "N N E"]) -> UInt8[Tensor, "N N E"]:
+    """255, all bits set, for pairs too far from each other, and 0 for the others.
+
+    Combined with a name by a bitwise or, it hides the names of those too far.
+    """
+    far = torch.gt(squared, TOGETHER_WITHIN**2, out=torch.empty_like(squared))
+    return far.to(torch.int8).neg_().view(torch.uint8)
+
+
+def _own_names(squared: Float[Tensor, "N N E"]) -> UInt8[Tensor, "N E"]:
+    """Everybody's own index, as a byte."""
+    guards, _, games = squared.shape
+    index = torch.arange(guards, dtype=torch.uint8, device=squared.device)
+    return index.unsqueeze(-1).expand(-1, games)
+
+
 def target_points(
     component: Int[Tensor, "E N"],
     alive: Bool[Tensor, "E N"],
     position: Float[Tensor, "E 2 N"],
     count: int,
 ) -> Float[Tensor, "E 2 count"]:
-    """The first ``count`` target points; where there are fewer, the last of them again.
+    """The points that squads drive at: the means of the guards' clusters.
 
-    A cluster's target is its mean. Clusters come in the order of their lowest index; guards that are alone come one
-    by one, all of them where the first of them would. Without any living guard the point is the origin.
+    Clusters come in the order of their lowest index. A guard that is alone counts as a cluster, but
+    all guards that are alone come one after the other, where the first of them would come. Without
+    any living guard, the point is the origin.
+
+    Args:
+        component: the name of each guard's cluster, the lowest index in it.
+        alive: which guards live.
+        position: of the guards.
+        count: how many points are wanted. If there are fewer clusters, the last one is repeated.
     """
+    leader = _leaders(component, alive, count)
+    name = torch.where(alive, component, -1)
+    nobody = component.shape[1]
+    wanted = torch.where(alive, component, nobody).gather(1, leader)
+    # 1 where a guard belongs to a wanted cluster, else 0: numbers at once, since booleans take longer.
+    member = position.new_empty(*name.shape, count)
+    guard_names = name.to(position.dtype).unsqueeze(-1)
+    wanted_names = wanted.to(position.dtype).unsqueeze(1)
+    torch.eq(wanted_names, guard_names, out=member)
+    size = member.sum(1, keepdim=True).clamp(min=1)
+    return position @ member / size
+
+
+def _leaders(
+    component: Int[Tensor, "E N"], alive: Bool[Tensor, "E N"], count: int
+) -> Int[Tensor, "E count"]:
+    """The lowest guard of each of the first clusters; the last one again where there are fewer."""
     guards = component.shape[1]
     index = torch.arange(guards, device=component.device)
-    size = (
-        torch.zeros_like(component)
-        .scatter_add_(1, component, torch.ones_like(component))
-        .gather(1, component)
-    )
-    alone = alive & (size == 1)
     leads = alive & (component == index)
-    first_alone = torch.where(alone, index, guards).amin(1, keepdim=True)
-    place = torch.where(alone, first_alone, index) * guards + index
-    place = torch.where(leads, place, guards**2 + index)
-    order = place.topk(min(count, guards), largest=False).indices
+    rank = _order_of_clusters(component, alive)
+    # Those who lead no cluster come after all that do.
+    rank = torch.where(leads, rank, guards**2 + index)
+    in_order = rank.topk(min(count, guards), largest=False).indices
     found = leads.sum(1, keepdim=True)
-    chosen = order.gather(
-        1, torch.arange(count, device=order.device).minimum((found - 1).clamp(min=0))
-    )
-    name = torch.where(alive, component, -1).to(position.dtype)
-    named = torch.where(alive, component, guards).to(position.dtype).gather(1, chosen)
-    member = position.new_empty(*name.shape, count)
-    torch.eq(
-        named.unsqueeze(1), name.unsqueeze(-1), out=member
-    )  # numbers at once: booleans take longer
-    return position @ member / member.sum(1, keepdim=True).clamp(min=1)
+    last = (found - 1).clamp(min=0)
+    place = torch.arange(count, device=component.device).minimum(last)
+    return in_order.gather(1, place)
+
+
+def _order_of_clusters(
+    component: Int[Tensor, "E N"], alive: Bool[Tensor, "E N"]
+) -> Int[Tensor, "E N"]:
+    """A number by which the leaders of clusters are sorted; those of no two guards are equal."""
+    guards = component.shape[1]
+    index = torch.arange(guards, device=component.device)
+    sizes = torch.zeros_like(component)
+    sizes.scatter_add_(1, component, torch.ones_like(component))
+    alone = alive & (sizes.gather(1, component) == 1)
+    first_alone = torch.where(alone, index, guards).amin(1, keepdim=True)
+    comes_at = torch.where(alone, first_alone, index)
+    return comes_at * guards + index

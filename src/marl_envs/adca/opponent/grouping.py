@@ -1,4 +1,4 @@
-"""Squads: k-means over all attackers, the dead where they fell."""
+"""Squads: k-means over all attackers. The dead count where they fell."""
 
 from __future__ import annotations
 
@@ -6,70 +6,106 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-#: Attackers to a squad, on average.
+#: The average number of attackers in a squad.
 SQUAD = 5
 
 
 def squads(attackers: int) -> int:
-    """G: how many squads so many attackers make."""
+    """G, the number of squads.
+
+    Args:
+        attackers: the size of the scripted team.
+    """
     return max(1, attackers // SQUAD)
 
 
 def start_centres(
     points: Float[Tensor, "E 2 H"], draws: Float[Tensor, "E G"]
 ) -> Float[Tensor, "E 2 G"]:
-    """k-means++: the first centre is any point, every further one a point by its squared distance from the centres.
+    """The first centres, by k-means++.
+
+    The first centre is any of the points, each equally likely. Every further one is a point drawn
+    with a probability proportional to its squared distance from the nearest centre so far.
 
     Args:
         points: to be grouped.
-        draws: uniform in [0, 1), one for each centre.
+        draws: uniform random numbers in [0, 1), one for each centre.
     """
     index = (draws[:, :1] * points.shape[2]).long()
-    centres, least = [], torch.full_like(points[:, 0], torch.inf)
-    for draw in draws[:, 1:].to(points.dtype).unsqueeze(-1).unbind(1):
-        centres.append(points.gather(2, index.unsqueeze(1).expand(-1, 2, 1)))
-        across, along = (points - centres[-1]).unbind(1)
-        least = torch.minimum(least, torch.addcmul(across * across, along, along))
+    centre = _points_at(points, index)
+    centres = [centre]
+    least = torch.full_like(points[:, 0], torch.inf)
+    further_draws = draws[:, 1:].to(points.dtype).unsqueeze(-1)
+    for draw in further_draws.unbind(1):
+        across, along = (points - centre).unbind(1)
+        squared = torch.addcmul(across * across, along, along)
+        least = torch.minimum(least, squared)
         cumulative = least.cumsum(1)
-        index = torch.searchsorted(
-            cumulative, draw * cumulative[:, -1:]
-        )  # the last at the most, as draws are below 1
-    return torch.cat(
-        [*centres, points.gather(2, index.unsqueeze(1).expand(-1, 2, 1))], dim=2
-    )
+        # Draws are below 1, so the index is at most that of the last point.
+        index = torch.searchsorted(cumulative, draw * cumulative[:, -1:])
+        centre = _points_at(points, index)
+        centres.append(centre)
+    return torch.cat(centres, dim=2)
+
+
+def _points_at(
+    points: Float[Tensor, "E 2 H"], index: Int[Tensor, "E 1"]
+) -> Float[Tensor, "E 2 1"]:
+    """One point of each battle."""
+    both_coordinates = index.unsqueeze(1).expand(-1, 2, 1)
+    return points.gather(2, both_coordinates)
 
 
 def lloyd(
     points: Float[Tensor, "E 2 H"], centres: Float[Tensor, "E 2 G"], steps: int
 ) -> tuple[Int[Tensor, "E H"], Float[Tensor, "E 2 G"]]:
-    """Give points to the nearest centre and move centres to the means of their points, ``steps`` times.
+    """Lloyd's algorithm: give points to the nearest centre, move centres to the means of their points.
 
-    The labels are those of the last step, the centres the means of those labels. A centre without points stays.
-    Stops early once nothing changes in any of the battles: further steps would change nothing either.
+    It stops early when nothing changes in any battle, because further steps would change nothing.
+
+    Args:
+        points: to be grouped.
+        centres: at first. One that has no point stays where it is.
+        steps: how often both is done, at most.
+
+    Returns:
+        For each point the index of its centre, and the centres as the means of these groups.
     """
-    weighted = torch.cat([points, torch.ones_like(points[:, :1])], dim=1)
+    ones = torch.ones_like(points[:, :1])
+    with_ones = torch.cat([points, ones], dim=1)
     for _ in range(steps):
-        # The squared distance but for what all centres have in common.
-        distance = torch.baddbmm(
-            centres.square().sum(1).unsqueeze(-1), centres.mT, points, alpha=-2
-        )
-        # 1 at the least and 0 elsewhere: comparing in place costs a third of making booleans.
-        chosen = distance.eq_(distance.amin(1, keepdim=True))
-        moved = _means(chosen, weighted, centres)
+        chosen = _nearest_centre(points, centres)
+        moved = _means(chosen, with_ones, centres)
         if torch.equal(moved, centres):
             break
         centres = moved
-    rank = torch.arange(
-        centres.shape[2], dtype=chosen.dtype, device=chosen.device
-    ).unsqueeze(-1)
-    return (chosen * rank).amax(1).long(), centres
+    count = centres.shape[2]
+    index = torch.arange(count, dtype=chosen.dtype, device=chosen.device)
+    label = (chosen * index.unsqueeze(-1)).amax(1).long()
+    return label, centres
+
+
+def _nearest_centre(
+    points: Float[Tensor, "E 2 H"], centres: Float[Tensor, "E 2 G"]
+) -> Float[Tensor, "E G H"]:
+    """1 where a centre is the nearest to a point (on ties several are), else 0."""
+    # Squared distances without the squared length of the point, which all centres have in common.
+    squared_length = centres.square().sum(1).unsqueeze(-1)
+    distance = torch.baddbmm(squared_length, centres.mT, points, alpha=-2)
+    # Comparing in place costs a third of making booleans.
+    return distance.eq_(distance.amin(1, keepdim=True))
 
 
 def _means(
     chosen: Float[Tensor, "E G H"],
-    weighted: Float[Tensor, "E 3 H"],
+    with_ones: Float[Tensor, "E 3 H"],
     before: Float[Tensor, "E 2 G"],
 ) -> Float[Tensor, "E 2 G"]:
-    sums = weighted @ chosen.mT
+    """The mean of each centre's points; a centre without points stays.
+
+    A row of ones under the points counts them in the same product that sums them.
+    """
+    sums = with_ones @ chosen.mT
     count = sums[:, 2:]
-    return torch.where(count > 0, sums[:, :2] / count.clamp(min=1), before)
+    mean = sums[:, :2] / count.clamp(min=1)
+    return torch.where(count > 0, mean, before)

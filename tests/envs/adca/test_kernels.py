@@ -10,19 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_envs.adca.battle import Battle, measure
+from marl_envs.adca.battle import Battle
+from marl_envs.adca.distances import measure
 from marl_envs.adca.draws import Purpose, uniforms
 from marl_envs.adca.opponent import give_orders
-from marl_envs.adca.opponent.assignment import pick
 from marl_envs.adca.opponent.clusters import components, target_points
-from marl_envs.adca.opponent.command import (
-    LLOYD_STEPS,
-    RING,
-    ring_places,
-    squad_targets,
-)
+from marl_envs.adca.opponent.command import LLOYD_STEPS
+from marl_envs.adca.opponent.formation import RING, ring_places, squad_targets
 from marl_envs.adca.opponent.grouping import lloyd, squads, start_centres
-from marl_envs.adca.opponent.warp_orders import WarpOrders
+from marl_envs.adca.opponent.groups import pick
+from marl_envs.adca.opponent.kernels.warp_orders import WarpOrders
 from tests.support.adca_battles import environment, scattered, seeds
 
 #: Between the orders of attackers who have the same place.
@@ -51,7 +48,7 @@ def script() -> WarpOrders:
 
 
 def _stages(script: WarpOrders, battle: Battle, guards: int) -> Stages:
-    from marl_envs.adca.opponent import warp_kernels as rows
+    from marl_envs.adca.opponent.kernels import rows
 
     orders = script(battle, measure(battle, guards))
     reals, whole = script.scratch
