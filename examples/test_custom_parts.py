@@ -3,7 +3,6 @@
 from functools import partial
 
 from custom_environment import NightWatch, NightWatchConfig
-
 from marl_core.testing import check_environment
 
 

@@ -1,10 +1,11 @@
-"""What the site has beside the Markdown files: pages made from the code, and files that pages link to.
+"""What the site has beside the Markdown files: pages from the code, and files that pages link to.
 
-- ``reference/settings.md`` from ``marl config schema``, ``reference/commands.md`` from the Typer app.
-- ``reference/modules/...``: one page for each package, from the docstrings.
-- CONTRIBUTING.md and CHANGELOG.md, which live at the top of the repository.
-- Pages link to files of the repository by relative paths, so that the links work on a forge too. Each such file
-  becomes a page of the site, and the links are turned to it.
+- ``reference/settings.md`` is made from ``marl config schema``.
+- ``reference/commands.md`` is made from the Typer app.
+- ``reference/modules/...`` has one page for each package, made from the docstrings.
+- CONTRIBUTING.md and CHANGELOG.md live at the top of the repository.
+- Pages link to files of the repository by relative paths, so that the links work on a forge too.
+  Each such file becomes a page of the site, and the links are turned to it.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _commands() -> str:
 
 
 def _module_pages() -> Iterator[tuple[str, str]]:
-    """A page for each package with the docstrings of its public modules, and a list of the pages."""
+    """A page for each package with its modules' docstrings, and a list of these pages."""
     entries = []
     for package in SOURCES:
         for folder in sorted((REPOSITORY / "src" / package).rglob("__init__.py")):

@@ -12,9 +12,10 @@ Schema = Mapping[str, Any]
 INTRODUCTION = """\
 # Settings
 
-Made from the schema that `marl config schema` prints, over everything that is installed. The same schema gives
-completion and checks in an editor ([how](../tutorials/own_config.md)). A setting without a default has to be given.
-An unknown key, a wrong type or a value out of its bounds is refused with file and line.
+Made from the schema that `marl config schema` prints, over everything that is installed. The same
+schema gives completion and checks in an editor ([how](../tutorials/own_config.md)). A setting
+without a default has to be given. An unknown key, a wrong type or a value out of its bounds is
+refused with file and line.
 """
 
 #: How the bounds of JSON schema are written, with the number after them.

@@ -1,4 +1,4 @@
-"""Every code block of README and docs: Python runs, configs are valid, commands exist with their options.
+"""Code blocks of README and docs: Python runs, configs are valid, commands and options exist.
 
 The examples that blocks name are there, cut short. A block that cannot run says why, in a line
 ``<!-- no-run: REASON -->`` before it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -85,26 +84,19 @@ def test_every_block_says_its_language() -> None:
 
 @pytest.mark.parametrize("blocks", _pages_with("python"))
 def test_python_runs(blocks: list[Block], reader: Command) -> None:
-    names: dict[str, Any] = {"__name__": "documented"}
+    names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks:
-        if "__main__" in block.text:
-            _run_as_script(block, reader.folder)
-        exec(compile(block.text, block.place, "exec"), names)
+        code = _cut_short(block.text)
+        exec(compile(code, block.place, "exec"), names)
     tests = [value for name, value in names.items() if name.startswith("test_")]
     for test in tests:
         test()
 
 
-def _run_as_script(block: Block, folder: Path) -> None:
-    """Run a block that starts processes, which import it again."""
-    script = folder / "script.py"
-    script.write_text(re.sub(r"workers=\d+", "workers=1", block.text))
-    command = [sys.executable, str(script)]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{block.place}: {done.stderr}"
-    assert done.stdout == "", f"{block.place}: {done.stdout}"
+def _cut_short(code: str) -> str:
+    """A sweep with fewer seeds and processes."""
+    code = re.sub(r"workers=\d+", "workers=1", code)
+    return re.sub(r"for seed in range\(\d+\)", "for seed in range(2)", code)
 
 
 @pytest.mark.parametrize("blocks", _pages_with("yaml"))
@@ -202,7 +194,9 @@ def _check_python(words: list[str], reader: Command) -> None:
     script = REPOSITORY / words[0]
     if words[0].startswith("benchmarks/"):
         options = [word for word in words if word.startswith("--")]
-        missing = [option for option in options if f'"{option}"' not in script.read_text()]
+        missing = [
+            option for option in options if f'"{option}"' not in script.read_text()
+        ]
         assert not missing
 
 
@@ -243,6 +237,6 @@ def test_the_check_of_own_parts_is_an_example_that_mypy_reads() -> None:
     (block,) = (
         block
         for block in blocks_of(REPOSITORY / "docs" / "extending.md")
-        if block.language == "python"
+        if "check_environment" in block.text
     )
     assert block.text == (EXAMPLES / "test_custom_parts.py").read_text()

@@ -1,4 +1,4 @@
-"""The site builds without a warning: every link and anchor leads somewhere, every docstring is understood."""
+"""The site builds without a warning: all links and anchors lead somewhere, docstrings are read."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def test_every_package_has_a_page_with_its_docstrings(site: Path) -> None:
 def test_links_to_files_of_the_repository_lead_to_their_text(site: Path) -> None:
     shown = site / "source" / "examples" / "custom_host.py.html"
     assert "class Reinforce" in str(_Text(shown))
-    assert "source/examples/custom_host.py.html" in (site / "extending.html").read_text()
+    assert (
+        "source/examples/custom_host.py.html" in (site / "extending.html").read_text()
+    )
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:

@@ -30,7 +30,8 @@ class Block:
         line: where the block begins, counted from 1.
         language: what stands behind the fence's backquotes.
         text: the code, without the indentation of the fence.
-        reason: why it cannot run, from ``<!-- no-run: REASON -->`` on the line before; None: it runs.
+        reason: why it cannot run, from ``<!-- no-run: REASON -->`` on the line before; None: it
+            runs.
         before: the last line of prose before the block.
     """
 
