@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 
 class Viewer(ABC):
-    """Shows the episodes of one environment: as a page, and as pictures."""
+    """Shows the episodes of one environment: as a page, and as pictures. Abstract base."""
 
     @abstractmethod
     def page(self, episode: Episode) -> str:
-        """The whole of an HTML page that needs nothing else: see ``marl_core.rendering.html_page``."""
+        """Make a whole HTML page that needs nothing else: see ``marl_core.rendering.html_page``.
+
+        Args:
+            episode: what to show.
+        """
 
     @abstractmethod
     def draw(self, figure: Figure, episode: Episode, frame: int) -> None:
@@ -29,11 +33,19 @@ class Viewer(ABC):
         """
 
     def frames(self, episode: Episode) -> int:
-        """How many pictures a film of the episode has; by default one for each state, T + 1."""
+        """How many pictures a film of an episode has; by default one for each state, T + 1.
+
+        Args:
+            episode: what to show.
+        """
         return episode.steps + 1
 
     def still(self, episode: Episode) -> int:
-        """The picture that says most by itself; by default the last."""
+        """The picture that says most by itself; by default the last.
+
+        Args:
+            episode: what to show.
+        """
         return self.frames(episode) - 1
 
     @property
@@ -46,6 +58,5 @@ class Viewer(ABC):
 class HasViewer(Protocol):
     """An environment whose episodes can be watched."""
 
-    @abstractmethod
     def viewer(self) -> Viewer:
         """The viewer of this environment, with its settings."""

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import nn
 
 from marl_core.config.run import RunConfig
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm
-from marl_core.registry import build
 from marl_core.rendering import Episode, HasViewer, Mode, Viewer, html_page, record
 from marl_core.rendering.render import render_run
+from marl_core.run_state import RunState
+from marl_core.runs.assembly import first_state, newest_state, stage_exploration
 from marl_core.runs.folder import RunFolder
-from marl_core.training.stages import prepare
 from marl_core.types import Progress
 from marl_envs.adca import ADCA
 from marl_envs.adca.physics import ground
@@ -79,35 +80,33 @@ def battle(
     mode: Mode = "greedy", seed: int = 0, **fields: Any
 ) -> tuple[BattleViewer, Episode]:
     run = RunConfig.model_validate(adca_data(**fields))
-    host, exploration, _ = prepare(run)
-    environment, episode = record(
-        run, host, exploration, Progress(1000, 0, 500), mode, seed, name="a run"
-    )
+    state = replace(first_state(run), progress=Progress(1000, 0, 500))
+    environment, episode = record(state, mode, seed, name="a run")
     assert isinstance(environment, ADCA)
     viewer = environment.viewer()
     assert isinstance(viewer, BattleViewer)
     return viewer, episode
 
 
-def resonant_run(
-    level: str = "episode",
-) -> tuple[RunConfig, HostAlgorithm, ExplorationStrategy]:
+def resonant_run(level: str = "episode") -> RunState:
     """FME with policies of some strength, and resonance at its full eta."""
     data = run_data("pr")
     data["stages"][1]["exploration"]["level"] = level
     run = RunConfig.model_validate(data)
-    host, _, _ = prepare(run)
+    state = first_state(run)
+    assert isinstance(state.host, nn.Module)
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for parameter in host.parameters():
+        for parameter in state.host.parameters():
             parameter.add_(0.6 * torch.randn(parameter.shape, generator=random))
-    return run, host, build("exploration", run.stage_exploration(1))
+    exploration = stage_exploration(run, 1, state.spec)
+    return replace(state, exploration=exploration, progress=LATE)
 
 
 def lesson(
     mode: Mode = "greedy", seed: int = 0, level: str = "episode", **named: Any
 ) -> tuple[LevelViewer, Episode]:
-    environment, episode = record(*resonant_run(level), LATE, mode, seed, **named)
+    environment, episode = record(resonant_run(level), mode, seed, **named)
     assert isinstance(environment, FME)
     viewer = environment.viewer()
     assert isinstance(viewer, LevelViewer)
@@ -334,19 +333,10 @@ def test_a_page_of_the_whole_task_is_small() -> None:
 
 def test_a_lessons_page_holds_policies_and_actions(fme_run: Path) -> None:
     folder = RunFolder(fme_run)
-    saved = folder.load_checkpoint()
-    assert saved is not None
-    host, exploration, progress = prepare(folder.load_config(), saved)
+    state = newest_state(folder)
+    progress = state.progress
     history = tuple(folder.policies())
-    environment, episode = record(
-        folder.load_config(),
-        host,
-        exploration,
-        progress,
-        "sampled",
-        name="lesson",
-        history=history,
-    )
+    environment, episode = record(state, "sampled", name="lesson", history=history)
     assert isinstance(environment, HasViewer)
     viewer = environment.viewer()
     assert isinstance(viewer, LevelViewer)
@@ -489,10 +479,13 @@ def test_mistakes(marl: Command, fme_run: Path) -> None:
             (run, "--out", "a"),
             f"a: the ending says what to write, but the name has none of {endings}",
         ),
-        ((run, "--out", "folder.html"), "folder.html: cannot write it: Is a directory"),
+        (
+            (run, "--out", "folder.html"),
+            "folder.html: cannot write the episode: it is a folder",
+        ),
         (
             (run, "--out", "no/a.html"),
-            "no/a.html: cannot write it: there is no folder no",
+            "no/a.html: cannot write the episode: there is no folder no",
         ),
         (
             (run, "--out", "a.html", "--step", "1"),
