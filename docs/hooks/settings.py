@@ -24,7 +24,6 @@ BOUNDS = {
     "exclusiveMinimum": "more than",
     "maximum": "at most",
     "exclusiveMaximum": "less than",
-    "minItems": "entries, at least",
     "multipleOf": "a multiple of",
 }
 
@@ -38,41 +37,64 @@ def settings_page(schema: Schema) -> str:
     Returns:
         Markdown.
     """
-    sections = [INTRODUCTION, _section("A run", schema)]
     definitions: Mapping[str, Schema] = schema["$defs"]
-    for name, definition in definitions.items():
-        if "properties" in definition:
-            sections.append(_section(name, definition))
-        else:
+    sections = [INTRODUCTION, _table("## A run", "a-run", schema)]
+    for name in _in_reading_order(definitions):
+        definition = definitions[name]
+        if _is_choice(definition):
             sections.append(_choice(name, definition))
+        else:
+            heading = f"{_level(name)} {_title(name)}"
+            sections.append(_table(heading, _anchor(name), definition))
     return "\n".join(sections)
 
 
-def _section(name: str, schema: Schema) -> str:
+def _in_reading_order(definitions: Mapping[str, Schema]) -> list[str]:
+    """Models of the run first; then each kind of part, and each part before what belongs to it."""
+    kinds = [name for name, one in definitions.items() if _is_choice(one)]
+
+    def place(name: str) -> tuple[int, str, int]:
+        kind = name.partition("_")[0]
+        if kind not in kinds:
+            return -1, "", list(definitions).index(name)
+        owner = name.removesuffix(_model(name))
+        return kinds.index(kind), owner.rstrip("_"), len(name)
+
+    return sorted(definitions, key=place)
+
+
+def _is_choice(definition: Schema) -> bool:
+    """Whether a definition is a place where one of several parts may stand."""
+    return "oneOf" in definition and "properties" not in definition
+
+
+def _table(heading: str, anchor: str, schema: Schema) -> str:
     """A heading, a sentence, and a table of the settings of one model."""
     required = schema.get("required", [])
     rows = [
-        _row(key, one, key in required) for key, one in schema["properties"].items()
+        _row(key, one, key in required)
+        for key, one in schema["properties"].items()
+        if key != "name"
     ]
-    header = "| setting | value | default | |\n|---|---|---|---|"
-    anchor = _anchor(name)
-    heading = f"## {_title(name, schema)} {{ #{anchor} }}"
-    described = _prose(schema.get("description", ""))
-    return "\n".join([heading, "", described, "", header, *rows, ""])
+    parts = [f"{heading} {{ #{anchor} }}", _prose(schema.get("description", ""))]
+    if rows:
+        header = "| setting | value | default | |\n|---|---|---|---|"
+        parts.append("\n".join([header, *rows]))
+    return "\n\n".join(parts) + "\n"
 
 
 def _choice(name: str, schema: Schema) -> str:
     """A heading and the list of what may stand in one place."""
-    members = [f"- {_value(member)}" for member in schema.get("oneOf", [])]
-    return "\n".join([f"## Any {name} {{ #{_anchor(name)} }}", "", *members, ""])
+    members = "\n".join(f"- {_value(member)}" for member in schema["oneOf"])
+    return f"## Any {name} {{ #{_anchor(name)} }}\n\n{members}\n"
 
 
 def _row(key: str, schema: Schema, required: bool) -> str:
-    default = "" if required else _code(json.dumps(schema.get("default")))
-    if isinstance(schema.get("default"), Mapping):
-        default = "as there"
-    described = _prose(schema.get("description", ""))
-    cells = [_code(key), _value(schema), default, described]
+    default = schema.get("default")
+    shown = "" if required else _code(json.dumps(default))
+    if isinstance(default, Mapping):
+        shown = "its own defaults"
+    cells = [_code(key), _value(schema), shown, _prose(schema.get("description", ""))]
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
@@ -80,24 +102,30 @@ def _value(schema: Schema) -> str:
     """What a value may be, in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{_label(name)}](#{_anchor(name)})"
+        return f"[{_title(name)}](#{_anchor(name)})"
     if "const" in schema:
         return _code(json.dumps(schema["const"]))
     if "enum" in schema:
-        return ", ".join(_code(json.dumps(one)) for one in schema["enum"])
+        return " or ".join(_code(json.dumps(one)) for one in schema["enum"])
     alternatives = schema.get("anyOf") or schema.get("oneOf")
     if alternatives:
         return " or ".join(dict.fromkeys(_value(one) for one in alternatives))
-    return " ".join([_type(schema), *_bounds(schema)])
+    if schema.get("type") == "array":
+        return _list(schema)
+    return ", ".join([_type(schema), *_bounds(schema)])
+
+
+def _list(schema: Schema) -> str:
+    length = f" of at least {schema['minItems']}" if "minItems" in schema else ""
+    entries = _value(schema["items"]) if "items" in schema else "anything"
+    return f"list{length}, each {entries}"
 
 
 def _type(schema: Schema) -> str:
     kind = str(schema.get("type", "anything"))
-    if kind == "array" and "items" in schema:
-        return f"list of ({_value(schema['items'])})"
     if kind == "object" and "name" in schema.get("properties", {}):
-        return f"a class, by {_code('name: package.module:Class')}"
-    return {"null": "null", "object": "mapping"}.get(kind, kind)
+        return f"a class of your own, {_code('name: package.module:Class')}"
+    return {"object": "mapping"}.get(kind, kind)
 
 
 def _bounds(schema: Schema) -> Iterator[str]:
@@ -106,21 +134,32 @@ def _bounds(schema: Schema) -> Iterator[str]:
             yield f"{words} {schema[bound]}"
 
 
-def _title(name: str, schema: Schema) -> str:
-    """``environment: fme`` for a named part, else the model's own name."""
-    constant = schema["properties"].get("name", {}).get("const")
-    if constant is None:
-        return _label(name)
-    return f"`{name.removesuffix('_' + constant)}: {{name: {constant}}}`"
+def _level(name: str) -> str:
+    return "##" if _is_of_the_run(name) else "###"
 
 
-def _label(name: str) -> str:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
-    return words.removesuffix(" Config")
+def _is_of_the_run(name: str) -> bool:
+    return _model(name) == name
+
+
+def _model(name: str) -> str:
+    """The class's name at the end of a definition's: ``BanditLevel`` of ``environment_fme_...``."""
+    last = name.rpartition("_")[2]
+    return last if last[:1].isupper() else ""
+
+
+def _title(name: str) -> str:
+    """``host: ppo_ma`` for a part, ``Bandit level`` for a model."""
+    model = _model(name)
+    if model:
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.removesuffix("Config"))
+        return words.capitalize()
+    kind, _, own = name.partition("_")
+    return f"{kind}: {own}" if own else kind
 
 
 def _anchor(name: str) -> str:
-    return name.lower().replace(" ", "-").replace("_", "-")
+    return name.lower().replace("_", "-")
 
 
 def _prose(text: str) -> str:

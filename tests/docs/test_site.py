@@ -56,8 +56,8 @@ def test_settings_come_from_the_schema(site: Path) -> None:
     for expected in (
         "episodes_per_update",
         "Batch size in episodes, over all ranks (Table 3).",
-        "host: {name: ppo_ma}",
-        "environment: {name: adca}",
+        "host: ppo_ma",
+        "environment: adca",
         "gae_lambda",
     ):
         assert expected in page
