@@ -25,7 +25,7 @@ class ADCAConfig(EnvironmentConfig):
     max_steps: int = Field(
         default=190,
         gt=0,
-        description="The clock: the battle is decided by numbers after so many.",
+        description="The clock: after this number of steps the battle is decided by numbers.",
     )
     terrain: bool = Field(
         default=True, description="Whether the ground changes how far weapons reach."
@@ -34,7 +34,7 @@ class ADCAConfig(EnvironmentConfig):
         default=0.05,
         ge=0,
         le=1,
-        description="How probably a guard misses another fighter that it could see.",
+        description="The probability with which a guard misses another fighter that it could see.",
     )
     shuffle_neighbours: bool = Field(
         default=True,
@@ -44,7 +44,7 @@ class ADCAConfig(EnvironmentConfig):
         default=True, description="Whether dying costs 0.5, in place of 1."
     )
     win_bonus: float = Field(
-        default=3.0, description="What every guard gets when the team wins."
+        default=3.0, description="The reward of every guard when the team wins."
     )
     kernels: Literal["torch", "warp"] = Field(
         default="torch",

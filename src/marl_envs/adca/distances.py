@@ -25,9 +25,9 @@ class Distances:
 
     Where one of the two is dead, the value is ``FAR`` or more.
 
-    The observation looks these up, and so do weapons and the script in the step that follows: nobody
-    moves in between. The axis of battles comes last, because operations on pairs are several times
-    faster along long unbroken rows.
+    The observation looks these up, and so do weapons and the script in the step that follows:
+    nobody moves in between. The axis of battles comes last, because operations on pairs are several
+    times faster along long unbroken rows.
 
     Attributes:
         guards: from each guard to each guard.
@@ -52,8 +52,8 @@ def measure(battle: Battle, guards: int) -> Distances:
     coordinates = battle.position.permute(1, 2, 0).float().contiguous()
     x, y = coordinates
     dead = ~battle.alive.T
-    # The dead stand far out: on one side as rows, on the other side as columns. So they are far from
-    # each other too.
+    # The dead stand far out: on one side as rows, on the other side as columns. So they are far
+    # from each other too.
     row_x = x.masked_fill(dead, _FAR_AWAY)
     column_x = x[:guards].masked_fill(dead[:guards], -_FAR_AWAY)
     column_y = y[:guards]

@@ -24,10 +24,21 @@ from marl_envs.adca.rules import advance, verdict
 
 @final
 class ADCA:
-    """Asymmetric Decentralized Collective Assault: N guards against a larger, scripted team (Appendix A.3).
+    """Asymmetric Decentralized Collective Assault (Appendix A.3).
 
-    A battle ends when a team is wiped out, or by the clock, with a verdict by numbers. The clock is part of the task,
-    so all ends are ``terminated``. The team reward is the mean of the individual rewards.
+    N guards fight a larger, scripted team. Each guard sees the nearest fighters as rows of 16
+    numbers (``observe`` says which). It has seven actions: stay, push in one of four directions,
+    and turn its weapon left or right.
+
+    A battle ends when a team is wiped out, or by the clock with a verdict by numbers. The clock is
+    part of the task, so all ends are ``terminated``. Guards earn rewards of their own (``verdict``
+    says which), and the team reward is their mean.
+
+    Args:
+        config: the settings.
+        games: the number of battles.
+        device: where they are played.
+        generator: where each battle draws its key when it is reset.
     """
 
     Config = ADCAConfig
@@ -40,12 +51,12 @@ class ADCA:
         device: torch.device | str,
         generator: torch.Generator,
     ) -> None:
-        self._config, self._generator = config, generator
+        self._config = config
+        self._generator = generator
         self._give_orders = _script(config, device)
         self._spec = config.spec()
-        self._battle = self._deploy(
-            torch.zeros(games, dtype=torch.int64, device=device)
-        )
+        no_key = torch.zeros(games, dtype=torch.int64, device=device)
+        self._battle = self._deploy(no_key)
         self._distances = measure(self._battle, config.agents)
 
     @property
@@ -54,7 +65,11 @@ class ADCA:
         return self._spec
 
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
-        """Start battles anew: both teams in line, the battlefield turned at random."""
+        """Start battles anew: both teams in line, the battlefield turned at random.
+
+        Args:
+            games: which battles; None: all of them.
+        """
         old = self._battle
         key = torch.randint(
             KEYS,
@@ -63,16 +78,27 @@ class ADCA:
             device=self._generator.device,
         )
         new = self._deploy(key)
-        self._battle = new if games is None else old.where_not(games, new)
+        if games is not None:
+            new = old.where_not(games, new)
+        self._battle = new
         self._distances = measure(self._battle, self._config.agents)
         return self._observe()
 
     def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
-        """One tenth of a unit of time: the script commands, everybody fires, the survivors move."""
-        config, before = self._config, self._battle
+        """Play a tenth of a unit of time: the script commands, everybody fires, the survivors move.
+
+        Args:
+            actions: of the guards.
+        """
+        config = self._config
+        before = self._battle
         orders = self._give_orders(before, self._distances)
         after, fire = advance(
-            before, actions, orders, self._distances, terrain=config.terrain
+            before,
+            actions,
+            orders,
+            self._distances,
+            terrain=config.terrain,
         )
         end = verdict(after, fire, config)
         self._battle = replace(after, clock=after.clock + 1)
@@ -87,8 +113,9 @@ class ADCA:
         )
 
     def viewer(self) -> Viewer:
-        """Plays a battle."""
-        from marl_envs.adca.viewer import BattleViewer  # training needs no picture
+        """What shows battles as pages and pictures."""
+        # Training needs no pictures.
+        from marl_envs.adca.viewer import BattleViewer
 
         return BattleViewer(self._config)
 
@@ -97,11 +124,14 @@ class ADCA:
         return dict(vars(self._battle))
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from the state of other battles."""
+        """Go on from other battles.
+
+        Args:
+            state: what ``state_dict`` has given.
+        """
         device = self._battle.key.device
-        self._battle = Battle(
-            **{name: value.to(device) for name, value in state.items()}
-        )
+        moved = {name: value.to(device) for name, value in state.items()}
+        self._battle = Battle(**moved)
         self._distances = measure(self._battle, self._config.agents)
 
     def _deploy(self, key: Int[Tensor, "E"]) -> Battle:

@@ -34,8 +34,8 @@ def disturb(
     1 to 5 and enemies places 1 to 6, the nearest first.
 
     Args:
-        seen: indices of the fighters that could be seen: friends, then enemies; at the end of either
-            block ``nobody``.
+        seen: indices of the fighters that could be seen: friends, then enemies; at the end of
+            either block ``nobody``.
         draws: uniform random numbers: for friends and for enemies (second axis), for the order and
             for the number of hidden ones (third axis).
         nobody: the index that stands for nobody; larger than any fighter's.
@@ -44,7 +44,6 @@ def disturb(
     Returns:
         Indices of the fighters that are seen.
     """
-    guards = seen.shape[1]
     order_draw, jam_draw = draws.permute(2, 1, 3, 0)
     visible = _visible(seen, nobody)
     left = visible
@@ -88,8 +87,8 @@ def _binomial_cumulative(
 ) -> Float[Tensor, "counts visible"]:
     """P(X <= k) for X ~ Binomial(v, probability): a row for each k from 0 to 5.
 
-    There is a column for each v from 0 to 6. From k = v on, the value is 2, which no draw reaches, so
-    that never more than v are hidden.
+    There is a column for each v from 0 to 6. From k = v on, the value is 2, which no draw reaches,
+    so that never more than v are hidden.
     """
     table = torch.full((NEIGHBOURS + 1, NEIGHBOURS), 2.0, dtype=torch.float64)
     for visible in range(NEIGHBOURS + 1):
@@ -123,8 +122,8 @@ def _drawn_places(
 def _orders(device: torch.device) -> Int[Tensor, "rows ranks"]:
     """All orders of places 1 to v, for v from 0 to 6, each equally often; 720 rows for each v.
 
-    Places beyond v stay as they are. The first half of the rows is for friends and has places 0 to 5,
-    with place 0 in front; the second half is for enemies and has places 1 to 6.
+    Places beyond v stay as they are. The first half of the rows is for friends and has places 0 to
+    5, with place 0 in front; the second half is for enemies and has places 1 to 6.
     """
     rows: list[tuple[int, ...]] = []
     for visible in range(NEIGHBOURS + 1):

@@ -41,8 +41,8 @@ def advance(
 ) -> tuple[Battle, Fire]:
     """Play one step.
 
-    Attackers turn as they are ordered and then fire; guards fire and then turn. Those who are killed
-    neither move nor turn in this step, and the dead do nothing.
+    Attackers turn as they are ordered and then fire; guards fire and then turn. Those who are
+    killed neither move nor turn in this step, and the dead do nothing.
 
     Args:
         battle: before the step.
@@ -96,8 +96,9 @@ def verdict(battle: Battle, shots: Fire, config: ADCAConfig) -> Verdict:
     A guard earns 1 for hitting anybody and loses 0.5 (or 1) for being hit. When the team wins, all
     guards earn the bonus, the dead too.
 
-    The guards win when no attacker lives, even if no guard does. They lose when no guard lives. When
-    the time is up, they win if the share of guards that live is at least that of the attackers.
+    The guards win when no attacker lives, even if no guard does. They lose when no guard lives.
+    When the time is up, they win if the share of guards that live is at least that of the
+    attackers.
 
     Args:
         battle: after the step, with the clock as it was before.

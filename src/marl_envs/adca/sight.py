@@ -23,9 +23,9 @@ def nearest(
     """The nearest fighters that each guard could see, the nearest first.
 
     Each distance and its index together make one number, a *key*: a double whose high bits are the
-    distance in single precision and whose lowest 16 bits are the index. So the smallest key gives the
-    nearest distance and its index at once, and on ties the lower index comes first. On a CPU, six
-    searches for a smallest key take a quarter of the time of ``torch.topk``.
+    distance in single precision and whose lowest 16 bits are the index. So the smallest key gives
+    the nearest distance and its index at once, and on ties the lower index comes first. On a CPU,
+    six searches for a smallest key take a quarter of the time of ``torch.topk``.
 
     Args:
         squared: squared distances of those who may be seen (first axis) from the guards.

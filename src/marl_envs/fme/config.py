@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from marl_core.base_config import EnvironmentConfig, StrictModel, mistake
 from marl_core.types import EnvironmentSpec, Level
-from marl_envs.fme.tags import levels_of_tag
+from marl_envs.fme.tags import Kind, levels_of_tag
 
 Action = Annotated[int, Field(ge=0)]
 
@@ -23,7 +23,10 @@ class FixedActionLevel(StrictModel):
 
 
 class BanditLevel(StrictModel):
-    """Lv-B: after the team has chosen, an arm is drawn; reward c N(arm)/N with c = 1/max probability."""
+    """Lv-B: an arm is drawn after the team has chosen.
+
+    The reward is c N(arm)/N, with c = 1 / (largest probability).
+    """
 
     kind: Literal["B"]
     arms: tuple[Action, ...] = Field(min_length=1)
@@ -31,16 +34,15 @@ class BanditLevel(StrictModel):
 
     @model_validator(mode="after")
     def _is_distribution(self) -> Self:
-        if len(self.arms) != len(self.probabilities) or len(set(self.arms)) != len(
-            self.arms
-        ):
+        needed = len(self.probabilities)
+        different = len(set(self.arms))
+        if len(self.arms) != needed or different != needed:
             raise ValueError(
-                f"{len(self.probabilities)} different arms are needed, one for each probability"
+                f"{needed} different arms are needed, one for each probability"
             )
-        if abs(sum(self.probabilities) - 1) > 1e-6:
-            raise ValueError(
-                f"the probabilities sum to {sum(self.probabilities):g}, not 1"
-            )
+        total = sum(self.probabilities)
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the probabilities sum to {total:g}, not 1")
         return self
 
 
@@ -82,36 +84,36 @@ class FMEConfig(EnvironmentConfig):
         except ValueError as error:
             raise mistake(str(error), "tag") from None
         for index, level in enumerate(levels):
-            if level.kind == "C" and self.agents < 2:
-                raise mistake(
-                    f"a Lv-C level needs at least 2 agents, found {self.agents}",
-                    "agents",
-                )
-            where, used = (
-                ("arms", level.arms)
-                if level.kind == "B"
-                else ("action", (level.action,))
-            )
-            if max(used) >= self.actions:
-                message = f"action {max(used)} is beyond the last one: there are {self.actions}, from 0"
-                raise mistake(message, "levels", index, where)
+            self._check(level, index)
         return self
+
+    def _check(self, level: LevelConfig, index: int) -> None:
+        """Whether a level fits the numbers of agents and actions."""
+        if level.kind == "C" and self.agents < 2:
+            raise mistake(
+                f"a Lv-C level needs at least 2 agents, found {self.agents}",
+                "agents",
+            )
+        if level.kind == "B":
+            where = "arms"
+            last = max(level.arms)
+        else:
+            where = "action"
+            last = level.action
+        if last >= self.actions:
+            message = (
+                f"action {last} is beyond the last one: "
+                f"there are {self.actions}, from 0"
+            )
+            raise mistake(message, "levels", index, where)
 
     def resolved_levels(self) -> tuple[LevelConfig, ...]:
         """The levels in order, from the tag where one is given."""
         if self.levels is not None:
             return self.levels
         assert self.tag is not None
-        made: list[LevelConfig] = []
-        for kind, actions in levels_of_tag(self.tag, self.actions):
-            match kind:
-                case "A":
-                    made.append(FixedActionLevel(kind="A", action=actions[0]))
-                case "B":
-                    made.append(BanditLevel(kind="B", arms=actions))
-                case "C":
-                    made.append(ResponsibilityLevel(kind="C", action=actions[0]))
-        return tuple(made)
+        levels = levels_of_tag(self.tag, self.actions)
+        return tuple(_level(kind, actions) for kind, actions in levels)
 
     def spec(self) -> EnvironmentSpec:
         """What FME gives."""
@@ -124,10 +126,21 @@ class FMEConfig(EnvironmentConfig):
             max_steps=count,
             features=index_features + self.agents,
             state_features=count,
-            situations=count,
+            table_rows=count,
             fixed_length=True,
             levels=_named(levels),
         )
+
+
+def _level(kind: Kind, actions: tuple[int, ...]) -> LevelConfig:
+    """A level that a tag stands for."""
+    match kind:
+        case "A":
+            return FixedActionLevel(kind="A", action=actions[0])
+        case "B":
+            return BanditLevel(kind="B", arms=actions)
+        case "C":
+            return ResponsibilityLevel(kind="C", action=actions[0])
 
 
 def _named(levels: Sequence[LevelConfig]) -> tuple[Level, ...]:

@@ -1,10 +1,14 @@
-"""Who takes which place: assignments with nearly the least sum of distances, for all squads at once.
+"""Who takes which place, so that the sum of distances is nearly the least.
 
-The authors' script solves each assignment exactly, one after the other. Here, members and places are
-first paired in order from right to left, as seen on the way from the members' centre to the places'
-centre: so no two paths cross when seen from afar. Then pairs of members exchange their places as long
-as both together gain. The exchanges go in rounds, and in a round everybody has one partner, so that a
-round is a dozen operations on all members of all battles.
+All squads of all battles are assigned at once.
+
+The authors' script solves each assignment exactly, one after the other. Here, members and places
+are first paired in order from right to left, as seen on the way from the members' centre to the
+places'
+centre: so no two paths cross when seen from afar. Then pairs of members exchange their places as
+    long
+as both together gain. The exchanges go in rounds, and in a round everybody has one partner, so that
+a round is a dozen operations on all members of all battles.
 
 ``docs/environments/adca.md`` says how near this comes to the optimum.
 """
@@ -29,8 +33,8 @@ def neighbours(
 ) -> Int[Tensor, "rounds ranks"]:
     """Rounds in which ranks r and r + d are partners, two for each distance d.
 
-    In the first round of a distance, ranks in even blocks of d ranks have the partner above them; in
-    the second round, those in odd blocks have.
+    In the first round of a distance, ranks in even blocks of d ranks have the partner above them;
+    in the second round, those in odd blocks have.
 
     Args:
         ranks: the number of ranks.
@@ -103,8 +107,8 @@ def exchange(
     Args:
         members: in the order of their groups.
         places: the place that each member has at first.
-        rounds: everybody's partner in each round; partners are each other's, and nobody's partner is
-            oneself.
+        rounds: everybody's partner in each round; partners are each other's, and nobody's partner
+            is oneself.
         times: how often all rounds are gone through.
 
     Returns:
@@ -119,7 +123,8 @@ def exchange(
         other = _distance(members, theirs)
         gain = own - other
         together = gain + gain.gather(1, partner)
-        # 1 where both together gain, else 0: at these weights lerp chooses exactly, without a branch.
+        # 1 where both together gain, else 0: at these weights lerp chooses exactly, without a
+        # branch.
         gains = together.gt_(LEAST_GAIN)
         places = torch.lerp(places, theirs, gains.unsqueeze(1))
         own = torch.lerp(own, other, gains)

@@ -76,7 +76,8 @@ def target_points(
     name = torch.where(alive, component, -1)
     nobody = component.shape[1]
     wanted = torch.where(alive, component, nobody).gather(1, leader)
-    # 1 where a guard belongs to a wanted cluster, else 0: numbers at once, since booleans take longer.
+    # 1 where a guard belongs to a wanted cluster, else 0: numbers at once, since booleans take
+    # longer.
     member = position.new_empty(*name.shape, count)
     guard_names = name.to(position.dtype).unsqueeze(-1)
     wanted_names = wanted.to(position.dtype).unsqueeze(1)

@@ -56,8 +56,8 @@ def ring_places(
 ) -> Float[Tensor, "E 2 H"]:
     """The place of each attacker around the target of its squad.
 
-    A squad of n members, the dead included, has the places RING (cos(a i), sin(a i)) for i < n, with
-    a = pi / n - 1 radian. In each squad, the sum of distances is nearly the least.
+    A squad of n members, the dead included, has the places RING (cos(a i), sin(a i)) for i < n,
+    with a = pi / n - 1 radian. In each squad, the sum of distances is nearly the least.
 
     Args:
         attackers: where they are.

@@ -59,7 +59,9 @@ def _points_at(
 def lloyd(
     points: Float[Tensor, "E 2 H"], centres: Float[Tensor, "E 2 G"], steps: int
 ) -> tuple[Int[Tensor, "E H"], Float[Tensor, "E 2 G"]]:
-    """Lloyd's algorithm: give points to the nearest centre, move centres to the means of their points.
+    """Lloyd's algorithm for k-means.
+
+    Points are given to the nearest centre, then centres move to the means of their points.
 
     It stops early when nothing changes in any battle, because further steps would change nothing.
 

@@ -1,7 +1,5 @@
 """Random numbers: ``marl_envs.adca.draws`` for the purpose of grouping."""
 
-
-
 from __future__ import annotations
 
 from typing import no_type_check

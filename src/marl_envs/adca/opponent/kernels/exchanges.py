@@ -1,7 +1,5 @@
 """Orders and exchanges: ``marl_envs.adca.opponent.assignment`` and ``groups``."""
 
-
-
 from __future__ import annotations
 
 from typing import no_type_check

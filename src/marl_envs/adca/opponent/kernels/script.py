@@ -28,7 +28,8 @@ from marl_envs.adca.opponent.kernels.rows import (
 )
 
 # Nothing learns through the script, and without gradients there is less to compile. Without fused
-# multiply-adds, two expressions of the same numbers give the same result on any device: ties stay ties.
+# multiply-adds, two expressions of the same numbers give the same result on any device: ties stay
+# ties.
 wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
 _TURN = wp.constant(2 * math.pi)

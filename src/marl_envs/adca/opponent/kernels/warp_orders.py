@@ -32,8 +32,8 @@ class Scratch(NamedTuple):
 class WarpOrders:
     """Gives the same orders as ``command.give_orders`` up to rounding, always in single precision.
 
-    The first one on a machine compiles the kernel, which takes seconds; later ones find it in Warp's
-    cache.
+    The first one on a machine compiles the kernel, which takes seconds; later ones find it in
+    Warp's cache.
 
     Args:
         device: where battles are played.
