@@ -22,24 +22,31 @@ def main() -> None:
     from marl_core.cli.app import build_app
 
     try:
-        build_app()()
+        build_app()(prog_name="marl")
     except UserError as error:
         fail(str(error))
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(
-            sign in str(error) for sign in _TOO_LARGE
-        ):
+        if not _is_too_large(error):
             raise
-        fail(
-            f"not enough memory for a run of this size: {(str(error) or 'MemoryError').splitlines()[0]}"
-        )
+        reason = (str(error) or "MemoryError").splitlines()[0]
+        fail(f"not enough memory for a run of this size: {reason}")
     except OSError as error:
         if error.filename is None:
             raise
         fail(f"{error.filename}: {(error.strerror or str(error)).lower()}")
 
 
+def _is_too_large(error: MemoryError | RuntimeError) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    return any(sign in str(error) for sign in _TOO_LARGE)
+
+
 def fail(message: str) -> None:
-    """End with a mistake of the user's: a line for each."""
+    """End with a mistake of the user's.
+
+    Args:
+        message: a line for each mistake.
+    """
     typer.echo(message, err=True)
     sys.exit(2)

@@ -1,104 +1,132 @@
-"""What a run leaves behind, and how it is read again."""
+"""What a run leaves on disk, and how it is read again."""
 
 from __future__ import annotations
 
 import io
 import json
-import platform
-import subprocess
-import sys
-import warnings
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from lightning.fabric.plugins import TorchCheckpointIO
 
+from marl_core.config.module_folders import folders_of_named_modules, modules_in
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
-from marl_core.registry import look_for_modules_in
+from marl_core.runs.changes import first_change
+from marl_core.runs.checkpoint_file import read_checkpoint
+from marl_core.runs.provenance import provenance
 from marl_core.runs.whole_writes import create_output_folder, write_whole
-from marl_core.types import Progress
 
 
+@final
 class RunFolder:
-    """``config.yaml`` (resolved), ``versions.json``, ``metrics.csv``, ``checkpoints/last.ckpt``, ``summary.json``."""
+    """A run's files.
+
+    ``config.yaml`` (resolved), ``versions.json``, ``metrics.csv``, ``checkpoints/last.ckpt``,
+    ``summary.json``; of a transferred run ``checkpoints/start.pt``, with which it begins.
+
+    Args:
+        path: of the folder, which need not exist yet.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config_file = path / "config.yaml"
+        self.versions = path / "versions.json"
         self.metrics = path / "metrics.csv"
         self.checkpoint = path / "checkpoints" / "last.ckpt"
+        self.start = path / "checkpoints" / "start.pt"
         self.summary = path / "summary.json"
         self.policies_folder = path / "policies"
 
-    def create(self, config: RunConfig, modules: Sequence[Path] = ()) -> None:
-        """Start a new run here. Raises ``UserError`` where there is one already.
+    def create(self, config: RunConfig) -> None:
+        """Start a new run here. Where the modules are that the config names is remembered.
 
         Args:
             config: the run's.
-            modules: folders of the modules that the config names; remembered, so that the run finds them again.
+
+        Raises:
+            UserError: there is a run here already, or the folder cannot be created.
         """
-        if self.config_file.exists():
-            raise UserError(f"{self.path}: there is a run here already; `marl resume {self.path}` continues it")
-        if self.checkpoint.exists():  # which a new run would take for its own
-            raise UserError(f"{self.path}: there is a checkpoint here, but no config.yaml of its run")
+        self.refuse_another_run(config)
         create_output_folder(self.path, "run folder")
         create_output_folder(self.checkpoint.parent, "folder of checkpoints")
-        write_whole(self.path / "versions.json", json.dumps(_versions(modules), indent=2).encode())
-        write_whole(self.config_file, dump_run(config).encode())  # last: a folder with a config is a run
+        modules = folders_of_named_modules(config.model_dump(mode="json"))
+        made_with = provenance(modules, config.training.threads)
+        write_whole(self.versions, json.dumps(made_with, indent=2).encode())
+        # Last: a folder with a config is a run.
+        write_whole(self.config_file, dump_run(config).encode())
+
+    def refuse_another_run(self, config: RunConfig) -> None:
+        """See that no run is here yet.
+
+        Args:
+            config: of the run that shall begin.
+
+        Raises:
+            UserError: there is one. The message says whether it is the same run, begun already.
+        """
+        if self.config_file.exists():
+            raise UserError(f"{self.path}: {self._what_is_here(config)}")
+        if self.checkpoint.exists():  # which a new run would take for its own
+            message = "there is a checkpoint here, but no config.yaml of its run"
+            raise UserError(f"{self.path}: {message}")
+
+    def _what_is_here(self, config: RunConfig) -> str:
+        before = self.load_config().model_dump(mode="json")
+        changed = first_change(config, before)
+        elsewhere = "choose another folder (--run-dir, or out= in Python)"
+        if changed is None:
+            goes_on = f"`marl resume {self.path}` continues it"
+            return f"there is a run here already; {goes_on}; to start anew, {elsewhere}"
+        return f"there is another run here already, with another {changed}; {elsewhere}"
 
     def load_config(self) -> RunConfig:
-        """The run's config. Modules that it names are from here on looked for where they were when the run began."""
+        """The run's config; its modules are looked for where they were when the run began.
+
+        Raises:
+            UserError: there is no run here, or its config is no longer valid.
+        """
         if not self.config_file.is_file():
             raise UserError(f"{self.path}: no run here: there is no config.yaml")
+        with modules_in(self.module_folders()):
+            return load_run(self.config_file)
+
+    def module_folders(self) -> tuple[str, ...]:
+        """The folders of the modules that the config names."""
         try:
-            modules = json.loads((self.path / "versions.json").read_bytes())["modules"]
+            modules = json.loads(self.versions.read_bytes())["modules"]
         except (OSError, ValueError, LookupError, TypeError):
-            modules = None  # provenance is lost, the run need not be
+            return ()  # provenance is lost, the run need not be
         if isinstance(modules, str):  # as older versions wrote it
-            modules = [modules]
-        if isinstance(modules, list):
-            look_for_modules_in(*map(str, modules))
-        return load_run(self.config_file)
+            return (modules,)
+        return tuple(map(str, modules)) if isinstance(modules, list) else ()
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest checkpoint, on the CPU; None where the run never got to its first."""
-        if not self.checkpoint.exists():
-            return None
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch wonders about files that are refused anyway
-                saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever torch makes of bytes that are no checkpoint
-            raise UserError(f"{self.checkpoint}: this is no checkpoint of a run ({type(error).__name__})") from error
-        if not isinstance(saved, dict):
-            raise UserError(f"{self.checkpoint}: this is no checkpoint of a run (it is a {type(saved).__name__})")
-        try:
-            Progress(**saved["marl"]["progress"])
-            for part in (
-                saved["state_dict"],
-                saved["optimizer_states"][0],
-                *saved["marl"]["ranks"],
-                saved["marl"]["config"],
-            ):
-                dict(part)  # each of them is a mapping
-        except (LookupError, TypeError, ValueError) as error:
-            message = f"{self.checkpoint}: this is no checkpoint of a run (it holds no training progress)"
-            raise UserError(message) from error
-        return saved
+        """The newest checkpoint, on the CPU; None where the run never got to its first.
 
-    def write_policies(self, episodes: int, policies: Float[np.ndarray, "M N A"]) -> None:
-        """Write ``policies/EPISODES.npy``: every agent's policy in every distinct observation."""
+        Raises:
+            UserError: the file is no checkpoint of a run, or of another version.
+        """
+        return read_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
+
+    def write_policies(
+        self, episodes: int, policies: Float[np.ndarray, "M N A"]
+    ) -> None:
+        """Write ``policies/EPISODES.npy``.
+
+        Args:
+            episodes: trained until now.
+            policies: every agent's policy in every distinct observation, ``[M, N, A]``.
+        """
         content = io.BytesIO()
         np.save(content, policies, allow_pickle=False)
         self.policies_folder.mkdir(exist_ok=True)
-        write_whole(self.policies_folder / f"{episodes:010d}.npy", content.getvalue())
+        file = self.policies_folder / f"{episodes:010d}.npy"
+        write_whole(file, content.getvalue())
 
     def policies(self) -> list[tuple[int, Float[np.ndarray, "M N A"]]]:
         """What ``training.record_policies`` has kept: episodes trained, and the policies then."""
@@ -106,29 +134,10 @@ class RunFolder:
         return [(int(file.stem), np.load(file, allow_pickle=False)) for file in files]
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write ``summary.json``."""
-        write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+        """Write ``summary.json``.
 
-
-def _versions(modules: Sequence[Path]) -> dict[str, Any]:
-    packages = ("policy-resonance", "torch", "lightning", "numpy", "pydantic")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        **{name: version(name) for name in packages},
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_git("status", "--porcelain")),
-        "command": sys.argv,
-        "modules": [str(folder.resolve()) for folder in modules],
-    }
-
-
-def _git(*arguments: str) -> str | None:
-    """What git says of the checkout this code runs from; None where it does not."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+        Args:
+            summary: what it holds, as JSON.
+        """
+        text = json.dumps(summary, indent=2) + "\n"
+        write_whole(self.summary, text.encode())

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import traceback
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,6 +15,7 @@ from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
 from marl_core.errors import UserError
 from marl_core.registry import look_for_modules_in
+from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.runs.whole_writes import write_whole
@@ -27,8 +24,6 @@ from marl_core.training.stages import Watchers, train
 
 #: Seconds that the workers of a sweep which was killed have to notice it.
 _PATIENCE = 5.0
-#: What a run that continues another does not take over from its folder.
-_OWN = ("config.yaml", "summary.json", "lock", "error.txt", "*.part")
 
 
 @dataclass(frozen=True)
@@ -90,62 +85,9 @@ def _prepare(folder: RunFolder, config: RunConfig, continues: str | None) -> Non
         ):  # it differs in nothing that matters to what is learnt
             write_whole(folder.config_file, dump_run(config).encode())
     elif continues is None:
-        folder.create(config, _modules_folders(config))
+        folder.create(config)
     else:
-        _take_over(RunFolder(Path(continues)), folder, config)
-
-
-def _take_over(first: RunFolder, folder: RunFolder, config: RunConfig) -> None:
-    """Start the run from where another one ended. Only with ``config.yaml``, the last file, it is a run at all."""
-    if not first.checkpoint.exists():
-        raise UserError(
-            f"{first.path}: the run is done, but its checkpoint is gone, so nothing can continue it"
-        )
-    others = shutil.ignore_patterns(*_OWN)
-    shutil.copytree(
-        first.path,
-        folder.path,
-        ignore=others,
-        copy_function=_copy_whole,
-        dirs_exist_ok=True,
-    )
-    write_whole(folder.config_file, dump_run(config).encode())
-
-
-def _copy_whole(source: str, target: str) -> None:
-    write_whole(Path(target), Path(source).read_bytes())
-
-
-def _modules_folders(config: RunConfig) -> list[Path]:
-    """The folders of the modules that the config names as ``module:Class``, each once."""
-    tops = {
-        name.partition(":")[0].partition(".")[0]
-        for name in _names(config.model_dump(mode="json"))
-        if ":" in name
-    }
-    folders = [
-        _folder_of(sys.modules[top]) for top in sorted(tops) if top in sys.modules
-    ]
-    return list(dict.fromkeys(folders))
-
-
-def _folder_of(module: ModuleType) -> Path:
-    package = getattr(module, "__path__", None)
-    return (
-        Path(next(iter(package))).parent
-        if package
-        else Path(str(module.__file__)).parent
-    )
-
-
-def _names(part: Any) -> Iterator[str]:
-    if isinstance(part, dict):
-        if isinstance(part.get("name"), str):
-            yield part["name"]
-        part = list(part.values())
-    if isinstance(part, list):
-        for inner in part:
-            yield from _names(inner)
+        take_over(RunFolder(Path(continues)), folder, config)
 
 
 def _line(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from marl_core.learning import LearningContext, Ranks
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import HOST_PREFIX
+from marl_core.runs.checkpoint_file import CHECKPOINT_FORMAT
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.games import RankGames
 from marl_core.training.optimizer import FlatAdam
@@ -272,6 +273,7 @@ class Learner(LightningModule):
             for name, value in self.host.state_dict().items():
                 checkpoint["state_dict"][HOST_PREFIX + name] = value
         checkpoint["marl"] = {
+            "format": CHECKPOINT_FORMAT,
             "progress": asdict(self.progress),
             "ranks": everyone,
             "config": self.run.model_dump(mode="json"),

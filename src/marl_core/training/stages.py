@@ -19,10 +19,11 @@ from marl_core.runs.assembly import first_state, next_stage, saved_state
 from marl_core.runs.changes import check_unchanged
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_file import MetricsFile
+from marl_core.runs.provenance import cpu_name
 from marl_core.training.fit import fit
 from marl_core.training.learner import Learner
 from marl_core.training.ranks import rank
-from marl_core.training.trainer import make_trainer, quieten
+from marl_core.training.trainer import make_trainer, quiet
 
 
 @final
@@ -58,14 +59,14 @@ def train(
         UserError: the parts do not fit together, or the checkpoint does not fit the config.
     """
     started = time.monotonic()
-    quieten()
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     try:
-        state, trained = _train(config, folder, watchers or Watchers())
-        if rank() != 0:
-            return None
-        return _finish(state, folder, started, trained)
+        with quiet():
+            state, trained = _train(config, folder, watchers or Watchers())
+            if rank() != 0:
+                return None
+            return _finish(state, folder, started, trained)
     finally:  # Lightning leaves it to the end of the process, where gloo aborts now and then
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -78,6 +79,7 @@ def _train(
     saved = folder.load_checkpoint()
     if saved is None:
         state = first_state(config)
+        _take_over(state, folder)
     else:
         check_unchanged(config, saved["marl"], folder.config_file)
         state = saved_state(config, saved)
@@ -96,6 +98,14 @@ def _train(
     return state, trained
 
 
+def _take_over(state: RunState, folder: RunFolder) -> None:
+    """Begin with the parameters that the run has from another one, if it has."""
+    if folder.start.exists():
+        own = state.host.state_dict()
+        taken = torch.load(folder.start, map_location="cpu", weights_only=True)
+        state.host.load_state_dict({**own, **taken})
+
+
 def _finish(
     state: RunState, folder: RunFolder, started: float, trained: bool
 ) -> Evaluation:
@@ -108,6 +118,7 @@ def _finish(
             "training_episodes": state.progress.episodes,
             "updates": state.progress.updates,
             "seconds": round(time.monotonic() - started, 3),
+            "cpu": cpu_name(),
         }
         folder.write_summary(summary)
     return result
@@ -122,8 +133,8 @@ def check(config: RunConfig) -> None:
     Raises:
         UserError: it cannot.
     """
-    quieten()
-    make_trainer(config, [], [])
-    state = first_state(config)
-    while state.progress.stage + 1 < len(config.stages):
-        state = next_stage(state)
+    with quiet():
+        make_trainer(config, [], [])
+        state = first_state(config)
+        while state.progress.stage + 1 < len(config.stages):
+            state = next_stage(state)

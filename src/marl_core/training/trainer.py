@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import torch
 from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import Logger
 
-from marl_core.config.run import RunConfig
+from marl_core.config.run import RunConfig, TrainingConfig
 from marl_core.errors import UserError
 from marl_core.runs.checkpoint_io import WholeCheckpointIO
+
+_LOGGERS = ("lightning.pytorch", "lightning.fabric", "lightning")
 
 
 def make_trainer(
@@ -55,12 +59,34 @@ def make_trainer(
     ) as error:
         reason = " ".join(str(error).split())
         message = "Lightning refuses accelerator, devices, strategy or precision"
-        raise UserError(f"{message}: {reason}", "training") from error
+        raise UserError(
+            f"{message}: {reason}{_advice(training)}", "training"
+        ) from error
 
 
-def quieten() -> None:
-    """Silence Lightning's advice about data loaders and hardware: this project's runs make their own data."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+def _advice(training: TrainingConfig) -> str:
+    """What to do where a GPU is asked for and there is none."""
+    wants_gpu = training.accelerator in ("gpu", "cuda")
+    if not wants_gpu or torch.cuda.is_available():
+        return ""
+    return "; there is no GPU here: `accelerator: auto` takes what there is"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside of it, Lightning gives no advice about data loaders and hardware.
+
+    This project's runs make their own data. Log levels and warning filters are restored at the end.
+    """
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

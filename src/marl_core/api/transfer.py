@@ -1,0 +1,115 @@
+"""A run that begins with the parameters of another one, as far as they fit."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from marl_core.config.run import RunConfig
+from marl_core.errors import UserError
+from marl_core.protocols import HostAlgorithm
+from marl_core.runs.assembly import first_state, newest_state
+from marl_core.runs.folder import RunFolder
+from marl_core.runs.whole_writes import create_output_folder, write_whole
+
+#: The file of a run folder that says what was taken over.
+_FILE = "transfer.json"
+
+
+@final
+@dataclass(frozen=True)
+class Transferred:
+    """What a run took over from another one.
+
+    Attributes:
+        origin: the folder of the other run.
+        taken: the names of the parameters that were taken over.
+        drawn_anew: the names of those that did not fit, each with the reason.
+    """
+
+    origin: str
+    taken: tuple[str, ...]
+    drawn_anew: Mapping[str, str]
+
+
+def begin_from(first: RunFolder, folder: RunFolder, config: RunConfig) -> Transferred:
+    """Have a folder hold a new run that begins with another run's parameters.
+
+    Args:
+        first: the other run; it stays as it is.
+        folder: where the new run goes.
+        config: the new run's.
+
+    Returns:
+        What is taken over.
+
+    Raises:
+        UserError: no parameter fits, or there is a run in the folder already.
+    """
+    learnt = _tensors(newest_state(first).host)
+    begin = _tensors(first_state(config).host)
+    found = _compared(str(first.path), learnt, begin)
+    if not found.taken:
+        message = (
+            f"host '{config.host.name}' cannot be transferred to this environment: "
+            f"none of its parameters fits ({_listed(found.drawn_anew)})"
+        )
+        raise UserError(message)
+    folder.refuse_another_run(config)
+    create_output_folder(folder.start.parent, "folder of checkpoints")
+    content = io.BytesIO()
+    torch.save({name: learnt[name] for name in found.taken}, content)
+    write_whole(folder.start, content.getvalue())
+    said = json.dumps(asdict(found), indent=2) + "\n"
+    write_whole(folder.path / _FILE, said.encode())
+    folder.create(config)
+    return found
+
+
+def read_transferred(folder: RunFolder) -> Transferred | None:
+    """What a run took over when it began; None where it began anew.
+
+    Args:
+        folder: the run's.
+    """
+    path = folder.path / _FILE
+    if not path.exists():
+        return None
+    saved = json.loads(path.read_bytes())
+    taken = tuple(saved["taken"])
+    return Transferred(saved["origin"], taken, saved["drawn_anew"])
+
+
+def _tensors(host: HostAlgorithm) -> dict[str, Tensor]:
+    state = host.state_dict()
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _compared(
+    origin: str, learnt: Mapping[str, Tensor], begin: Mapping[str, Tensor]
+) -> Transferred:
+    taken: list[str] = []
+    anew: dict[str, str] = {}
+    for name, value in begin.items():
+        if name not in learnt:
+            anew[name] = "the other run has none"
+        elif learnt[name].shape != value.shape:
+            before = _size(learnt[name])
+            anew[name] = f"{_size(value)} here, {before} there"
+        else:
+            taken.append(name)
+    return Transferred(origin, tuple(taken), anew)
+
+
+def _size(value: Tensor) -> str:
+    return "x".join(map(str, value.shape)) or "a number"
+
+
+def _listed(reasons: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {reason}" for name, reason in reasons.items())

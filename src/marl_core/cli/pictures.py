@@ -1,0 +1,76 @@
+"""The commands that draw: an episode, or learning curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from marl_core.cli.arguments import RunArgument
+
+
+def render(
+    run: RunArgument,
+    out: Annotated[
+        Path,
+        typer.Option(help="The file to write: .html, .png, .svg, .pdf, .gif or .mp4."),
+    ],
+    mode: Annotated[
+        Literal["greedy", "sampled", "training"],
+        typer.Option(
+            help="Everybody greedily; everybody by chance; or coupled as in training."
+        ),
+    ] = "greedy",
+    seed: Annotated[int, typer.Option(min=0, help="Which episode.")] = 0,
+    step: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of one picture: which; by default a telling one."),
+    ] = None,
+    fps: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Of a film: pictures a second (10)."),
+    ] = None,
+) -> None:
+    """Watch an episode of a run's newest policy: as a page, a picture or a film."""
+    from marl_core.rendering.render import render_run
+
+    episode = render_run(run, out, mode, seed, step, fps)
+    earned = float(episode.team_reward.sum())
+    typer.echo(f"{out}: {episode.title}, {episode.steps} steps, return {earned:.3f}")
+
+
+def report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUNS...", help="Run folders, of one or more experiments."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The figure to write; its ending says the format.")
+    ] = Path("learning_curve.png"),
+    metric: Annotated[
+        str | None,
+        typer.Option(help="What to compare by, if not the return, as sampled/C1."),
+    ] = None,
+    tidy: Annotated[
+        Path | None, typer.Option(help="Write every value to this CSV file too.")
+    ] = None,
+    marl_eval: Annotated[
+        Path | None, typer.Option(help="Write a JSON file for marl-eval too.")
+    ] = None,
+) -> None:
+    """Draw learning curves and tell what runs came to.
+
+    Runs that differ in the seed alone are one experiment.
+    """
+    from rich.console import Console
+
+    from marl_core.reports.report import report_on
+
+    tables, written = report_on(runs, out, metric, tidy, marl_eval)
+    for table in tables:
+        Console().print(table)
+    for path in written:
+        typer.echo(str(path))

@@ -1,0 +1,98 @@
+"""Settings that are said over a config: ``--set dotted.key=value``, or ``set={...}`` in Python."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from marl_core.config.yaml_document import parse_yaml, plain
+from marl_core.errors import Location, UserError, dotted
+
+#: Texts ``dotted.key=value`` with the value in YAML, or plain values by their dotted keys.
+Overrides = Sequence[str] | Mapping[str, object]
+
+_INDEX = re.compile(r"[0-9]+")
+
+
+@final
+@dataclass(frozen=True)
+class Override:
+    """One setting that is said over a config.
+
+    Attributes:
+        keys: where it leads.
+        value: plain.
+    """
+
+    keys: Location
+    value: Any
+
+    def __str__(self) -> str:
+        return f"--set {dotted(self.keys)}"
+
+
+def apply_overrides(data: dict[str, Any], overrides: Overrides) -> list[Override]:
+    """Write settings into a config.
+
+    Args:
+        data: a config's plain values; is changed.
+        overrides: the settings, in the order in which they are said.
+
+    Raises:
+        UserError: one is not of the form, or leads nowhere.
+    """
+    if isinstance(overrides, Mapping):
+        pairs = [(_keys(name, name), _value(v)) for name, v in overrides.items()]
+    else:
+        pairs = [_split(text) for text in overrides]
+    return [_apply(data, keys, value) for keys, value in pairs]
+
+
+def _value(value: object) -> object:
+    """A value from Python as YAML would have given it, shared with nobody."""
+    if isinstance(value, tuple):
+        return [_value(inner) for inner in value]
+    return copy.deepcopy(value)
+
+
+def _split(text: str) -> tuple[list[str], Any]:
+    """The keys and the value of ``dotted.key=value``."""
+    name, equals, value = text.partition("=")
+    keys = _keys(name if equals else "", text)
+    return keys, plain(parse_yaml(value, f"--set {text}"))
+
+
+def _keys(name: str, said: str) -> list[str]:
+    keys = name.strip().split(".")
+    if not all(keys):
+        raise UserError(f"--set {said}: dotted.key=value is expected")
+    return keys
+
+
+def _apply(data: Any, keys: list[str], value: Any) -> Override:
+    """Write a value into ``data``, through mappings that need not be there yet."""
+    place: Location = ()
+    for key in keys[:-1]:
+        place = (*place, _key(data, key, place, keys))
+        if isinstance(data, dict) and data.get(key) is None:
+            data[key] = {}
+        data = data[place[-1]]
+    place = (*place, _key(data, keys[-1], place, keys))
+    data[place[-1]] = value
+    return Override(place, value)
+
+
+def _key(data: Any, key: str, place: Location, keys: list[str]) -> str | int:
+    """The key as ``data``, found at ``place``, is indexed; ``UserError`` where it cannot be."""
+    if isinstance(data, dict):
+        return key
+    held = f"--set {'.'.join(keys)}: {dotted(place)}"
+    if not isinstance(data, list):
+        raise UserError(f"{held} is a single value, so there is no '{key}' in it")
+    if not _INDEX.fullmatch(key) or int(key) >= len(data):
+        count = f"a list of {len(data)}, counted from 0" if data else "an empty list"
+        raise UserError(f"{held} is {count}, so there is no '{key}' in it")
+    return int(key)
