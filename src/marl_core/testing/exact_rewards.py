@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from marl_core.abilities import HasExactReward
-from marl_core.collection.collector import observation_table
 from marl_core.collection.episodes import games_of
 from marl_core.joint_policy import JointPolicy, draw_components
+from marl_core.observation_table import table_of
 from marl_core.protocols import Environment
 from marl_core.testing.checking import SIGMAS
 from marl_core.testing.play import EnvironmentCase
@@ -18,7 +18,9 @@ GAMES = 4000
 
 
 def expected_rewards_agree_with_play(case: EnvironmentCase) -> None:
-    """The closed form of each level's reward is the mean of what a team earns there, for any joint policy."""
+    """The closed form of each level's reward is the mean of what a team earns there, for any joint
+    policy.
+    """
     if not isinstance(case.build(1, 0), HasExactReward):
         return
 
@@ -41,12 +43,14 @@ def expected_rewards_agree_with_play(case: EnvironmentCase) -> None:
 def _joint_policy(
     environment: Environment, preferred: int, choice: torch.Generator
 ) -> JointPolicy:
-    """A mixture of two teams, in both of which agents like one action best: what happens together must show."""
-    spec, table = environment.spec, observation_table(environment)
+    """A mixture of two teams, in both of which agents like one action best: what happens together
+    must show.
+    """
+    spec, table = environment.spec, table_of(environment)
     assert table is not None, "expected_rewards needs distinct_observations"
-    assert spec.situations is not None
+    assert spec.table_rows is not None
     scores = torch.randn(
-        (2, spec.situations, spec.agents, spec.actions),
+        (2, spec.table_rows, spec.agents, spec.actions),
         generator=choice,
         device=choice.device,
     )
@@ -74,11 +78,11 @@ def _rewards_by_level(
     )
     on = torch.ones(games, dtype=torch.bool, device=choice.device)
     for _ in range(environment.spec.max_steps):
-        result = environment.step(sampler.draw(component, choice, seen.situation))
+        result = environment.step(sampler.draw(component, choice, seen.row))
         assert result.level is not None, (
             "an environment with expected_rewards must say the level of each step"
         )
         reward = torch.where(on, result.team_reward, 0.0).double()
         earned.scatter_add_(1, result.level.unsqueeze(-1), reward.unsqueeze(-1))
-        on, seen = on & ~(result.terminated | result.truncated), result.observation
+        on, seen = on & ~result.ended, result.observation
     return earned

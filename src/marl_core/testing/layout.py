@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from marl_core.protocols import Environment
-from marl_core.testing.play import tensors_in, write_out
+from marl_core.testing.play import write_out
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 
 _OPTIONAL = {"entity_mask"}  # None: every entity is there
 _BOOLEAN = {"entity_mask", "action_mask", "alive", "terminated", "truncated", "won"}
-_INTEGER = {"situation", "level"}
+_INTEGER = {"row", "level"}
 
 
 def expected_shapes(spec: EnvironmentSpec, games: int) -> dict[str, tuple[int, ...]]:
@@ -29,15 +29,17 @@ def expected_shapes(spec: EnvironmentSpec, games: int) -> dict[str, tuple[int, .
         shapes["action_mask"] = (*team, spec.actions)
     if spec.agents_die:
         shapes["alive"] = team
-    if spec.situations is not None:
-        shapes["situation"] = team
+    if spec.table_rows is not None:
+        shapes["row"] = team
     return shapes
 
 
 def check_observation(environment: Environment, seen: Observation, games: int) -> None:
     """What agents see is what the spec promises, no less and no more."""
     shapes = expected_shapes(environment.spec, games)
-    given = tensors_in(write_out(environment, seen))
+    given = write_out(environment, seen).tensors()
+    if seen.row is not None:
+        given["row"] = seen.row
     for name in shapes.keys() - given.keys() - _OPTIONAL:
         raise AssertionError(f"the spec promises {name}, but the observation has none")
     for name, value in given.items():
@@ -77,9 +79,7 @@ def check_outcome(environment: Environment, result: StepResult, games: int) -> N
         inside = (result.level >= 0) & (result.level < len(spec.levels))
         assert inside.all(), "a step names a level that spec.levels does not have"
     if result.won is not None:
-        assert not (result.won & ~(result.terminated | result.truncated)).any(), (
-            "a game is won that is not over"
-        )
+        assert not (result.won & ~result.ended).any(), "a game is won that is not over"
 
 
 def _check_type(name: str, value: Tensor) -> None:

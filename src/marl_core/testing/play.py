@@ -9,54 +9,77 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from marl_core.collection.collector import observation_table
 from marl_core.collection.episodes import games_of
+from marl_core.observation_table import look_up, table_of
 from marl_core.protocols import Environment
 from marl_core.types import NO_OP, Observation, StepResult
 
 
 @dataclass(frozen=True)
 class EnvironmentCase:
-    """An environment to check: ``make(games=..., device=..., generator=...)`` builds one."""
+    """An environment to check.
+
+    Attributes:
+        make: ``make(games=..., device=..., generator=...)`` builds one.
+        device: where it plays.
+    """
 
     make: Callable[..., Environment]
     device: str = "cpu"
 
     def build(self, games: int, seed: int) -> Environment:
-        """An environment with a generator of its own."""
-        return self.make(
-            games=games, device=self.device, generator=self.generator(seed)
-        )
+        """An environment with a generator of its own.
+
+        Args:
+            games: E, how many games it plays.
+            seed: of the generator.
+        """
+        environment, _ = self.build_with_generator(games, seed)
+        return environment
 
     def build_with_generator(
         self, games: int, seed: int
     ) -> tuple[Environment, torch.Generator]:
-        """An environment, and the generator that it draws from."""
+        """An environment, and the generator that it draws from.
+
+        Args:
+            games: E, how many games it plays.
+            seed: of the generator.
+        """
         generator = self.generator(seed)
-        return self.make(
-            games=games, device=self.device, generator=generator
-        ), generator
+        made = self.make(games=games, device=self.device, generator=generator)
+        return made, generator
 
     def generator(self, seed: int) -> torch.Generator:
-        """A generator on the device."""
+        """A generator on the device.
+
+        Args:
+            seed: where it starts.
+        """
         return torch.Generator(self.device).manual_seed(seed)
 
 
 def random_actions(
     environment: Environment, seen: Observation, generator: torch.Generator
 ) -> Int[Tensor, "E N"]:
-    """Legal actions: in half of the games every agent for itself, in the others all alike as far as they may."""
-    written = write_out(environment, seen)
+    """Legal actions: in half of the games every agent for itself, in the others all alike as far as
+    they may.
+
+    Args:
+        environment: is played.
+        seen: what its agents see.
+        generator: where the actions come from.
+    """
     spec = environment.spec
     games = games_of(seen)
-    numbers = torch.rand(
-        (games, spec.agents, spec.actions), generator=generator, device=generator.device
-    )
-    alike = (
-        torch.rand((games, 1, 1), generator=generator, device=generator.device) < 0.5
-    )
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=generator.device)
+
+    numbers = uniform(games, spec.agents, spec.actions)
+    alike = uniform(games, 1, 1) < 0.5
     numbers = torch.where(alike, numbers[:, :1], numbers)
-    legal = written.legal_actions()
+    legal = write_out(environment, seen).legal_actions()
     if legal is not None:
         numbers = numbers.masked_fill(~legal, -1.0)
     actions = numbers.argmax(-1)
@@ -64,19 +87,36 @@ def random_actions(
 
 
 def write_out(environment: Environment, seen: Observation) -> Observation:
-    """The observation with its table's rows written out, if there is a table."""
-    table = observation_table(environment)
-    return seen if table is None else seen.look_up(table)
+    """The observation with its table's rows written out, if there is a table.
+
+    Args:
+        environment: which may have a table.
+        seen: what its agents see.
+    """
+    table = table_of(environment)
+    return seen if table is None else look_up(seen, table)
 
 
 @dataclass(frozen=True)
 class Played:
-    """A step that was played: which games were on, what was seen before it, what was done, what came of it."""
+    """A step that was played.
+
+    Attributes:
+        on: which games were on, ``[E]``.
+        before: what was seen before the step.
+        actions: what was done, ``[E, N]``.
+        result: what came of it.
+    """
 
     on: Bool[Tensor, "E"]
     before: Observation
     actions: Int[Tensor, "E N"]
     result: StepResult
+
+    @property
+    def still_on(self) -> Bool[Tensor, "E"]:
+        """Which games are on after the step."""
+        return self.on & ~self.result.ended
 
 
 def play(
@@ -85,29 +125,36 @@ def play(
     choice: torch.Generator,
     steps: int | None = None,
 ) -> list[Played]:
-    """Play on with random actions, by default until every game is over or a step past ``max_steps``."""
-    spec, seen, played = environment.spec, first, list[Played]()
+    """Play on with random actions.
+
+    Args:
+        environment: is played.
+        first: what its agents see now.
+        choice: where the actions come from.
+        steps: how many to play; None: until every game is over, or a step past ``max_steps``.
+    """
+    most = environment.spec.max_steps + 1 if steps is None else steps
+    seen = first
+    played: list[Played] = []
     on = torch.ones(games_of(first), dtype=torch.bool, device=choice.device)
-    for _ in range(spec.max_steps + 1 if steps is None else steps):
+    for _ in range(most):
         if steps is None and not on.any():
             break
         actions = random_actions(environment, seen, choice)
         result = environment.step(actions)
-        played.append(Played(on, seen, actions, result))
-        on, seen = on & ~(result.terminated | result.truncated), result.observation
+        step = Played(on, seen, actions, result)
+        played.append(step)
+        on = step.still_on
+        seen = result.observation
     return played
 
 
 def tensors_of(step: StepResult) -> dict[str, Tensor]:
-    """Everything that a step gives, by name."""
-    own = {
-        name: value for name, value in vars(step).items() if isinstance(value, Tensor)
-    }
-    return own | tensors_in(step.observation)
+    """Everything that a step gives, by name.
 
-
-def tensors_in(seen: Observation) -> dict[str, Tensor]:
-    """Everything that an observation gives, by name."""
-    return {
-        name: value for name, value in vars(seen).items() if isinstance(value, Tensor)
-    }
+    Args:
+        step: what came of it.
+    """
+    every = vars(step).items()
+    own = {name: value for name, value in every if isinstance(value, Tensor)}
+    return own | step.observation.tensors()

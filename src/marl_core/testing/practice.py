@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import final
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from marl_core.base_config import EnvironmentConfig
 from marl_core.rng import uniform
+from marl_core.testing.play import EnvironmentCase
 from marl_core.types import NO_OP, EnvironmentSpec, Observation, StepResult
 
 WAIT, WORK, RISK, LEAVE = range(4)
@@ -27,13 +29,14 @@ class PracticeConfig(EnvironmentConfig):
 
 @final
 class Practice:
-    """A team in a mine, over all too soon: agents die, have no legal action, and games last differently long.
+    """A team in a mine, over all too soon: agents die, have no legal action, and games last
+    differently long.
 
-    To work earns 1/N, to risk something 2/N; but who risks is ill with probability 0.5 and has no legal action in the
-    next step, and who is unlucky twice is dead. Once half of the time has passed agents may leave; the game
-    terminates where more than half of the living leave at once or nobody lives, and is truncated at ``max_steps``. Who
-    leaves and lives has won. Entity 0 of an agent is the agent itself, as hosts may ask for; the dead are masked.
-    """
+    To work earns 1/N, to risk something 2/N; but who risks is ill with probability 0.5 and has no
+    legal action in the next step, and who is unlucky twice is dead. Once half of the time has
+    passed agents may leave; the game terminates where more than half of the living leave at once or
+    nobody lives, and is truncated at ``max_steps``. Who leaves and lives has won. Entity 0 of an
+    agent is the agent itself, as hosts may ask for; the dead are masked."""
 
     Config = PracticeConfig
 
@@ -139,3 +142,7 @@ class Practice:
             action_mask=action_mask,
             alive=alive,
         )
+
+
+#: What hosts are tried on where a case does not say otherwise.
+PRACTICE = EnvironmentCase(partial(Practice, PracticeConfig()))

@@ -1,7 +1,7 @@
 """Hypothesis strategies: scores, masks, policies and progress, the awkward ones among them.
 
-Hypothesis chooses the shapes, what kind of row each agent has, and a seed; the numbers come from the seed.
-"""
+Hypothesis chooses the shapes, what kind of row each agent has, and a seed; the numbers come from
+the seed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def score_batches(
     *,
     masks: bool = True,
 ) -> st.SearchStrategy[ScoreBatch]:
-    """Scores of any kind, of a number of games, agents and actions between bounds; half of them with masks."""
+    """Scores of any kind, of a number of games, agents and actions between bounds; half of them
+    with masks.
+    """
     return _score_batches(
         st.integers(*games), st.integers(*agents), st.integers(*actions), masks
     )
@@ -94,7 +96,9 @@ def _score_batches(
 
 
 def policies(*, masks: bool = True) -> st.SearchStrategy[Float[Tensor, "E N A"]]:
-    """Individual policies: ties, probability exactly 1, illegal actions, probabilities down to 1e-40."""
+    """Individual policies: ties, probability exactly 1, illegal actions, probabilities down to
+    1e-40.
+    """
     return score_batches(masks=masks).map(ScoreBatch.policy)
 
 

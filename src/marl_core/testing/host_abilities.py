@@ -1,0 +1,170 @@
+"""What a host must satisfy in what it can do beyond its protocol."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from marl_core.abilities import HasComponentScores, HasOwnHeads
+from marl_core.collection.episodes import games_of
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.observation_table import look_up, table_of
+from marl_core.protocols import HostAlgorithm
+from marl_core.testing.checking import by_name, close, same
+from marl_core.testing.learning import (
+    HostCase,
+    check_groups,
+    check_losses,
+    descend,
+    learn,
+    parameters_of,
+    random_trajectory,
+    score_all,
+    trainable,
+)
+from marl_core.testing.plain import SharedLatent
+from marl_core.testing.play import play
+from marl_core.types import Observation
+
+#: How many components a host is asked to score.
+_COMPONENTS = 3
+
+
+def table_and_samples_agree(case: HostCase) -> None:
+    """Scored once for each distinct observation or once for each sample: the scores are the same.
+
+    Args:
+        case: the host to check.
+    """
+    host = case.build()
+    environment = case.environment.build(4, 0)
+    table = table_of(environment)
+    if table is None or host.capabilities.memory:
+        return
+    with torch.no_grad():
+        on_table, _ = host.scores(table, {})
+        choice = case.environment.generator(0)
+        for step in play(environment, environment.reset(), choice):
+            row = step.before.row
+            assert row is not None
+            agent = torch.arange(row.shape[1], device=row.device)
+            looked_up = on_table[row, agent]
+            seen = look_up(step.before, table)
+            written, _ = host.scores(seen, {})
+            assert close(looked_up, written), (
+                "the scores of the table's rows are not those of the samples"
+            )
+
+
+def own_heads_change_no_score(case: HostCase) -> None:
+    """``give_each_agent_its_own_head`` leaves scores as they were, freezes the body, and parts the
+    agents.
+
+    Args:
+        case: the host to check.
+    """
+    host = case.build()
+    assert isinstance(host, HasOwnHeads) == host.capabilities.own_heads, (
+        "capabilities.own_heads and give_each_agent_its_own_head do not go together"
+    )
+    if not isinstance(host, HasOwnHeads):
+        return
+    trajectory = random_trajectory(case, 4, 1)
+    before = score_all(host, trajectory, 4)
+    host.give_each_agent_its_own_head()
+    for one, another in zip(before, score_all(host, trajectory, 4), strict=True):
+        assert close(one, another), "give_each_agent_its_own_head changed the scores"
+    frozen = _frozen(host)
+    assert frozen, "give_each_agent_its_own_head froze nothing"
+    check_groups(host)
+    _check_agents_are_apart(host, trajectory[0])
+    for loss in islice(learn(case, host), 3):
+        descend(host, loss)
+    after = _frozen(host)
+    for name, value in frozen.items():
+        assert same(value, after[name]), f"{name} is frozen, yet it changed"
+
+
+def _frozen(host: HostAlgorithm) -> dict[str, Tensor]:
+    every = parameters_of(host).items()
+    return {name: p.detach().clone() for name, p in every if not p.requires_grad}
+
+
+def _check_agents_are_apart(host: HostAlgorithm, seen: Observation) -> None:
+    """See that what the scores of one agent depend on is not what those of another do."""
+    scores, _ = host.scores(seen, host.initial_memory(games_of(seen)))
+    parameters = list(trainable(host).values())
+    touched = [torch.zeros_like(value, dtype=torch.bool) for value in parameters]
+    for agent in range(scores.shape[-2]):
+        of_agent = scores[:, agent].square().sum()
+        gradients = torch.autograd.grad(
+            of_agent, parameters, allow_unused=True, retain_graph=True
+        )
+        for before, gradient in zip(touched, gradients, strict=True):
+            if gradient is None:
+                continue
+            assert not (before & (gradient != 0)).any(), (
+                "agents share parameters of the head that is their own"
+            )
+            before |= gradient != 0
+
+
+def each_component_has_its_scores(case: HostCase) -> None:
+    """After ``score_components`` there are finite scores for each component; games do not share
+    them.
+
+    Args:
+        case: the host to check.
+    """
+    host = case.build()
+    assert isinstance(host, HasComponentScores) == host.capabilities.component_scores, (
+        "capabilities.component_scores and component_scores do not go together"
+    )
+    if not isinstance(host, HasComponentScores):
+        return
+    host.score_components(_COMPONENTS)
+    games = 4
+    memory = host.initial_memory(games)
+    for seen in random_trajectory(case, games, 1):
+        scores, following = host.component_scores(seen, memory)
+        expected = (_COMPONENTS, games, case.spec.agents, case.spec.actions)
+        shape = tuple(scores.shape)
+        assert shape == expected, f"component_scores has shape {shape}"
+        assert scores.isfinite().all(), "component_scores is not finite"
+        assert following.keys() == memory.keys(), "memory changed its names"
+        last = torch.tensor([games - 1])
+        alone = {name: value[last] for name, value in memory.items()}
+        own, _ = host.component_scores(seen.map(lambda x: x[last]), alone)  # noqa: B023
+        assert close(own, scores[:, last]), (
+            "a game's scores depend on the other games of the batch"
+        )
+        memory = following
+
+
+def components_learn(case: HostCase) -> None:
+    """Rollouts of a team that shares a latent variable teach every parameter, and change the
+    components' scores.
+
+    Args:
+        case: the host to check.
+    """
+    host = case.build()
+    if not isinstance(host, HasComponentScores):
+        return
+    host.score_components(_COMPONENTS)
+    policy = case.exploration.individual
+    shared = CoupledExploration(policy, SharedLatent(_COMPONENTS))
+    latent = replace(case, exploration=shared)
+    check_groups(host)
+    check_losses(host, learn(latent, host))
+
+
+HOST_ABILITY_CHECKS = by_name(
+    table_and_samples_agree,
+    own_heads_change_no_score,
+    each_component_has_its_scores,
+    components_learn,
+)

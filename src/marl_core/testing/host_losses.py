@@ -1,0 +1,107 @@
+"""What a host must satisfy when it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from marl_core.learning import LearningContext
+from marl_core.testing.checking import by_name, close, no_global_randomness, same
+from marl_core.testing.learning import (
+    HostCase,
+    check_groups,
+    check_losses,
+    descend,
+    gradients_of,
+    learn,
+    random_trajectory,
+    rollouts,
+    score_all,
+)
+from marl_core.types import Rollout
+
+
+def losses_teach_every_parameter(case: HostCase) -> None:
+    """A rollout brings losses, each finite; their gradients reach every trainable parameter.
+
+    Args:
+        case: the host to check.
+    """
+    host = case.build()
+    check_groups(host)
+    check_losses(host, learn(case, host))
+
+
+def padding_teaches_nothing(case: HostCase) -> None:
+    """Entries after a game's end have no influence on the losses.
+
+    Args:
+        case: the host to check.
+    """
+    if case.spec.fixed_length:
+        return
+    played = rollouts(case.environment, case.build(), case.exploration)
+    rollout = next((found for found in played if not found.valid.all()), None)
+    if rollout is None:
+        return
+    clean = _first_losses(case, rollout)
+    dirty = _first_losses(case, _with_junk_in_the_padding(rollout))
+    for one, other in zip(clean, dirty, strict=True):
+        assert close(one, other), "rewards after the end of games change a loss"
+
+
+def _with_junk_in_the_padding(rollout: Rollout) -> Rollout:
+    junk = torch.where(rollout.valid, 0.0, 1000.0)
+    return replace(
+        rollout,
+        reward=rollout.reward + junk.unsqueeze(-1),
+        team_reward=rollout.team_reward + junk,
+    )
+
+
+def _first_losses(case: HostCase, rollout: Rollout) -> list[Tensor]:
+    """The first loss of a fresh host, if there is one."""
+    policy = case.exploration.individual
+    losses = case.build().losses(rollout, policy, LearningContext())
+    return [loss.total.detach() for loss in islice(losses, 1)]
+
+
+def state_dict_holds_the_policy(case: HostCase) -> None:
+    """A host that loads another's state scores as that one does, after some learning too.
+
+    Args:
+        case: the host to check.
+    """
+    host = case.build(0)
+    other = case.build(1)
+    for loss in islice(learn(case, host), 3):
+        descend(host, loss)
+    other.load_state_dict(host.state_dict())
+    trajectory = random_trajectory(case, 4, 1)
+    own = score_all(host, trajectory, 4)
+    loaded = score_all(other, trajectory, 4)
+    for one, another in zip(own, loaded, strict=True):
+        assert same(one, another), "state_dict does not hold all that scores depend on"
+
+
+def host_leaves_global_randomness_alone(case: HostCase) -> None:
+    """Initial weights come from the generator that a host is given; scores and losses draw nothing.
+
+    Args:
+        case: the host to check.
+    """
+    with no_global_randomness("the host"):
+        host = case.build()
+        for loss in islice(learn(case, host), 2):
+            gradients_of(host, loss)
+
+
+HOST_LOSS_CHECKS = by_name(
+    losses_teach_every_parameter,
+    padding_teaches_nothing,
+    state_dict_holds_the_policy,
+    host_leaves_global_randomness_alone,
+)

@@ -1,0 +1,266 @@
+"""What every individual policy must satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from marl_core.capabilities import Scores
+from marl_core.conformance import misfits
+from marl_core.protocols import IndividualPolicy
+from marl_core.testing.checking import (
+    assert_distribution,
+    by_name,
+    close,
+    for_all,
+    no_global_randomness,
+    run_checks,
+    same,
+)
+from marl_core.testing.scenes import Scene, scenes
+from marl_core.testing.strategies import progresses, seeds
+from marl_core.types import EnvironmentSpec, Progress
+
+#: Makes a policy for what an environment gives.
+MakePolicy = Callable[[EnvironmentSpec], IndividualPolicy]
+
+#: A step of finite differences; not smaller, because a policy may compute in single precision.
+_STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class PolicyCase:
+    """An individual policy to check.
+
+    Attributes:
+        make: ``make(spec)`` gives one; often ``functools.partial(SomePolicy, config)``.
+    """
+
+    make: MakePolicy
+
+    def log_policy(self, scene: Scene) -> Tensor:
+        """What a fresh policy says of a scene.
+
+        Args:
+            scene: what it is asked about.
+        """
+        return log_policy_in(self.make(scene.spec), scene)
+
+
+def check_policy(make: MakePolicy) -> None:
+    """Run every check on the individual policies that ``make(spec)`` gives.
+
+    Args:
+        make: builds one; often ``functools.partial(SomePolicy, config)``.
+
+    Raises:
+        AssertionError: a check fails; its name and what is wrong.
+    """
+    run_checks(POLICY_CHECKS, PolicyCase(make))
+
+
+def policy_has_every_member(case: PolicyCase) -> None:
+    """The policy has the members of ``IndividualPolicy``, and accepts some kind of scores.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(5, scene=scenes())
+    def check(scene: Scene) -> None:
+        policy = case.make(scene.spec)
+        wrong = misfits(policy, IndividualPolicy)
+        assert not wrong, ", ".join(wrong)
+        accepted = policy.accepts
+        assert accepted, "the policy accepts no scores"
+        unknown = sorted(accepted - set(get_args(Scores)))
+        assert not unknown, f"accepts names unknown scores: {unknown}"
+
+
+def individual_policy_is_a_distribution(case: PolicyCase) -> None:
+    """``log_policy`` is finite and its exponential sums to 1.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(100, scene=scenes())
+    def check(scene: Scene) -> None:
+        log_policy = case.log_policy(scene)
+        shape = tuple(log_policy.shape)
+        assert shape == scene.batch.scores.shape, f"log_policy has shape {shape}"
+        assert log_policy.isfinite().all(), (
+            "log_policy is not finite: 0 * log 0 would be NaN"
+        )
+        assert_distribution(log_policy.exp(), "exp(log_policy)")
+
+
+def illegal_actions_are_never_taken(case: PolicyCase) -> None:
+    """Illegal actions have probability exactly 0.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(100, scene=scenes())
+    def check(scene: Scene) -> None:
+        policy = case.log_policy(scene).exp()
+        assert (policy[~scene.legal] == 0).all(), (
+            "the individual policy gives illegal actions a probability"
+        )
+
+
+def log_policy_is_differentiable(case: PolicyCase) -> None:
+    """Gradients are finite; those by logits are those that finite differences find.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(50, scene=scenes(), seed=seeds())
+    def check(scene: Scene, seed: int) -> None:
+        policy = case.make(scene.spec)
+        if "logits" not in policy.accepts:
+            return
+        _check_gradient(policy, scene)
+        _check_slope(policy, scene, torch.Generator().manual_seed(seed))
+
+
+def _check_gradient(policy: IndividualPolicy, scene: Scene) -> None:
+    scores = scene.batch.scores.clone().requires_grad_()
+    log_policy = policy.log_policy(scores, scene.batch.legal, scene.progress)
+    assert log_policy.requires_grad, (
+        "log_policy does not depend on the scores: nothing could be learnt"
+    )
+    (gradient,) = torch.autograd.grad(log_policy[scene.legal].sum(), scores)
+    assert gradient.isfinite().all(), "the gradient of log_policy is not finite"
+
+
+def _check_slope(
+    policy: IndividualPolicy, scene: Scene, generator: torch.Generator
+) -> None:
+    shape = scene.batch.scores.shape
+
+    def normal() -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def value(at: Tensor) -> Tensor:
+        log_policy = policy.log_policy(at, scene.batch.legal, scene.progress)
+        return log_policy[scene.legal].double().sum()
+
+    scores = normal().requires_grad_()
+    direction = normal()
+    (exact,) = torch.autograd.grad(value(scores), scores)
+    with torch.no_grad():
+        above = value(scores + _STEP * direction)
+        below = value(scores - _STEP * direction)
+    slope = (above - below) / (2 * _STEP)
+    bound = 0.02 * (1 + float(exact.abs().sum()))
+    off = float((exact * direction).sum() - slope)
+    assert abs(off) < bound, "autograd and finite differences disagree"
+
+
+def games_do_not_influence_each_other(case: PolicyCase) -> None:
+    """A team's policy is the same alone as among others, and with any number of leading axes.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(50, scene=scenes(games=(2, 4)))
+    def check(scene: Scene) -> None:
+        policy = case.make(scene.spec)
+        together = log_policy_in(policy, scene)
+        for game in range(scene.games):
+            alone = log_policy_in(policy, scene.game(game))
+            assert close(alone[0], together[game]), (
+                "a team's policy depends on the other games of the batch"
+            )
+        legal = scene.batch.legal
+        deeper_legal = None if legal is None else legal.unsqueeze(0)
+        deeper_scores = scene.batch.scores.unsqueeze(0)
+        deeper = policy.log_policy(deeper_scores, deeper_legal, scene.progress)
+        assert close(deeper.squeeze(0), together), (
+            "log_policy depends on how many leading axes there are"
+        )
+
+
+def schedules_depend_on_progress_alone(case: PolicyCase) -> None:
+    """Asked again at the same progress, whatever was asked between, a policy says the same.
+
+    So does a fresh one.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(50, scene=scenes(), other=progresses())
+    def check(scene: Scene, other: Progress) -> None:
+        policy = case.make(scene.spec)
+        first = _answers(policy, scene)
+        _answers(policy, Scene(scene.batch, scene.seen, other))
+        for asked in (policy, case.make(scene.spec)):
+            for name, value in _answers(asked, scene).items():
+                assert same(value, first[name]), (
+                    f"{name} depends on what was asked before, not on progress alone"
+                )
+
+
+def entropy_coefficient_is_a_number(case: PolicyCase) -> None:
+    """The entropy bonus has a finite weight that is not negative.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(20, scene=scenes())
+    def check(scene: Scene) -> None:
+        coefficient = case.make(scene.spec).entropy_coefficient(scene.progress)
+        assert 0 <= coefficient < float("inf"), f"entropy_coefficient is {coefficient}"
+
+
+def policy_leaves_global_randomness_alone(case: PolicyCase) -> None:
+    """A policy states frequencies; it draws nothing.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(20, scene=scenes())
+    def check(scene: Scene) -> None:
+        with no_global_randomness("the policy"):
+            _answers(case.make(scene.spec), scene)
+
+
+def log_policy_in(policy: IndividualPolicy, scene: Scene) -> Tensor:
+    """What a policy says of a scene.
+
+    Args:
+        policy: is asked.
+        scene: what it is asked about.
+    """
+    return policy.log_policy(scene.batch.scores, scene.batch.legal, scene.progress)
+
+
+def _answers(policy: IndividualPolicy, scene: Scene) -> dict[str, Tensor]:
+    coefficient = policy.entropy_coefficient(scene.progress)
+    return {
+        "log_policy": log_policy_in(policy, scene),
+        "entropy_coefficient": torch.tensor(coefficient),
+    }
+
+
+POLICY_CHECKS = by_name(
+    policy_has_every_member,
+    individual_policy_is_a_distribution,
+    illegal_actions_are_never_taken,
+    log_policy_is_differentiable,
+    games_do_not_influence_each_other,
+    schedules_depend_on_progress_alone,
+    entropy_coefficient_is_a_number,
+    policy_leaves_global_randomness_alone,
+)
