@@ -119,7 +119,7 @@ class _PlainNetwork(nn.Module):
 def _plain_update(
     network: _PlainNetwork, table: Tensor, rollout: Rollout, config: Any
 ) -> None:
-    situation = rollout.observations.situation
+    situation = rollout.observations.row
     assert situation is not None
     features = table[situation, torch.arange(situation.shape[-1])]
     with torch.no_grad():

@@ -15,8 +15,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.config.named import HostConfig
+from marl_core.base_config import HostConfig
 from marl_core.hosts.networks import Stack
+from marl_core.observation_table import DistinctObservations
 from marl_core.protocols import (
     ExplorationStrategy,
     HostAlgorithm,
@@ -80,10 +81,12 @@ class Reinforce(HostAlgorithm):
         advantage = (rollout.reward - rewarded / played.clamp(min=1e-8)) * acting
         samples = ranks.mean(acting.sum())
         coefficient = exploration.entropy_coefficient(rollout.progress)
-        rows = rollout.rows()  # the distinct observations where the environment knows them, else every sample
+        # The distinct observations where the environment knows them, else every sample.
+        distinct = DistinctObservations(rollout)
+        rows = distinct.observations
         for _ in range(self.config.steps):
             scores, _ = self.scores(rows, {})
-            log_policy = rollout.spread(
+            log_policy = distinct.at_steps(
                 exploration.log_policy(scores, rows.legal_actions(), rollout.progress)
             )
             log_chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(

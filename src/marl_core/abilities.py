@@ -26,7 +26,7 @@ from marl_core.types import (
 class HasObservationTable(Protocol):
     """An environment whose agents can see few distinct things, all of which it lists.
 
-    ``Observation.situation`` then says which row of the table each agent sees, and a network
+    ``Observation.row`` then says which row of the table each agent sees, and a network
     without memory is evaluated once for each distinct observation in place of once for each sample.
     """
 

@@ -28,15 +28,15 @@ class JointSampler(Protocol):
         self,
         component: Int[Tensor, "E"],
         generator: torch.Generator,
-        situation: Int[Tensor, "E N"] | None = None,
+        row: Int[Tensor, "E N"] | None = None,
     ) -> Int[Tensor, "E N"]:
         """Draw each game's joint action, given the component that its team has drawn.
 
         Args:
             component: the component of each game, ``[E]``.
             generator: randomness, on the law's device.
-            situation: which row of the law each agent is in, ``[E, N]``; None: row ``e`` belongs to
-                game ``e``.
+            row: which row of the law each agent is in, ``[E, N]``; None: row ``e`` belongs to game
+                ``e``.
         """
 
 
@@ -194,19 +194,19 @@ class SequentialPolicy:
         self,
         component: Int[Tensor, "E"],
         generator: torch.Generator,
-        situation: Int[Tensor, "E N"] | None = None,
+        row: Int[Tensor, "E N"] | None = None,
     ) -> Int[Tensor, "E N"]:
         """Draw each game's joint action, given the component that its team has drawn.
 
         Args:
             component: the component of each game, ``[E]``.
             generator: randomness, on the law's device.
-            situation: must be None: a sequential law is stated for each game.
+            row: must be None: a sequential law is stated for each game.
 
         Raises:
-            ValueError: a situation was given.
+            ValueError: a row was given.
         """
-        if situation is not None:
+        if row is not None:
             raise ValueError("a sequential law is stated for each game, not in a table")
         games, agents, _ = self.individual.shape
         actions = torch.zeros(games, 0, dtype=torch.int64, device=component.device)
@@ -276,20 +276,19 @@ class TableSampler:
         self,
         component: Int[Tensor, "E"],
         generator: torch.Generator,
-        situation: Int[Tensor, "E N"] | None = None,
+        row: Int[Tensor, "E N"] | None = None,
     ) -> Int[Tensor, "E N"]:
         """Draw each game's joint action, given the component that its team has drawn.
 
         Args:
             component: the component of each game, ``[E]``.
             generator: randomness, on the device of the tables.
-            situation: which row of the table each agent is in, ``[E, N]``; None: row ``e`` belongs
+            row: which row of the table each agent is in, ``[E, N]``; None: row ``e`` belongs
                 to game ``e``.
         """
         agents = self.cumulative.shape[-2]
         shape = (component.shape[0], agents)
         agent = torch.arange(agents, device=component.device)
-        row = situation
         if row is None:
             row = torch.arange(shape[0], device=component.device).unsqueeze(-1)
         # Components, rows and agents as one axis: a single index is several times faster than

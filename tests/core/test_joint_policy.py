@@ -48,7 +48,7 @@ def test_a_deterministic_policy_is_followed(policy: Tensor, seed: int) -> None:
     assert torch.equal(joint.sampler().draw(component, _generator(seed)), greedy)
 
 
-def test_components_and_situations_are_told_apart() -> None:
+def test_components_and_rows_are_told_apart() -> None:
     """Every (component, row, agent) has an action of its own, and it is drawn where it should be."""
     components, rows, agents = 3, 4, 5
     own = torch.arange(components * rows * agents).view(components, rows, agents)
@@ -60,10 +60,10 @@ def test_components_and_situations_are_told_apart() -> None:
         own[component, torch.arange(rows)],
     )
     component = torch.tensor([2, 0, 1, 1, 0, 2])
-    situation = torch.randint(rows, (6, agents), generator=_generator())
-    drawn = joint.sampler().draw(component, _generator(), situation)
+    row = torch.randint(rows, (6, agents), generator=_generator())
+    drawn = joint.sampler().draw(component, _generator(), row)
     assert torch.equal(
-        drawn, own[component.unsqueeze(-1), situation, torch.arange(agents)]
+        drawn, own[component.unsqueeze(-1), row, torch.arange(agents)]
     )
 
 

@@ -19,10 +19,10 @@ FORBIDDEN = {
 #: The rooms of the kernel, from the ground up. A room may import from itself and from those before it.
 ROOMS = (
     ("version", "errors", "rng", "returns"),
-    ("base_config", "types", "observation_table"),
+    ("base_config", "types"),
     ("configured", "conformance", "joint_policy", "learning"),
     ("capabilities",),
-    ("abilities", "protocols"),
+    ("abilities", "protocols", "observation_table"),
     ("registry",),
     ("config",),
     ("run_state", "coupling"),

@@ -1,10 +1,19 @@
-"""Observations: which actions are legal, and what a table says, also of whole rollouts."""
+"""Observations, batches of tensors, and what a rollout knows of its own fields."""
 
 from __future__ import annotations
 
-import torch
+from dataclasses import fields
 
-from marl_core.types import Observation, Progress, Rollout
+import torch
+from torch import Tensor
+
+from marl_core.types import Observation, Progress, Rollout, StepResult
+from marl_core.types.batch import map_tensors, stack_tensors
+from marl_core.types.rollout import GAME_FIELDS, STEP_FIELDS, has_steps
+
+STEPS = 2
+GAMES = 3
+AGENTS = 2
 
 
 def test_legal_actions() -> None:
@@ -28,94 +37,6 @@ def test_without_a_mask_everything_is_legal() -> None:
     assert Observation(features=torch.zeros(1, 2, 3)).legal_actions() is None
 
 
-def test_look_up() -> None:
-    """Agent i in situation m sees row [m, i]; what the table does not hold stays as it is."""
-    table = Observation(
-        features=torch.arange(6.0).view(3, 2, 1),
-        action_mask=torch.arange(12).view(3, 2, 2) % 3 > 0,
-    )
-    state, situation = torch.zeros(2, 4), torch.tensor([[2, 0], [1, 1]])
-    seen = Observation(state=state, situation=situation).look_up(table)
-    assert seen.features is not None
-    assert seen.features.squeeze(-1).tolist() == [[4.0, 1.0], [2.0, 3.0]]
-    assert seen.action_mask is not None
-    assert seen.action_mask.int().tolist() == [[[1, 0], [1, 0]], [[1, 1], [0, 1]]]
-    assert seen.state is state
-
-
-def test_look_up_the_state() -> None:
-    """Where all agents of a game are in one situation, a row is the state of the game too."""
-    table = Observation(features=torch.arange(6.0).view(3, 2, 1), state=torch.eye(3))
-    situation = torch.tensor([[2, 2], [0, 0]])
-    seen = Observation(situation=situation).look_up(table)
-    assert seen.state is not None
-    assert seen.state.tolist() == [[0, 0, 1], [1, 0, 0]]
-    deeper = Observation(situation=situation.expand(4, 2, 2)).look_up(table)
-    assert deeper.state is not None
-    assert torch.equal(deeper.state, seen.state.expand(4, 2, 3))
-
-
-def _rollout(
-    table: Observation | None, observations: Observation, last: Observation
-) -> Rollout:
-    shape = (2, 3)
-    on = torch.ones(shape, dtype=torch.bool)
-    return Rollout(
-        observations=observations,
-        last_observation=last,
-        actions=torch.zeros(*shape, 2, dtype=torch.int64),
-        reward=torch.zeros(*shape, 2),
-        team_reward=torch.zeros(shape),
-        terminated=~on,
-        truncated=~on,
-        valid=on,
-        component=torch.zeros(shape, dtype=torch.int64),
-        progress=Progress(),
-        table=table,
-    )
-
-
-def test_a_rollout_written_out() -> None:
-    """Each sample gets its rows of the table, and is then a row of its own."""
-    table = Observation(
-        features=torch.randn(4, 2, 5, generator=torch.Generator().manual_seed(0)),
-        state=torch.eye(4),
-    )
-    game = torch.tensor([[0, 1, 2], [3, 0, 1]])
-    last = torch.tensor([1, 2, 3])
-    short = _rollout(
-        table,
-        Observation(situation=game.unsqueeze(-1).expand(2, 3, 2)),
-        Observation(situation=last.unsqueeze(-1).expand(3, 2)),
-    )
-    row = short.row_of_game()
-    assert row is not None
-    assert torch.equal(row, game)
-    long = short.written_out()
-    assert long.table is None
-    assert long.row_of_game() is None
-    assert long.observations.situation is None
-    assert long.written_out() is long
-    assert table.features is not None
-    assert table.state is not None
-    for seen, situation in ((long.observations, game), (long.last_observation, last)):
-        assert seen.features is not None
-        assert seen.state is not None
-        assert torch.equal(seen.features, table.features[situation])
-        assert torch.equal(seen.state, table.state[situation])
-    # Row t E + e is game e at step t.
-    values = torch.randn(4, 2, 7, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(long.spread(values[game.flatten()]), short.spread(values))
-    rows = long.rows().features
-    assert rows is not None
-    assert torch.equal(rows, table.features[game.flatten()])
-
-
-def test_without_situations_nothing_is_looked_up() -> None:
-    seen = Observation(features=torch.zeros(1, 2, 3))
-    assert seen.look_up(Observation(features=torch.ones(1, 2, 3))) is seen
-
-
 def test_map_and_stack_leave_out_what_is_not_there() -> None:
     seen = Observation(
         features=torch.ones(1, 2, 3), alive=torch.ones(1, 2, dtype=torch.bool)
@@ -128,3 +49,102 @@ def test_map_and_stack_leave_out_what_is_not_there() -> None:
     assert stacked.alive is not None
     assert stacked.alive.shape == (3, 1, 2)
     assert stacked.entities is None
+
+
+def test_map_and_stack_of_any_kind_of_value() -> None:
+    seen = Observation(features=torch.ones(1, 2, 3))
+    memory = {"step": torch.ones(1)}
+    assert map_tensors(None, torch.neg) is None
+    assert torch.equal(map_tensors(torch.ones(2), torch.neg), -torch.ones(2))
+    assert torch.equal(map_tensors(memory, torch.neg)["step"], -torch.ones(1))
+    assert torch.equal(map_tensors(seen, torch.neg).features, -torch.ones(1, 2, 3))
+    assert stack_tensors([None, None]) is None
+    assert stack_tensors([torch.ones(2), torch.ones(2)]).shape == (2, 2)
+    assert stack_tensors([memory, memory])["step"].shape == (2, 1)
+    assert stack_tensors([seen, seen]).features.shape == (2, 1, 2, 3)
+
+
+def rollout() -> Rollout:
+    """A rollout that has everything; every entry of a field is different."""
+    shape = (STEPS, GAMES)
+    numbers = torch.arange(float(STEPS * GAMES)).view(shape)
+    own = numbers.unsqueeze(-1).expand(*shape, AGENTS)
+    return Rollout(
+        observations=Observation(features=own.unsqueeze(-1), alive=own > 1),
+        last_observation=Observation(features=own[0].unsqueeze(-1), alive=own[0] > 1),
+        actions=own.long(),
+        reward=own,
+        team_reward=numbers,
+        terminated=numbers > 2,
+        truncated=numbers > 4,
+        valid=numbers > 0,
+        component=numbers.long(),
+        progress=Progress(episodes=7),
+        memory={"step": numbers},
+        last_memory={"step": numbers[0]},
+        level=numbers.long(),
+        won=numbers > 3,
+    )
+
+
+def test_every_field_with_tensors_says_which_axes_they_have() -> None:
+    """A field that is forgotten would be left out by the replay and by games started anew."""
+    leading = {"T E": (STEPS, GAMES), "E": (GAMES,)}
+    whole = rollout()
+    for axes, names in (("T E", STEP_FIELDS), ("E", GAME_FIELDS)):
+        for name in names:
+            shapes: list[torch.Size] = []
+
+            def keep(value: Tensor, shapes: list[torch.Size] = shapes) -> Tensor:
+                shapes.append(value.shape)
+                return value
+
+            map_tensors(getattr(whole, name), keep)
+            assert shapes, f"{name} holds no tensor"
+            for shape in shapes:
+                assert shape[: len(leading[axes])] == leading[axes], name
+    others = {one.name for one in fields(Rollout)} - {*STEP_FIELDS, *GAME_FIELDS}
+    assert others == {"progress", "table"}
+
+
+def test_a_rollout_is_made_of_its_tensors() -> None:
+    whole = rollout()
+    tensors = whole.tensors()
+    again = Rollout.from_tensors(tensors, whole.progress, None)
+    assert again.progress == whole.progress
+    assert again.memory is None
+    assert again.tensors().keys() == tensors.keys()
+    assert all(again.tensors()[name] is value for name, value in tensors.items())
+    assert has_steps("observations.features")
+    assert has_steps("won")
+    assert not has_steps("last_observation.features")
+
+
+def test_map_steps_changes_all_that_has_steps() -> None:
+    """Games in another order, and one step less."""
+    whole = rollout()
+    order = torch.tensor([2, 0, 1])
+
+    def changed(value: Tensor) -> Tensor:
+        return value[1:, order]
+
+    last = Observation(features=torch.zeros(GAMES, AGENTS, 1))
+    mapped = whole.map_steps(changed, changed(whole.valid), last, None)
+    assert mapped.last_observation is last
+    assert mapped.last_memory is None
+    for name, value in whole.tensors().items():
+        if has_steps(name):
+            assert torch.equal(mapped.tensors()[name], changed(value)), name
+    assert mapped.memory is not None
+    assert whole.memory is not None
+    assert torch.equal(mapped.memory["step"], changed(whole.memory["step"]))
+
+
+def test_a_game_ends_in_two_ways() -> None:
+    terminated = torch.tensor([True, False, False])
+    truncated = torch.tensor([False, True, False])
+    seen = Observation(features=torch.zeros(3, 1, 1))
+    result = StepResult(seen, torch.zeros(3), terminated, truncated)
+    assert result.ended.tolist() == [True, True, False]
+    whole = rollout()
+    assert torch.equal(whole.ended, whole.terminated | whole.truncated)

@@ -127,7 +127,7 @@ def test_levels_one_by_one() -> None:
         ("B1", "B"),
         ("A1", "A"),
     ]
-    assert (spec.max_steps, spec.actions, spec.situations) == (3, 4, 3)
+    assert (spec.max_steps, spec.actions, spec.table_rows) == (3, 4, 3)
 
 
 def test_names_of_levels() -> None:
@@ -162,8 +162,8 @@ def test_any_team_any_number_of_actions(
     )
     seen, levels = environment.reset(), a + b + c
     for t in range(levels):
-        assert seen.situation is not None
-        assert (seen.situation == t).all()
+        assert seen.row is not None
+        assert (seen.row == t).all()
         result = environment.step(torch.zeros(2, agents, dtype=torch.int64))
         assert (result.terminated == (t == levels - 1)).all()
         assert not result.truncated.any()

@@ -14,21 +14,22 @@ import pytest
 import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from marl_pr.strategy import PolicyResonance, PolicyResonanceConfig
 from torch import Tensor
 
+from marl_core.base_config import ExplorationConfig
 from marl_core.collection.collector import Collector
-from marl_core.config.named import ExplorationConfig
 from marl_core.errors import UserError
 from marl_core.exploration.entropy_sampling import EntropySamplingConfig
 from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
 from marl_core.joint_policy import draw_components, greedy_actions
+from marl_core.observation_table import DistinctObservations
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.strategies import ScoreBatch, policies, progresses, score_batches
 from marl_core.types import Progress, Rollout
 from marl_envs.fme import FME, FMEConfig
 from marl_pr.resonance import RESONATED, clamp_acts, corrected_policy, resonate
 from marl_pr.schedule import resonance_probability
-from marl_pr.strategy import PolicyResonance, PolicyResonanceConfig
 
 SINGLE, DOUBLE = 2e-6, 1e-9
 ETAS = st.floats(0, 0.999)
@@ -340,7 +341,7 @@ def test_in_play_a_resonated_team_is_greedy(level: str) -> None:
     )
     assert rollout.table is not None
     scores, _ = host.scores(rollout.table, {})
-    greedy = rollout.spread(greedy_actions(scores))
+    greedy = DistinctObservations(rollout).at_steps(greedy_actions(scores))
     resonated = rollout.component == RESONATED
     assert resonated.any()
     assert torch.equal(rollout.actions[resonated], greedy[resonated])

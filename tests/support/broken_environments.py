@@ -229,13 +229,13 @@ class ForgetsTheCoin(WrappedFME):
         return super().expected_rewards(JointPolicy.independent(joint.marginal()))
 
 
-class SituationsOutOfTheTable(WrappedFME):
+class RowsOutOfTheTable(WrappedFME):
     def step(self, actions: Tensor) -> StepResult:
         result = self.inner.step(actions)
-        situation = result.observation.situation
-        assert situation is not None
+        row = result.observation.row
+        assert row is not None
         return replace(
-            result, observation=replace(result.observation, situation=situation + 1)
+            result, observation=replace(result.observation, row=row + 1)
         )
 
 
@@ -254,15 +254,15 @@ class ShortTable(WrappedFME):
 
 
 class OneAgentElsewhere(WrappedFME):
-    """Which of the two situations the game's state belongs to, nobody can say."""
+    """Nobody can say which of the two rows the game's state belongs to."""
 
     def step(self, actions: Tensor) -> StepResult:
         result = self.inner.step(actions)
-        assert result.observation.situation is not None
-        situation = result.observation.situation.clone()
-        situation[:, -1] = 0
+        assert result.observation.row is not None
+        row = result.observation.row.clone()
+        row[:, -1] = 0
         return replace(
-            result, observation=replace(result.observation, situation=situation)
+            result, observation=replace(result.observation, row=row)
         )
 
 
@@ -287,7 +287,7 @@ MUTANTS: dict[type[Wrapped], str] = {
     ChangesItsSpec: "spec_is_constant_and_sensible",
     UnseededReset: "same_generator_same_games",
     ForgetsTheCoin: "expected_rewards_agree_with_play",
-    SituationsOutOfTheTable: "table_says_what_agents_see",
+    RowsOutOfTheTable: "table_says_what_agents_see",
     ForgetsTheTable: "table_says_what_agents_see",
     ShortTable: "table_says_what_agents_see",
 }

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from marl_core.config.named import HostConfig
+from marl_core.base_config import HostConfig
+from marl_core.observation_table import DistinctObservations
 from marl_core.protocols import (
     ExplorationStrategy,
     HostAlgorithm,
@@ -243,12 +244,13 @@ class Memoryless(Sound):
     def losses(
         self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
     ) -> Iterator[Loss]:
-        rows = rollout.rows()
+        distinct = DistinctObservations(rollout)
+        rows = distinct.observations
         log_policy = exploration.log_policy(
             self.scores(rows, {})[0], rows.legal_actions(), rollout.progress
         )
         chosen = (
-            rollout.spread(log_policy)
+            distinct.at_steps(log_policy)
             .gather(-1, rollout.actions.unsqueeze(-1))
             .squeeze(-1)
         )

@@ -17,20 +17,23 @@ from torch import Tensor
 
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
-from marl_core.registry import build
+from marl_core.registry import build_environment
 from marl_core.rng import generator
+from marl_core.runs.assembly import first_state
 from marl_core.runs.folder import RunFolder
+from marl_core.training.games import RankGames
 from marl_core.training.learner import Learner
-from marl_core.training.stages import prepare, train
-from marl_core.types import Observation, Rollout
+from marl_core.training.ranks import rank
+from marl_core.training.stages import Watchers, train
+from marl_core.types import Observation, Progress, Rollout
 from tests.support.runs import run_data
 
 GAMES = 12
 
 
-#: Steps so long that passes end early, by ``least_inside``.
+#: Steps so long that updates end early, by ``min_inside_clip``.
 FAST: dict[str, Any] = {
-    "passes": 24,
+    "epochs": 24,
     "learning_rate": 0.01,
     "critic_rate_factor": 1.0,
     "clip": 0.1,
@@ -61,19 +64,18 @@ def config(devices: int, host: str = "ppo_ma") -> RunConfig:
     return RunConfig.model_validate(data)
 
 
-def rollout_of_all(run: RunConfig, learner: Learner) -> Rollout:
+def rollout_of_all(run: RunConfig, progress: Progress) -> Rollout:
     """The games of all ranks, the same in every process. The later games earn far more, and none is shorter."""
     # Played by the initial policy, so that ranks differ in nothing but their games.
-    host, exploration, _ = prepare(run)
+    state = first_state(run)
     streams = [
-        generator("cpu", 11, name, learner.progress.updates) for name in ("play", "act")
+        generator("cpu", 11, name, progress.updates) for name in ("play", "act")
     ]
-    environment = build(
-        "environment", run.environment, games=GAMES, device="cpu", generator=streams[0]
+    environment = build_environment(
+        run.environment, games=GAMES, device="cpu", generator=streams[0]
     )
-    rollout = Collector(
-        environment, streams[1], use_table=run.training.use_table
-    ).collect(host, exploration, learner.progress)
+    collector = Collector(environment, streams[1], use_table=run.training.use_table)
+    rollout = collector.collect(state.host, state.exploration, progress)
     rollout = games_of(rollout, rollout.valid.sum(0).argsort(stable=True))
     bonus = torch.linspace(0, 3, GAMES) ** 2
     return replace(
@@ -119,18 +121,20 @@ def train_by_given_rollouts(folder: RunFolder, run: RunConfig) -> None:
     Every rank leaves the weights that it ends with as ``rankN.pt``.
     """
 
-    def collect(self: Learner) -> Rollout:
-        return share(rollout_of_all(run, self), self.global_rank, self.ranks.count)
+    def collect(
+        self: RankGames, host: object, exploration: object, progress: Progress
+    ) -> Rollout:
+        return share(rollout_of_all(run, progress), rank(), run.training.devices)
 
     def leave_weights(self: Learner) -> None:
         torch.save(self.host.state_dict(), folder.path / f"rank{self.global_rank}.pt")
 
-    own, Learner.collect = Learner.collect, collect  # type: ignore[method-assign]
+    own, RankGames.collect = RankGames.collect, collect  # type: ignore[method-assign]
     own_end, Learner.on_train_end = Learner.on_train_end, leave_weights  # type: ignore[method-assign, assignment]
     try:
-        train(run, folder, progress_bar=False)
+        train(run, folder, Watchers(progress_bar=False))
     finally:
-        Learner.collect = own  # type: ignore[method-assign]
+        RankGames.collect = own  # type: ignore[method-assign]
         Learner.on_train_end = own_end  # type: ignore[method-assign]
 
 

@@ -17,7 +17,7 @@ from marl_core.training.stages import Watchers, train
 #: Who learns, and how the first stage explores. QMIX learns from its second update on; its replay is full after three.
 HOSTS: dict[str, dict[str, Any]] = {
     "ppo_ma": {
-        "host": {"name": "ppo_ma", "passes": 3},
+        "host": {"name": "ppo_ma", "epochs": 3},
         "exploration": {"name": "entropy_sampling"},
     },
     "qmix": {
@@ -31,7 +31,7 @@ HOSTS: dict[str, dict[str, Any]] = {
     },
     "conc4hist": {
         "environment": {"name": "marl_core.testing.practice:Practice"},
-        "host": {"name": "conc4hist", "passes": 3, "hidden": 8, "chunk": 50},
+        "host": {"name": "conc4hist", "epochs": 3, "hidden": 8, "microbatch": 50},
         "exploration": {"name": "entropy_sampling"},
     },
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import final
 
 import torch
 
-from marl_core.abilities import HasObservationTable
-from marl_core.collection.episodes import Play, games_of
+from marl_core.collection.episodes import GamesInPlay, games_of
 from marl_core.collection.team import Team
+from marl_core.observation_table import look_up, table_of
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.types import NO_OP, Observation, Progress, Rollout
 
@@ -41,7 +40,7 @@ class Collector:
         self._environment = environment
         self._generator = generator
         self._episodes = episodes
-        self._table = observation_table(environment)
+        self._table = table_of(environment)
         self._use_table = use_table and self._table is not None
 
     @torch.no_grad()
@@ -65,16 +64,16 @@ class Collector:
         """
         table = self.table(host, exploration)
         observation = self._seen(self._environment.reset(), table)
-        play = self._play(host, observation)
+        games = self._begin(host, observation)
         team = Team(host, exploration, progress, table, observation, self._generator)
         while True:
-            if play.steps:
-                team.begin_step(play.observation)
-            self._step(team, play, table)
-            if not self._any_ended(play):
+            if games.steps:
+                team.begin_step(games.observation)
+            self._step(team, games, table)
+            if not self._any_ended(games):
                 continue
-            if not self._begin_again(host, team, play, table) and play.is_over():
-                return play.rollout(progress, table)
+            if not self._begin_again(host, team, games, table) and games.is_over():
+                return games.rollout(progress, table)
 
     def table(
         self, host: HostAlgorithm, exploration: ExplorationStrategy
@@ -92,66 +91,58 @@ class Collector:
             return None
         return self._table
 
-    def _play(self, host: HostAlgorithm, observation: Observation) -> Play:
+    def _begin(self, host: HostAlgorithm, observation: Observation) -> GamesInPlay:
         games = games_of(observation)
-        return Play(
+        return GamesInPlay(
             observation,
             host.initial_memory(games),
             self._episodes or games,
             self._environment.spec.max_steps,
         )
 
-    def _step(self, team: Team, play: Play, table: Observation | None) -> None:
+    def _step(self, team: Team, games: GamesInPlay, table: Observation | None) -> None:
         fixed_length = self._environment.spec.fixed_length
-        rows = None if fixed_length or table is not None else play.few_on(_FEW)
-        actions, memory = team.act(play, rows)
-        alive = play.observation.alive
+        few = None if fixed_length or table is not None else games.few_on(_FEW)
+        actions, memory = team.act(games, few)
+        alive = games.observation.alive
         if alive is not None:
             # With a table, or without action masks, no mask stops the dead.
             actions = actions.masked_fill(~alive, NO_OP)
         result = self._environment.step(actions)
         observation = self._seen(result.observation, table)
-        play.advance(actions, team.component, memory, result, observation)
+        games.advance(actions, team.component, memory, result, observation)
 
     def _begin_again(
-        self, host: HostAlgorithm, team: Team, play: Play, table: Observation | None
+        self,
+        host: HostAlgorithm,
+        team: Team,
+        games: GamesInPlay,
+        table: Observation | None,
     ) -> bool:
         """Start games anew that have just ended, while episodes are missing.
 
         Whether there was any to start.
         """
-        again = play.to_begin_again()
+        again = games.to_begin_again()
         if again is None:
             return False
         observation = self._seen(self._environment.reset(again), table)
-        play.begin_again(again, observation, host.initial_memory(len(again)))
+        games.begin_again(again, observation, host.initial_memory(len(again)))
         team.begin_again(again, observation)
         return True
 
-    def _any_ended(self, play: Play) -> bool:
+    def _any_ended(self, games: GamesInPlay) -> bool:
         """Whether a game ended.
 
         Asking the games makes the CPU wait for the device: not where the answer is known.
         """
         spec = self._environment.spec
         if spec.fixed_length:
-            return len(play.steps) % spec.max_steps == 0
-        return play.any_ended()
+            return len(games.steps) % spec.max_steps == 0
+        return games.any_ended()
 
     def _seen(self, observation: Observation, table: Observation | None) -> Observation:
         """The observation as it goes into the rollout: written out where the table is not used."""
         if table is not None or self._table is None:
             return observation
-        return replace(observation.look_up(self._table), situation=None)
-
-
-def observation_table(environment: Environment) -> Observation | None:
-    """The environment's table of distinct observations; None where it has none.
-
-    Args:
-        environment: which may have one, or say None.
-    """
-    if not isinstance(environment, HasObservationTable):
-        return None
-    table: Observation | None = environment.distinct_observations
-    return table
+        return look_up(observation, self._table)

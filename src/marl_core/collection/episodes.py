@@ -1,95 +1,91 @@
-"""Games that end at different times and are started anew, and the rollout of whole episodes that comes of them."""
+"""Bookkeeping of parallel games that end and restart; builds a rollout of whole episodes."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from marl_core.collection.whole_episodes import EpisodeEnds, Step, by_episode, by_game
 from marl_core.types import Memory, Observation, Progress, Rollout, StepResult
 
 
-class Step(NamedTuple):
-    """One step of all games: what was before it, what was done, what came of it.
-
-    ``episode`` and ``age`` say which episode each game is in, and which step of it this is.
-    """
-
-    observation: Observation
-    memory: Memory
-    actions: Tensor
-    component: Tensor
-    on: Tensor
-    episode: Tensor
-    age: Tensor
-    result: StepResult
-
-
-class _Ends(NamedTuple):
-    """What was seen and remembered behind the last steps of some episodes."""
-
-    episode: Tensor
-    observation: Observation
-    memory: Memory
-
-
 @final
-class Play:
+class GamesInPlay:
     """How far the games are that a rollout is made of.
 
     Args:
-        observation: what agents see at the start, of E games.
+        observation: what agents see at the start, leading axis E.
         memory: the host's initial memory.
         episodes: how many to play in all.
-        max_steps: after so many steps every game has ended.
+        max_steps: every game has ended after this number of steps.
+
+    Attributes:
+        observation: what the agents see now.
+        memory: the host's memory now.
+        steps: what was seen, done and gained until now.
     """
 
     def __init__(
         self, observation: Observation, memory: Memory, episodes: int, max_steps: int
     ) -> None:
-        self.observation, self.memory, self._max_steps = observation, memory, max_steps
+        games = games_of(observation)
+        self.observation = observation
+        self.memory = memory
         self.steps: list[Step] = []
-        games, device = games_of(observation), _device_of(observation)
-        self._episodes, self._begun = episodes, min(games, episodes)
-        self._episode = torch.arange(games, device=device)
+        self._max_steps = max_steps
+        self._episodes = episodes
+        self._begun = min(games, episodes)
+        self._episode = torch.arange(games, device=_device_of(observation))
         self._age = torch.zeros_like(self._episode)
         self._on = self._episode < episodes
         self._ended = torch.zeros_like(self._on)
-        self._last, self._last_memory = observation, memory
-        self._ends: list[_Ends] = []
+        # As they were after the last step of each game.
+        self._last = observation
+        self._last_memory = memory
+        self._ends: list[EpisodeEnds] = []
 
     def advance(
         self,
-        actions: Tensor,
-        component: Tensor,
+        actions: Int[Tensor, "E N"],
+        component: Int[Tensor, "E"],
         memory: Memory,
         result: StepResult,
         observation: Observation,
     ) -> None:
-        """Take in what a step has brought. ``memory`` and ``observation`` are those of the next step."""
+        """Take in what a step has brought.
+
+        Args:
+            actions: what each agent did.
+            component: what each team had drawn.
+            memory: the host's, for the next step.
+            result: what came of the step.
+            observation: what the agents see in the next step.
+        """
+        self._keep(actions, component, result)
         on = self._on
-        self.steps.append(
-            Step(
-                self.observation,
-                self.memory,
-                actions,
-                component,
-                on,
-                self._episode,
-                self._age,
-                result,
-            )
-        )
         self._last = _where(on, observation, self._last)
         self._last_memory = _where_each(on, memory, self._last_memory)
         self._age = self._age + 1
-        self._ended = on & (
-            result.terminated | result.truncated | (self._age >= self._max_steps)
-        )
+        self._ended = on & (result.ended | (self._age >= self._max_steps))
         self._on = on & ~self._ended
-        self.observation, self.memory = observation, memory
+        self.observation = observation
+        self.memory = memory
+
+    def _keep(self, actions: Tensor, component: Tensor, result: StepResult) -> None:
+        step = Step(
+            self.observation,
+            self.memory,
+            actions,
+            component,
+            self._on,
+            self._episode,
+            self._age,
+            result,
+        )
+        self.steps.append(step)
 
     def any_ended(self) -> bool:
         """Whether a game ended in the last step."""
@@ -100,164 +96,93 @@ class Play:
         return not bool(self._on.any())
 
     def few_on(self, share: float) -> Int[Tensor, "few"] | None:
-        """The numbers of the games that are on, if they are fewer than ``share`` of all."""
-        rows = self._on.nonzero().squeeze(-1)
-        return rows if len(rows) < share * len(self._on) else None
+        """The indices of the games that are on, if they are few.
+
+        Args:
+            share: of all games; fewer are few.
+        """
+        games = self._on.nonzero().squeeze(-1)
+        return games if len(games) < share * len(self._on) else None
 
     def to_begin_again(self) -> Bool[Tensor, "E"] | None:
-        """The games among those just ended that shall start anew; None where all episodes have begun."""
+        """The games among those just ended that shall start anew.
+
+        Returns:
+            None where all episodes have begun.
+        """
         missing = self._episodes - self._begun
-        return self._ended & (self._ended.cumsum(0) <= missing) if missing else None
+        if not missing:
+            return None
+        return self._ended & (self._ended.cumsum(0) <= missing)
 
     def begin_again(
         self, again: Bool[Tensor, "E"], observation: Observation, memory: Memory
     ) -> None:
-        """Begin new episodes in the games ``again``.
+        """Begin new episodes.
 
         Args:
-            observation: what all games see now.
+            again: in which games.
+            observation: what the agents of all games see now.
             memory: the host's initial memory.
         """
         self._ends.append(self._ends_of(again))
-        self.observation, self._last = (
-            observation,
-            _where(again, observation, self._last),
-        )
+        self.observation = observation
+        self._last = _where(again, observation, self._last)
         self.memory = _where_each(again, memory, self.memory)
         self._last_memory = _where_each(again, memory, self._last_memory)
-        self._episode = torch.where(
-            again, self._begun + again.cumsum(0) - 1, self._episode
-        )
+        number = self._begun + again.cumsum(0) - 1
+        self._episode = torch.where(again, number, self._episode)
         self._age = self._age.masked_fill(again, 0)
-        self._on, self._begun = self._on | again, self._begun + int(again.sum())
+        self._on = self._on | again
+        self._begun = self._begun + int(again.sum())
 
-    def _ends_of(self, games: Tensor) -> _Ends:
-        rows = games.nonzero().squeeze(-1)
-        return _Ends(
-            self._episode[rows],
-            self._last.map(lambda x: x[rows]),
-            _select(self._last_memory, rows),
-        )
+    def _ends_of(self, games: Bool[Tensor, "E"]) -> EpisodeEnds:
+        chosen = games.nonzero().squeeze(-1)
+        memory = {name: value[chosen] for name, value in self._last_memory.items()}
+        last = self._last.map(lambda x: x[chosen])
+        return EpisodeEnds(self._episode[chosen], last, memory)
 
     def rollout(self, progress: Progress, table: Observation | None) -> Rollout:
-        """All episodes, each from its first step, in the order in which they began."""
-        rollout = _stacked(self.steps, self._last, self._last_memory, progress, table)
-        games = len(self._on)
-        if games == self._episodes:
+        """All episodes, each from its first step, in the order in which they began.
+
+        Args:
+            progress: how far the run is.
+            table: the environment's table of distinct observations, where it was used.
+        """
+        rollout = by_game(self.steps, self._last, self._last_memory, progress, table)
+        if len(self._on) == self._episodes:
             return rollout
         ends = [*self._ends, self._ends_of(self._episode < self._episodes)]
-        return _by_episode(rollout, self.steps, ends, self._episodes)
+        return by_episode(rollout, self.steps, ends, self._episodes)
 
 
 def games_of(observation: Observation) -> int:
-    """How many games an observation is of."""
-    present = [value for value in vars(observation).values() if value is not None]
-    assert present, "the observation is empty"
-    return int(present[0].shape[0])
+    """How many games an observation is of.
+
+    Args:
+        observation: leading axis E.
+    """
+    return int(_any_tensor(observation).shape[0])
 
 
 def _device_of(observation: Observation) -> torch.device:
-    return next(
-        value.device for value in vars(observation).values() if value is not None
-    )
+    return _any_tensor(observation).device
 
 
-def _stacked(
-    steps: list[Step],
-    last: Observation,
-    last_memory: Memory,
-    progress: Progress,
-    table: Observation | None,
-) -> Rollout:
-    """The steps one after another, game by game."""
-    results = [step.result for step in steps]
-    actions = torch.stack([step.actions for step in steps])
-    team = torch.stack([result.team_reward for result in results])
-    individual = [
-        result.individual_reward
-        for result in results
-        if result.individual_reward is not None
-    ]
-    levels = [result.level for result in results if result.level is not None]
-    won = [result.won for result in results if result.won is not None]
-    return Rollout(
-        observations=Observation.stack([step.observation for step in steps]),
-        last_observation=last,
-        actions=actions,
-        reward=torch.stack(individual)
-        if individual
-        else team.unsqueeze(-1).expand(actions.shape),
-        team_reward=team,
-        terminated=torch.stack([result.terminated for result in results]),
-        truncated=torch.stack([result.truncated for result in results]),
-        valid=torch.stack([step.on for step in steps]),
-        component=torch.stack([step.component for step in steps]),
-        progress=progress,
-        memory={
-            name: torch.stack([s.memory[name] for s in steps])
-            for name in steps[0].memory
-        }
-        or None,
-        last_memory=last_memory or None,
-        level=torch.stack(levels) if levels else None,
-        won=torch.stack(won) if won else None,
-        table=table,
-    )
+def _any_tensor(observation: Observation) -> Tensor:
+    present = list(observation.tensors().values())
+    assert present, "the observation is empty"
+    return present[0]
 
 
-def _by_episode(
-    rollout: Rollout, steps: list[Step], ends: list[_Ends], episodes: int
-) -> Rollout:
-    """A rollout of games that were started anew, with a column for each episode in place of each game."""
-    on = rollout.valid
-    episode, age = (
-        torch.stack([getattr(step, name) for step in steps])[on]
-        for name in ("episode", "age")
-    )
-    # Where in the flattened steps and games each step of each episode is; 0 in the padding.
-    place = torch.zeros(
-        int(age.max()) + 1, episodes, dtype=torch.int64, device=on.device
-    )
-    place[age, episode] = on.flatten().nonzero().squeeze(-1)
-    valid = torch.zeros_like(place, dtype=torch.bool)
-    valid[age, episode] = True
-
-    def packed(value: Tensor) -> Tensor:
-        return (
-            value.flatten(0, 1)
-            .index_select(0, place.flatten())
-            .unflatten(0, place.shape)
-        )
-
-    order = torch.cat([end.episode for end in ends]).argsort()
-    last = Observation.concatenate([end.observation for end in ends])
-    names = ends[0].memory
-    last_memory = {
-        name: torch.cat([end.memory[name] for end in ends])[order] for name in names
-    }
-    return rollout.map_steps(
-        packed, valid, last.map(lambda x: x[order]), last_memory or None
-    )
-
-
-def _select(memory: Memory, rows: Tensor) -> Memory:
-    return {name: value[rows] for name, value in memory.items()}
-
-
-def _where(mask: Tensor, new: Observation, old: Observation) -> Observation:
+def _where(mask: Bool[Tensor, "E"], new: Observation, old: Observation) -> Observation:
     """Each game's entry from ``new`` where the mask is set, else from ``old``."""
-    merged = {
-        name: _where_tensor(mask, value, getattr(old, name))
-        if isinstance(value, Tensor)
-        else None
-        for name, value in vars(new).items()
-    }
-    return Observation(**merged)
+    return Observation(**_where_each(mask, new.tensors(), old.tensors()))
 
 
-def _where_each(mask: Tensor, new: Memory, old: Memory) -> Memory:
-    return {name: _where_tensor(mask, value, old[name]) for name, value in new.items()}
-
-
-def _where_tensor(mask: Bool[Tensor, "E"], new: Tensor, old: Tensor) -> Tensor:
-    return torch.where(mask.view(-1, *[1] * (new.dim() - 1)), new, old)
+def _where_each(mask: Bool[Tensor, "E"], new: Memory, old: Memory) -> Memory:
+    merged = {}
+    for name, value in new.items():
+        trailing = [1] * (value.dim() - 1)
+        merged[name] = torch.where(mask.view(-1, *trailing), value, old[name])
+    return merged

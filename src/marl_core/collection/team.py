@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from marl_core.abilities import HasComponentScores
-from marl_core.collection.episodes import Play, games_of
+from marl_core.collection.episodes import GamesInPlay, games_of
 from marl_core.exploration.coupled import joint_policy
 from marl_core.joint_policy import JointLaw, JointSampler, draw_components
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
@@ -80,39 +80,41 @@ class Team:
         self.component = torch.where(again, drawn, self.component)
 
     def act(
-        self, play: Play, rows: Int[Tensor, "few"] | None
+        self, games: GamesInPlay, few: Int[Tensor, "few"] | None
     ) -> tuple[Int[Tensor, "E N"], Memory]:
         """The actions of all games, and the host's memory for the next step.
 
         Args:
-            play: where the games are.
-            rows: the games that are on, where they are few: the host is asked for those alone, and
-                the agents of the others do nothing. None: it is asked for all.
+            games: where the games are.
+            few: the indices of the games that are on, where they are few: the host is asked for
+                those alone, and the agents of the others do nothing. None: it is asked for all.
         """
-        observation, memory = play.observation, play.memory
+        observation = games.observation
+        memory = games.memory
         if self._table_sampler is not None:
-            situation = observation.situation
-            actions = self._table_sampler.draw(
-                self.component, self._generator, situation
-            )
-            return actions, memory
-        if rows is None:
-            law, memory = self._law(observation, memory, self._weights)
-            return law.sampler().draw(self.component, self._generator), memory
-        return self._act_in(rows, observation, memory)
+            row = observation.row
+            drawn = self._table_sampler.draw(self.component, self._generator, row)
+            return drawn, memory
+        if few is not None:
+            return self._act_in(few, observation, memory)
+        law, memory = self._law(observation, memory, self._weights)
+        return law.sampler().draw(self.component, self._generator), memory
 
     def _act_in(
-        self, rows: Tensor, observation: Observation, memory: Memory
+        self, few: Tensor, observation: Observation, memory: Memory
     ) -> tuple[Tensor, Memory]:
-        few: Memory = {name: value[rows] for name, value in memory.items()}
-        weights = self._weights if self._weights.dim() == 1 else self._weights[rows]
-        law, few = self._law(observation.map(lambda x: x[rows]), few, weights)
-        drawn = law.sampler().draw(self.component[rows], self._generator)
-        actions = drawn.new_full((self.component.shape[0], drawn.shape[1]), NO_OP)
-        updated = {
-            name: memory[name].index_copy(0, rows, value) for name, value in few.items()
-        }
-        return actions.index_copy(0, rows, drawn), updated
+        """Act in few games; the agents of the others do nothing, and their memory stays."""
+        remembered: Memory = {name: value[few] for name, value in memory.items()}
+        weights = self._weights if self._weights.dim() == 1 else self._weights[few]
+        seen = observation.map(lambda x: x[few])
+        law, remembered = self._law(seen, remembered, weights)
+        drawn = law.sampler().draw(self.component[few], self._generator)
+        shape = (self.component.shape[0], drawn.shape[1])
+        actions = drawn.new_full(shape, NO_OP).index_copy(0, few, drawn)
+        updated = {}
+        for name, value in remembered.items():
+            updated[name] = memory[name].index_copy(0, few, value)
+        return actions, updated
 
     def _law(
         self, observation: Observation, memory: Memory, weights: Tensor

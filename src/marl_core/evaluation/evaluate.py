@@ -10,13 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from marl_core.abilities import Closes, HasExactReward
-from marl_core.collection.collector import Collector, observation_table
+from marl_core.collection.collector import Collector
 from marl_core.coupling.greedy import Greedy
 from marl_core.coupling.independent import Independent
 from marl_core.evaluation.scores import Evaluation, Score
 from marl_core.evaluation.statistics import Interval, mean_interval, share_interval
 from marl_core.exploration.coupled import CoupledExploration, joint_policy
 from marl_core.joint_policy import JointPolicy
+from marl_core.observation_table import table_of
 from marl_core.protocols import Environment, IndividualPolicy
 from marl_core.registry import build_environment
 from marl_core.rng import generator
@@ -127,7 +128,7 @@ def _exact_rewards(environment: Environment, state: RunState) -> Tensor | None:
     """Expected reward of the greedy joint policy at each level, in closed form where there is
     one.
     """
-    table = observation_table(environment)
+    table = table_of(environment)
     if table is None or state.host.capabilities.memory:
         return None
     if not isinstance(environment, HasExactReward):

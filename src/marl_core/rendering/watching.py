@@ -9,7 +9,7 @@ from torch import Tensor
 
 from marl_core.abilities import SavesState
 from marl_core.capabilities import Scores
-from marl_core.collection.collector import observation_table
+from marl_core.observation_table import table_of
 from marl_core.protocols import Environment, IndividualPolicy
 from marl_core.types import EnvironmentSpec, Observation, Progress, StepResult
 
@@ -34,7 +34,7 @@ class WatchedEnvironment:
     @property
     def distinct_observations(self) -> Observation | None:
         """The environment's table of distinct observations, if it has one."""
-        return observation_table(self._environment)
+        return table_of(self._environment)
 
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
         """Start games anew, and keep the state.

@@ -7,7 +7,7 @@ from typing import Any, final
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from marl_core.collection.collector import observation_table
+from marl_core.observation_table import table_of
 from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
 
@@ -43,7 +43,7 @@ class RecordPolicies(Callback):
 
     @torch.no_grad()
     def _write(self, learner: Learner) -> None:
-        table = observation_table(learner.environment)
+        table = table_of(learner.environment)
         if (
             table is None
             or learner.global_rank != 0

@@ -86,7 +86,7 @@ def conc4hist_settings(scale: Scale) -> dict[str, Any]:
     return {
         "host": {
             "name": "conc4hist",
-            "passes": battles.passes,
+            "epochs": battles.epochs,
             "minibatches": battles.minibatches,
         },
         "exploration": {"name": "entropy_sampling", "coefficient": battles.entropy},

@@ -45,8 +45,8 @@ class Battles:
         max_steps: the clock.
         batch: episodes before an update.
         parallel: how many of them at a time.
-        passes: in an update.
-        minibatches: in a pass.
+        epochs: in an update.
+        minibatches: in an epoch.
         entropy: coefficient of the bonus.
         test: battles of an evaluation.
     """
@@ -56,7 +56,7 @@ class Battles:
     max_steps: int
     batch: int
     parallel: int
-    passes: int
+    epochs: int
     minibatches: int
     entropy: float
     test: int
@@ -104,7 +104,7 @@ PAPER = Scale(
         max_steps=190,
         batch=64,
         parallel=64,
-        passes=24,
+        epochs=24,
         minibatches=1,
         entropy=0.2,
         test=64,
@@ -122,7 +122,7 @@ SMALL = replace(
         max_steps=120,
         batch=32,
         parallel=32,
-        passes=4,
+        epochs=4,
         minibatches=8,
         entropy=0.01,
         test=192,

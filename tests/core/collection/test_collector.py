@@ -19,8 +19,8 @@ from marl_core.exploration.coupled import CoupledExploration
 from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
 from marl_core.learning import LearningContext
+from marl_core.observation_table import DistinctObservations, look_up
 from marl_core.protocols import Environment, IndividualPolicy
-from marl_core.testing.play import tensors_in
 from marl_core.testing.strategies import seeds
 from marl_core.types import (
     NO_OP,
@@ -170,7 +170,7 @@ def test_what_is_kept_is_what_happened(played: tuple[Rollout, Recorder]) -> None
         assert torch.equal(rollout.reward[t], result.individual_reward)
         assert torch.equal(rollout.terminated[t], result.terminated)
         assert torch.equal(rollout.truncated[t], result.truncated)
-        for name, value in tensors_in(rollout.observations).items():
+        for name, value in rollout.observations.tensors().items():
             assert torch.equal(value[t], getattr(record.seen[t], name))
 
 
@@ -179,7 +179,7 @@ def test_last_observation_is_that_after_each_games_own_end(
 ) -> None:
     rollout, record = played
     lengths = _lengths(record)
-    for name, value in tensors_in(rollout.last_observation).items():
+    for name, value in rollout.last_observation.tensors().items():
         course = torch.stack([getattr(seen, name) for seen in record.seen])
         assert torch.equal(value, course[lengths, torch.arange(GAMES)])
 
@@ -280,10 +280,10 @@ def test_with_and_without_the_table_the_same_games_are_played() -> None:
     without = collect(Collector(environments[1], _generator(2), use_table=False))
     assert with_table.table is not None
     assert without.table is None
-    assert without.observations.situation is None
+    assert without.observations.row is None
     assert torch.equal(with_table.actions, without.actions)
     assert torch.equal(with_table.team_reward, without.team_reward)
-    written = with_table.observations.look_up(with_table.table)
+    written = look_up(with_table.observations, with_table.table)
     assert without.observations.features is not None
     assert written.features is not None
     assert torch.equal(written.features, without.observations.features)
@@ -299,16 +299,17 @@ def test_rows_and_samples() -> None:
     )
     host = PPOMA(PPOMAConfig(name="ppo_ma"), environment.spec, _generator(1))
     rollout = Collector(environment, _generator(2)).collect(host, PLAIN, Progress())
-    features = rollout.rows().features
+    distinct = DistinctObservations(rollout)
+    features = distinct.observations.features
     assert features is not None
     assert features.shape == (3, 3, 4)
     assert rollout.table is not None
-    seen = rollout.observations.look_up(rollout.table).features
+    seen = look_up(rollout.observations, rollout.table).features
     assert seen is not None
-    assert torch.equal(rollout.spread(features), seen)
-    last = rollout.last_observation.look_up(rollout.table).features
+    assert torch.equal(distinct.at_steps(features), seen)
+    last = look_up(rollout.last_observation, rollout.table).features
     assert last is not None
-    assert torch.equal(rollout.spread_last(features), last)
+    assert torch.equal(distinct.at_ends(features), last)
 
 
 class Numbered(Wrapped):
@@ -366,7 +367,7 @@ def test_games_are_started_anew_until_all_episodes_are_played(
     assert rollout.memory is not None
     assert torch.equal(rollout.memory["step"][on], age[on])
     # It ends with its first end, and what is seen and remembered there is its own.
-    over = (rollout.terminated | rollout.truncated) & on
+    over = rollout.ended & on
     assert torch.equal(over, (steps == lengths - 1) & on)
     assert rollout.last_observation.state is not None
     assert rollout.last_memory is not None
@@ -413,6 +414,6 @@ def test_a_fixed_length_is_refilled_too() -> None:
     )
     assert rollout.valid.shape == (3, 10)
     assert rollout.valid.all()
-    situation = rollout.observations.situation
-    assert situation is not None
-    assert torch.equal(situation[..., 0], torch.arange(3).unsqueeze(-1).expand(3, 10))
+    row = rollout.observations.row
+    assert row is not None
+    assert torch.equal(row[..., 0], torch.arange(3).unsqueeze(-1).expand(3, 10))

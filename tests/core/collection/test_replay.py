@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from marl_core.collection.replay import Replay
+from marl_core.observation_table import without_table
 from marl_core.testing.checking import counts_agree
-from marl_core.testing.play import tensors_in
 from marl_core.testing.strategies import seeds
 from marl_core.types import EnvironmentSpec, Level, Observation, Progress, Rollout
 
@@ -92,9 +92,9 @@ def of_game(rollout: Rollout, game: int) -> dict[str, Tensor]:
         for name, value in own.items()
         if isinstance(value, Tensor)
     }
-    for name, value in tensors_in(rollout.observations).items():
+    for name, value in rollout.observations.tensors().items():
         found[f"observations.{name}"] = value[:length, game]
-    for name, value in tensors_in(rollout.last_observation).items():
+    for name, value in rollout.last_observation.tensors().items():
         found[f"last.{name}"] = value[game]
     return found
 
@@ -210,7 +210,7 @@ def test_episodes_are_drawn_uniformly() -> None:
 
 
 @pytest.mark.parametrize("bound", [2, 256, 257, 2**15, 2**15 + 1, 2**16 + 1])
-@pytest.mark.parametrize("what", ["actions", "situations", "levels"])
+@pytest.mark.parametrize("what", ["actions", "table_rows", "levels"])
 def test_integers_survive_up_to_their_bounds(bound: int, what: str) -> None:
     levels = (
         tuple(Level(str(index), "A") for index in range(bound))
@@ -226,12 +226,12 @@ def test_integers_survive_up_to_their_bounds(bound: int, what: str) -> None:
     )
     extremes = torch.tensor([0, bound - 1])
     plain = made_up(2, 1, spec=replace(spec, actions=2))
-    situation = extremes if what == "situations" else torch.zeros(2, dtype=torch.int64)
-    seen = Observation(situation=situation.expand(1, 2, 2))
+    row = extremes if what == "table_rows" else torch.zeros(2, dtype=torch.int64)
+    seen = Observation(row=row.expand(1, 2, 2))
     rollout = replace(
         plain,
         observations=seen,
-        last_observation=Observation(situation=situation.expand(2, 2)),
+        last_observation=Observation(row=row.expand(2, 2)),
         actions=extremes.expand(1, 2, 2) if what == "actions" else plain.actions,
         level=extremes.expand(1, 2) if what == "levels" else plain.level,
         component=torch.tensor([[0, 2**31 - 1]]),
@@ -315,7 +315,7 @@ def test_the_table_comes_back_with_what_is_drawn() -> None:
         actions=4,
         max_steps=STEPS,
         features=2,
-        situations=6,
+        table_rows=6,
         fixed_length=True,
     )
     random = torch.Generator().manual_seed(0)
@@ -323,12 +323,12 @@ def test_the_table_comes_back_with_what_is_drawn() -> None:
         features=torch.randn(6, 3, 2, generator=random), state=torch.eye(6)
     )
     plain = made_up(4, spec=spec)
-    situation = torch.randint(6, (STEPS, 4, 1), generator=random).expand(-1, -1, 3)
+    row = torch.randint(6, (STEPS, 4, 1), generator=random).expand(-1, -1, 3)
     rollout = replace(
         plain,
         table=table,
-        observations=Observation(situation=situation),
-        last_observation=Observation(situation=situation[0]),
+        observations=Observation(row=row),
+        last_observation=Observation(row=row[0]),
     )
     replay = Replay(4, spec)
     replay.add(rollout)
@@ -337,9 +337,9 @@ def test_the_table_comes_back_with_what_is_drawn() -> None:
     for one in (replay, restored):
         sampled = draw(one, 3)
         assert sampled.table is table
-        written = sampled.written_out()
+        written = without_table(sampled)
         for game in range(3):
             assert_same_episode(
                 of_game(written, game),
-                of_game(rollout.written_out(), number(sampled, game)),
+                of_game(without_table(rollout), number(sampled, game)),
             )

@@ -45,7 +45,7 @@ def config(**settings: Any) -> Conc4HistConfig:
 @pytest.mark.parametrize("check", HOST_CHECKS)
 def test_keeps_the_promises_of_a_host(check: str) -> None:
     HOST_CHECKS[check](
-        HostCase(partial(Conc4Hist, config(passes=2)), PRACTICE, EXPLORATION)
+        HostCase(partial(Conc4Hist, config(epochs=2)), PRACTICE, EXPLORATION)
     )
 
 
@@ -97,7 +97,7 @@ def slow_rewards(rollout: Rollout, factor: float) -> Tensor:
 
 
 def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
-    """The first pass's loss, everybody's scores and values by way of ``scores``, then only who acts."""
+    """The first epoch's loss, everybody's scores and values by way of ``scores``, then only who acts."""
     assert rollout.memory is not None
     assert rollout.last_memory is not None
     log_policies, values = [], []
@@ -143,12 +143,12 @@ def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
     )
 
 
-@given(seed=seeds(), own_heads=st.booleans(), chunk=st.sampled_from([1, 17, 1000]))
+@given(seed=seeds(), own_heads=st.booleans(), microbatch=st.sampled_from([1, 17, 1000]))
 @settings(max_examples=6)
-def test_the_loss_is_the_slow_one_in_portions_of_any_size(
-    seed: int, own_heads: bool, chunk: int
+def test_the_loss_is_the_slow_one_in_microbatches_of_any_size(
+    seed: int, own_heads: bool, microbatch: int
 ) -> None:
-    host, rollout = played(seed, own_heads=own_heads, chunk=chunk)
+    host, rollout = played(seed, own_heads=own_heads, microbatch=microbatch)
     total = next(host.losses(rollout, POLICY, LearningContext())).total
     slowly = slow_loss(host, rollout)  # after it, for the statistics are new
     torch.testing.assert_close(total, slowly)
@@ -157,10 +157,10 @@ def test_the_loss_is_the_slow_one_in_portions_of_any_size(
     )
 
 
-def test_all_passes_are_the_same_whatever_the_portions() -> None:
+def test_all_epochs_are_the_same_whatever_the_microbatches() -> None:
     results = []
-    for chunk in (5, 10_000):
-        host, rollout = played(1, chunk=chunk, passes=4, least_inside=0.0)
+    for microbatch in (5, 10_000):
+        host, rollout = played(1, microbatch=microbatch, epochs=4, min_inside_clip=0.0)
         history = []
         for loss in host.losses(rollout, POLICY, LearningContext()):
             found = gradients(host, loss.total)
@@ -179,9 +179,13 @@ def test_minibatches_are_parts_of_the_batch(
     seed: int, own_heads: bool, minibatches: int
 ) -> None:
     """Where no step is taken between them, their gradients' mean is that of the batch; 1000 are more than its rows."""
-    batch, rollout = played(seed, own_heads=own_heads, passes=1)
+    batch, rollout = played(seed, own_heads=own_heads, epochs=1)
     host, _ = played(
-        seed, own_heads=own_heads, passes=1, minibatches=minibatches, least_inside=0.0
+        seed,
+        own_heads=own_heads,
+        epochs=1,
+        minibatches=minibatches,
+        min_inside_clip=0.0,
     )
     expected = gradients(
         batch, next(batch.losses(rollout, POLICY, LearningContext())).total
@@ -200,9 +204,9 @@ def test_minibatches_are_parts_of_the_batch(
     )
 
 
-def test_passes_over_minibatches_end_early() -> None:
+def test_epochs_over_minibatches_end_early() -> None:
     """Once too few samples are inside of the clip range: here few are, after a first step far away."""
-    host, rollout = played(1, minibatches=3, passes=4, least_inside=0.7)
+    host, rollout = played(1, minibatches=3, epochs=4, min_inside_clip=0.7)
     steps = 0
     for loss in host.losses(rollout, POLICY, LearningContext()):
         steps += 1

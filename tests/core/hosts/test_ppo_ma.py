@@ -202,9 +202,9 @@ def collected(
 
 @pytest.mark.parametrize("second", ["ppo_ma", "pr", "pr_fast", "pr_fast_step"])
 def test_tables_change_nothing(second: str) -> None:
-    """The heart of the speed: sums over distinct observations in place of samples, in every pass of an update."""
+    """The heart of the speed: sums over distinct observations in place of samples, in every epoch of an update."""
     data = run_data(second)
-    data["host"] = {"name": "ppo_ma", "passes": 12, "learning_rate": 0.02}
+    data["host"] = {"name": "ppo_ma", "epochs": 12, "learning_rate": 0.02}
     run = RunConfig.model_validate(data)
     trained = []
     for use_table in (True, False):
@@ -290,7 +290,7 @@ def made_up(seed: int, *, of_dead_and_padding: int) -> Rollout:
 
 
 def gradients_of(rollout: Rollout) -> dict[str, Tensor]:
-    """The gradients of the first pass, with a head for each agent."""
+    """The gradients of the first epoch, with a head for each agent."""
     host = PPOMA(PPOMAConfig(name="ppo_ma"), SPEC, torch.Generator().manual_seed(3))
     host.head.copy_for_each_agent(SPEC.agents)
     with torch.no_grad():
@@ -329,9 +329,9 @@ def test_learning_ends_early_when_too_much_has_left_the_clip_range() -> None:
     for least in (0.0, 0.7):
         data["host"] = {
             "name": "ppo_ma",
-            "passes": 24,
+            "epochs": 24,
             "learning_rate": 0.05,
-            "least_inside": least,
+            "min_inside_clip": least,
         }
         host, exploration, rollout = collected(
             RunConfig.model_validate(data), 0, use_table=True

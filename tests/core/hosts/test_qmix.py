@@ -17,10 +17,13 @@ from marl_core.collection.replay import Replay
 from marl_core.errors import UserError
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.exploration.epsilon_greedy import EpsilonGreedy
+from marl_core.hosts.qmix.config import QMIXConfig
 from marl_core.hosts.qmix.mixing import _FEW_STATES, MixingWeights, MonotonicMixer, mix
-from marl_core.hosts.qmix.qmix import QMIX, QMIXConfig, _Networks
+from marl_core.hosts.qmix.networks import TeamNetworks
+from marl_core.hosts.qmix.qmix import QMIX
 from marl_core.joint_policy import JointPolicy, greedy_actions
 from marl_core.learning import LearningContext
+from marl_core.observation_table import without_table
 from marl_core.protocols import Environment
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.testing.strategies import seeds
@@ -265,7 +268,7 @@ def at(seen: Observation, *index: int) -> Observation:
 
 
 def slow_team_value(
-    networks: _Networks, seen: Observation, values: list[Tensor]
+    networks: TeamNetworks, seen: Observation, values: list[Tensor]
 ) -> Tensor:
     mixing = networks.mixing(seen)
     return (
@@ -277,7 +280,7 @@ def slow_team_value(
 
 def slow_loss(host: QMIX, rollout: Rollout) -> Tensor:
     """Mean over all steps played of (Q_tot - G)^2, G the TD(lambda) return by double Q-learning; game by game."""
-    rollout = rollout.written_out()
+    rollout = without_table(rollout)
     agents, errors = rollout.actions.shape[-1], []
     for game in range(rollout.actions.shape[1]):
         length = int(rollout.valid[:, game].sum())
@@ -379,10 +382,10 @@ def test_tables_change_nothing(seed: int, mixer: str, games: int) -> None:
     assert torch.equal(samples.actions, case.rollout.actions)
     total, gradients = case.loss()
     for other in (
-        case.rollout.written_out(),
+        without_table(case.rollout),
         samples,
         replayed,
-        replayed.written_out(),
+        without_table(replayed),
     ):
         other_total, other_gradients = case.loss(other)
         torch.testing.assert_close(total, other_total)

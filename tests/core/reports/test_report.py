@@ -28,8 +28,8 @@ from marl_core.reports.experiments import (
     same_environment,
 )
 from marl_core.reports.figures import draw_one, draw_several
-from marl_core.reports.tidy_file import read_tidy
 from marl_core.reports.tables import final_table, improvement_tables
+from marl_core.reports.tidy_file import read_tidy
 from marl_core.runs.folder import RunFolder
 from tests.support.command import Command
 from tests.support.runs import go_on, run_data, start
@@ -162,8 +162,8 @@ def at_first_another_coefficient(data: dict[str, Any]) -> None:
 
 NAMED: dict[str, tuple[list[Mapping[str, Any]], list[str]]] = {
     "a setting": (
-        [{"change": set_in("host", "passes", value=passes)} for passes in (1, 2)],
-        ["passes=1", "passes=2"],
+        [{"change": set_in("host", "epochs", value=epochs)} for epochs in (1, 2)],
+        ["epochs=1", "epochs=2"],
     ),
     "two settings, of which one is enough": (
         [
@@ -178,10 +178,10 @@ NAMED: dict[str, tuple[list[Mapping[str, Any]], list[str]]] = {
     ),
     "two settings that are both needed": (
         [
-            {"change": both(agents(count), set_in("host", "passes", value=passes))}
-            for count, passes in ((5, 1), (8, 1), (8, 2))
+            {"change": both(agents(count), set_in("host", "epochs", value=epochs))}
+            for count, epochs in ((5, 1), (8, 1), (8, 2))
         ],
-        ["agents=5, passes=1", "agents=8, passes=1", "agents=8, passes=2"],
+        ["agents=5, epochs=1", "agents=8, epochs=1", "agents=8, epochs=2"],
     ),
     "who learns": (
         [
@@ -458,8 +458,8 @@ def test_the_win_rate_is_shown_where_games_can_be_won(
     made: Callable[..., Path],
 ) -> None:
     runs = [
-        made(name, seed, set_in("host", "passes", value=passes), wins=True)
-        for name, seed, passes in (("a", 0, 1), ("b", 1, 1), ("c", 0, 2))
+        made(name, seed, set_in("host", "epochs", value=epochs), wins=True)
+        for name, seed, epochs in (("a", 0, 1), ("b", 1, 1), ("c", 0, 2))
     ]
     first, _ = read_experiments(runs)
     shown = ["win rate (greedy policy)", "win rate (sampled)"]

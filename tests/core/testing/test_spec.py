@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from marl_pr.strategy import PolicyResonance
 
 from marl_core.config.named import (
     EnvironmentConfig,
@@ -28,7 +29,6 @@ from marl_core.testing.explorations import Exempt
 from marl_core.testing.play import play
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_pr.resonance import clamp_acts
-from marl_pr.strategy import PolicyResonance
 
 #: With what settings to check a component, where it has settings without a default. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
@@ -38,9 +38,9 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"agents": 5, "tag": "1A2B4C"},
         {"agents": 2, "tag": "1A1B1C", "actions": 4, "level_index": "one_hot"},
     ],
-    ("host", "conc4hist"): [{"passes": 2}],
+    ("host", "conc4hist"): [{"epochs": 2}],
     ("host", "qmix"): [{}, {"mixer": "sum"}],
-    ("host", "ppo_ma"): [{"passes": 2}, {"passes": 2, "identity_in_head": False}],
+    ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
 }
 
 

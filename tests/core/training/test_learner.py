@@ -9,15 +9,19 @@ import pytest
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
+from marl_core.collection.collector import observation_table
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
-from marl_core.registry import build
+from marl_core.registry import build_environment
+from marl_core.run_state import RunState
+from marl_core.runs.assembly import first_state, newest_state
 from marl_core.runs.metrics_file import read_metrics
-from marl_core.training import stages
+from marl_core.training.games import RankGames
 from marl_core.training.learner import Learner
 from marl_core.training.optimizer import FlatAdam
-from marl_core.training.stages import check, prepare, train
+from marl_core.training.stages import Watchers, check, train
 from marl_core.types import Rollout
 from tests.support.runs import go_on, run_data, start
 
@@ -48,20 +52,15 @@ class Watcher(Callback):
         self.global_steps.append(trainer.global_step)
 
 
-def test_lightning_knows_of_every_optimisation_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lightning_knows_of_every_optimisation_step(tmp_path: Path) -> None:
     """Checkpointing callbacks rely on ``global_step``; a step taken behind Lightning's back would not count."""
-    watcher, own = Watcher(), stages._trainer
-    monkeypatch.setattr(
-        stages,
-        "_trainer",
-        lambda config, loggers, callbacks: own(config, loggers, [*callbacks, watcher]),
-    )
+    watcher = Watcher()
     data = run_data()
     data["stages"] = data["stages"][:1]
-    data["host"] = {"name": "ppo_ma", "passes": 3, "least_inside": 0.0}
-    go_on(start(tmp_path / "run", data))
+    data["host"] = {"name": "ppo_ma", "epochs": 3, "min_inside_clip": 0.0}
+    folder = start(tmp_path / "run", data)
+    watchers = Watchers(callbacks=[watcher], progress_bar=False)
+    train(folder.load_config(), folder, watchers)
     assert watcher.global_steps == [3, 6, 9, 12, 15, 18, 21]
     assert watcher.optimizer_steps == 21
 
@@ -84,21 +83,23 @@ def test_metrics_of_a_run(tmp_path: Path) -> None:
     ]
     assert [int(row["stage"]) for row in rows] == [0] * 6 + [1] * 4
     # Those of the update's rollout: it began an update earlier. eta rises over 64 episodes to 0.75.
-    eta = [float(row["coupling"]) for row in rows if "coupling" in row]
-    assert eta == pytest.approx([0, 0, 0, 0, 0, 0, 0.75 * 32 / 64, 0.75, 0.75])
+    column = "coupling/in resonance"
+    eta = [float(row[column]) for row in rows if column in row]
+    assert eta == pytest.approx([0.75 * 32 / 64, 0.75, 0.75])
+    assert all(column not in row for row in rows if row["stage"] == "0")
 
 
 def test_training_return_is_the_mean_over_the_games(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    returns, own = [], Learner.collect
+    returns, own = [], RankGames.collect
 
-    def collect(learner: Learner) -> Any:
-        rollout = own(learner)
+    def collect(games: RankGames, *arguments: Any) -> Any:
+        rollout = own(games, *arguments)
         returns.append(float(rollout.team_reward.sum(0).mean()))
         return rollout
 
-    monkeypatch.setattr(Learner, "collect", collect)
+    monkeypatch.setattr(RankGames, "collect", collect)
     folder = start(tmp_path / "run", run_data(log_every=1))
     go_on(folder)
     logged = [
@@ -139,16 +140,16 @@ def test_checkpoints_hold_nothing_of_the_single_fit(tmp_path: Path) -> None:
 
 
 def test_optimiser_is_set_up_for_each_stage(tmp_path: Path) -> None:
-    """PR-Fast's heads are new parameters: 6 updates of 3 passes have been made on them, not 13."""
+    """PR-Fast's heads are new parameters: 6 updates of 3 epochs have been made on them, not 13."""
     data = run_data("pr_fast")
-    data["host"]["least_inside"] = 0.0
+    data["host"]["min_inside_clip"] = 0.0
     folder = start(tmp_path / "run", data)
     go_on(folder)
     saved = folder.load_checkpoint()
     assert saved is not None
     states = saved["optimizer_states"][0]["state"].values()
     assert [float(state["step"]) for state in states] == [18.0, 18.0]
-    host, _, _ = prepare(folder.load_config(), saved)
+    host = newest_state(folder).host
     sizes = [vector.numel() for vector in FlatAdam(host.parameter_groups()).vectors]
     assert [state["exp_avg"].numel() for state in states] == sizes
 
@@ -191,20 +192,20 @@ def test_a_broken_host_ends_the_run_with_its_own_error(
 ) -> None:
     """Nothing of Lightning stands between the user and the mistake."""
 
-    def broken(learner: Learner) -> Any:
+    def broken(*arguments: Any) -> Any:
         raise ZeroDivisionError("in the environment")
 
-    monkeypatch.setattr(Learner, "collect", broken)
+    monkeypatch.setattr(RankGames, "collect", broken)
     folder = start(tmp_path / "run", run_data())
     with pytest.raises(ZeroDivisionError, match="in the environment"):
-        train(folder.load_config(), folder, progress_bar=True)
+        train(folder.load_config(), folder, Watchers(progress_bar=True))
 
 
 def test_the_bar_shows_all_stages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = start(tmp_path / "run", run_data())
-    train(folder.load_config(), folder, progress_bar=True)
+    train(folder.load_config(), folder, Watchers(progress_bar=True))
     shown = capsys.readouterr()
     assert shown.out == ""
     last = shown.err.strip().splitlines()[-1]
@@ -218,14 +219,14 @@ def recalled_in(
 ) -> list[tuple[Rollout, Rollout | None]]:
     """What ``recall`` is given and what it gives, in every update of a run."""
     seen: list[tuple[Rollout, Rollout | None]] = []
-    recall = Learner.recall
+    recall = RankGames.recall
 
-    def watched(learner: Learner, rollout: Rollout) -> Rollout | None:
-        recalled = recall(learner, rollout)
+    def watched(games: RankGames, rollout: Rollout) -> Rollout | None:
+        recalled = recall(games, rollout)
         seen.append((rollout, recalled))
         return recalled
 
-    monkeypatch.setattr(Learner, "recall", watched)
+    monkeypatch.setattr(RankGames, "recall", watched)
     return seen
 
 
@@ -282,6 +283,22 @@ def test_off_policy_hosts_learn_from_the_newest_episodes_of_the_stage(
     ] == [5.0]
 
 
+def policies_of(state: RunState) -> Tensor:
+    """Every agent's policy in every distinct observation."""
+    environment = build_environment(
+        state.config.environment,
+        games=1,
+        device="cpu",
+        generator=torch.Generator(),
+    )
+    table = observation_table(environment)
+    assert table is not None
+    with torch.no_grad():
+        scores, _ = state.host.scores(table, {})
+    policy = state.exploration.individual
+    return policy.log_policy(scores, None, state.progress).exp()
+
+
 @pytest.mark.parametrize("host", ["ppo_ma", "qmix"])
 def test_policies_are_kept_at_every_evaluation(tmp_path: Path, host: str) -> None:
     folder = start(tmp_path / "run", run_data("pr", host=host, record_policies=True))
@@ -291,23 +308,10 @@ def test_policies_are_kept_at_every_evaluation(tmp_path: Path, host: str) -> Non
         16 * update for update in (0, 5, 7, 10, 13)
     ]
     # The first: those of the host as it is built, by the stage's exploration. The last: those of the checkpoint.
-    for (episodes, policies), saved in (
-        (kept[0], None),
-        (kept[-1], folder.load_checkpoint()),
-    ):
-        made, exploration, progress = prepare(folder.load_config(), saved)
-        assert progress.episodes == episodes
-        environment = build(
-            "environment",
-            folder.load_config().environment,
-            games=1,
-            device="cpu",
-            generator=torch.Generator(),
-        )
-        table = environment.distinct_observations
-        with torch.no_grad():
-            scores, _ = made.scores(table, {})
-        expected = exploration.log_policy(scores, None, progress).exp()
+    states = (first_state(folder.load_config()), newest_state(folder))
+    for (episodes, policies), state in zip((kept[0], kept[-1]), states, strict=True):
+        assert state.progress.episodes == episodes
+        expected = policies_of(state)
         assert policies.shape == (3, 5, 10)
         torch.testing.assert_close(torch.from_numpy(policies), expected, rtol=0, atol=0)
     assert not (kept[0][1] == kept[-1][1]).all()

@@ -21,7 +21,7 @@ from marl_core.hosts.conc4hist.history import remember
 from marl_core.hosts.conc4hist.microbatches import ActingSamples, sum_of_losses
 from marl_core.hosts.conc4hist.running_norm import RunningNorm
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.ppo.advantages import rewards_of_the_living, standard_of
+from marl_core.hosts.ppo.advantages import AdvantageStatistics, rewards_of_the_living
 from marl_core.hosts.ppo.config import PPOConfig
 from marl_core.hosts.ppo.surrogate import (
     ClipRange,
@@ -65,7 +65,7 @@ class Conc4HistConfig(PPOConfig):
         gt=0,
         description="Parts of the batch; each makes a step in every pass. Table 3 has whole batches.",
     )
-    chunk: int = Field(
+    microbatch: int = Field(
         default=16384,
         gt=0,
         description="Samples that are in memory at a time in learning; changes no result.",
@@ -230,21 +230,21 @@ class Conc4Hist(HostModule):
         ).dealt(self.config.minibatches)
         around = self._seen(rollout, places, context.ranks)
         samples = self._prepare(rollout, places, around, policy, context.ranks)
-        minibatches = [places.portions(self.config.chunk, hand) for hand in hands]
+        minibatches = [places.portions(self.config.microbatch, hand) for hand in hands]
         parameters = [
             p
             for group in self.parameter_groups()
             for p in group.parameters
             if p.requires_grad
         ]
-        for portions in minibatches * self.config.passes:
+        for portions in minibatches * self.config.epochs:
             loss = sum_of_losses(
                 self._parts(portions, around, samples, policy, rollout.progress),
                 parameters,
             )
             inside = context.ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
-            if inside < self.config.least_inside:
+            if inside < self.config.min_inside_clip:
                 return
 
     @torch.no_grad()
@@ -260,11 +260,12 @@ class Conc4Hist(HostModule):
         dtype = self.network.now.query.dtype
         around = replace(around, now=around.now.to(dtype), past=around.past.to(dtype))
         portions = [
-            around.map(itemgetter(rows)) for rows in places.portions(self.config.chunk)
+            around.map(itemgetter(rows))
+            for rows in places.portions(self.config.microbatch)
         ]
         moments: Tensor | int = 0
         for rows, part in zip(
-            places.portions(self.config.chunk), portions, strict=True
+            places.portions(self.config.microbatch), portions, strict=True
         ):
             real = places.real[rows].unsqueeze(-1)
             moments = moments + self.norm.moments(part.now, part.now_mask & real)
@@ -341,7 +342,7 @@ class Conc4Hist(HostModule):
             _legal_actions(rollout.observations, places),
             places.take(rollout.actions),
         )
-        portions = places.portions(self.config.chunk)
+        portions = places.portions(self.config.microbatch)
         before = self._before(portions, around, action, legal, policy, rollout.progress)
         # The dead are worth 0: their game has ended for them.
         values = places.put(before.value, rollout.actions.shape)
@@ -358,12 +359,14 @@ class Conc4Hist(HostModule):
             self.config.gamma,
             self.config.gae_lambda,
         )
-        standard = standard_of(advantages, acting.to(advantages.dtype), ranks)
+        statistics = AdvantageStatistics.over_ranks(
+            advantages, acting.to(advantages.dtype), ranks
+        )
         return _Samples(
             action=action,
             weight=places.real.to(values.dtype)
-            * (self.config.minibatches / standard.count),
-            advantage=standard.of(places.take(advantages)),
+            * (self.config.minibatches / statistics.count),
+            advantage=statistics.normalise(places.take(advantages)),
             value_target=places.take(advantages + values),
             old_log_policy=before.log_policy,
             legal=legal,

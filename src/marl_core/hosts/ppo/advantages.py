@@ -1,4 +1,4 @@
-"""What PPO's hosts share in front of their losses: advantages on a common scale, and the rewards of the dead."""
+"""What PPO's hosts share before their losses: normalised advantages, and the rewards of the dead."""
 
 from __future__ import annotations
 
@@ -12,31 +12,49 @@ from marl_core.learning import Ranks
 
 
 @dataclass(frozen=True)
-class Standard:
-    """Over the samples of all ranks: how many a rank has on average, and mean and 1/deviation of their advantages."""
+class AdvantageStatistics:
+    """What normalises advantages, over the samples of all ranks.
+
+    Attributes:
+        count: how many samples a rank has, on average.
+        mean: of their advantages.
+        scale: 1 over the standard deviation of their advantages.
+    """
 
     count: Float[Tensor, ""]
     mean: Float[Tensor, ""]
     scale: Float[Tensor, ""]
 
-    def of(self, advantages: Tensor) -> Tensor:
-        """Advantages with mean 0 and variance 1 over the samples."""
+    @classmethod
+    def over_ranks(
+        cls,
+        advantages: Float[Tensor, "*B"],
+        acting: Float[Tensor, "*B"],
+        ranks: Ranks,
+    ) -> AdvantageStatistics:
+        """The statistics of advantages.
+
+        Args:
+            advantages: this rank's.
+            acting: 1 for the samples that count, 0 for all others.
+            ranks: the processes that learn together.
+        """
+        masked = advantages * acting
+        sums = torch.stack([acting.sum(), masked.sum(), (masked * advantages).sum()])
+        count, total, squares = ranks.mean(sums.double()).unbind()
+        mean = total / count
+        deviation = (squares / count - mean**2).clamp(min=0).sqrt()
+        scale = 1 / (deviation + 1e-8)
+        dtype = advantages.dtype
+        return cls(count.to(dtype), mean.to(dtype), scale.to(dtype))
+
+    def normalise(self, advantages: Tensor) -> Tensor:
+        """Advantages with mean 0 and variance 1 over the samples that count.
+
+        Args:
+            advantages: of any shape.
+        """
         return (advantages - self.mean) * self.scale
-
-
-def standard_of(advantages: Tensor, acting: Tensor, ranks: Ranks) -> Standard:
-    """The scale of the advantages where ``acting``, of the same shape, is 1; elsewhere it is 0."""
-    masked = advantages * acting
-    sums = torch.stack(
-        [acting.sum(), masked.sum(), (masked * advantages).sum()]
-    ).double()
-    count, total, squares = ranks.mean(sums).unbind()
-    mean = total / count
-    deviation = (squares / count - mean**2).clamp(min=0).sqrt()
-    count, mean, scale = (
-        x.to(advantages.dtype) for x in (count, mean, 1 / (deviation + 1e-8))
-    )
-    return Standard(count, mean, scale)
 
 
 def rewards_of_the_living(
@@ -45,12 +63,20 @@ def rewards_of_the_living(
     valid: Bool[Tensor, "T E"],
     factor: float,
 ) -> Float[Tensor, "T E N"]:
-    """Rewards in which what an agent earns when dead has been moved back to the last step in which it acted.
+    """Rewards in which what an agent earns when it is dead is moved back to the last step in which it acted.
 
-    By ``factor`` for each step: who dies k steps before a victory gets ``factor ** k`` of its bonus. What comes behind
-    the end of a game, and what is earned by who never acted, is left out.
+    The reward is multiplied by ``factor`` for each step. So an agent that dies k steps before a
+    victory gets ``factor ** k`` of its bonus. Rewards after the end of a game are left out, and so
+    are the rewards of an agent that never acted.
+
+    Args:
+        reward: each agent's own.
+        acting: which samples are of a living agent in a game that is on.
+        valid: which games were on.
+        factor: from 0 to 1.
     """
-    moved, carried = torch.empty_like(reward), torch.zeros_like(reward[0])
+    moved = torch.empty_like(reward)
+    carried = torch.zeros_like(reward[0])
     for t in range(reward.shape[0] - 1, -1, -1):
         earned = torch.where(valid[t].unsqueeze(-1), reward[t] + factor * carried, 0.0)
         moved[t] = torch.where(acting[t], earned, 0.0)

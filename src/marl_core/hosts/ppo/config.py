@@ -16,8 +16,13 @@ class PPOConfig(HostConfig):
     critic_rate_factor: float = Field(
         default=10.0, gt=0, description="The critic's learning rate over the policy's."
     )
-    gamma: float = Field(default=0.99, ge=0, le=1)
-    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of a step.")
+    gae_lambda: float = Field(
+        default=0.95,
+        ge=0,
+        le=1,
+        description="lambda of generalised advantage estimation.",
+    )
     clip: float = Field(
         default=0.2, gt=0, lt=1, description="epsilon of PPO's ratio clip."
     )
@@ -26,10 +31,10 @@ class PPOConfig(HostConfig):
         gt=1,
         description="c of the dual clip: bound of the ratio for A < 0.",
     )
-    passes: int = Field(
-        default=24, gt=0, description="Passes over the whole batch in an update."
+    epochs: int = Field(
+        default=24, gt=0, description="Epochs over the whole batch in an update."
     )
-    least_inside: float = Field(
+    min_inside_clip: float = Field(
         default=0.7,
         ge=0,
         le=1,

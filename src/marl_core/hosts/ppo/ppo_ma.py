@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Float
@@ -15,15 +14,12 @@ from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
 from marl_core.hosts.base import HostModule
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.ppo.advantages import Standard, standard_of
+from marl_core.hosts.ppo.advantages import AdvantageStatistics
+from marl_core.hosts.ppo.batches import Batch, Evaluated, sample_batch, table_batch
 from marl_core.hosts.ppo.config import PPOConfig
-from marl_core.hosts.ppo.surrogate import (
-    ClipRange,
-    SurrogateCells,
-    actions_first,
-    clipped_objective,
-)
+from marl_core.hosts.ppo.surrogate import ClipRange, actions_first, clipped_objective
 from marl_core.learning import LearningContext, Ranks
+from marl_core.observation_table import DistinctObservations
 from marl_core.protocols import IndividualPolicy
 from marl_core.returns import generalised_advantages
 from marl_core.types import (
@@ -53,33 +49,37 @@ class PPOMAConfig(PPOConfig):
         return HostCapabilities(scores="logits", own_heads=True)
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """What all passes of an update share. ``value_weights`` and ``value_targets`` have an entry for each row."""
+class _Layers(NamedTuple):
+    """What the networks make of observations on the way to policy and value.
 
-    cells: SurrogateCells
-    value_weights: Float[Tensor, "rows"]
-    value_targets: Float[Tensor, "rows"]
-    value_floor: Float[
-        Tensor, ""
-    ]  # the part of the squared error that no value function can avoid on the table
+    Attributes:
+        encoded: the encoder's output, from which the value is computed.
+        hidden: the body's output, from which the policy is computed.
+    """
+
+    encoded: Float[Tensor, "R N H"]
+    hidden: Float[Tensor, "R N H"]
 
 
 @final
 class PPOMA(HostModule):
     """PPO-MA: dual-clip PPO with parameters shared by all agents.
 
-    Actor: observation encoder, body, then a small head. Critic: a head of its own on the same encoder. As in the
-    authors' program, policy and value both train the encoder; with one for each, agents tell each other apart less well
-    (docs/results/fme.md). The team reward is given to every agent, advantages are normalised over all ranks' batch.
+    Actor: an encoder of the observation, a body, then a small head. Critic: a head of its own on the
+    same encoder. As in the authors' program, policy and value both train the encoder; with an
+    encoder for each, agents tell each other apart less well (docs/results/fme.md). The team reward
+    is given to every agent; advantages are normalised over the batch of all ranks.
+
+    Args:
+        config: the settings.
+        spec: what the environment gives.
+        generator: where the initial weights come from.
+
+    Raises:
+        UserError: the environment gives no features.
     """
 
     Config = PPOMAConfig
-
-    @property
-    def capabilities(self) -> HostCapabilities:
-        """As the config declares them."""
-        return self.config.capabilities
 
     def __init__(
         self, config: PPOMAConfig, spec: EnvironmentSpec, generator: torch.Generator
@@ -87,7 +87,10 @@ class PPOMA(HostModule):
         super().__init__()
         if spec.features is None:
             raise UserError("ppo_ma needs feature observations")
-        width, self.config, self._agents = config.hidden, config, spec.agents
+        self.config = config
+        self._agents = spec.agents
+        self._clip = ClipRange(config.clip, config.dual_clip)
+        width = config.hidden
         self.encoder = Stack.build(
             [spec.features, width, width], generator, relu=(True, False)
         )
@@ -100,17 +103,30 @@ class PPOMA(HostModule):
             agents=spec.agents if config.identity_in_head else 0,
         )
         self.critic = Stack.build([width, width, 1], generator, relu=(True, False))
-        self._clip = ClipRange(config.clip, config.dual_clip)
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """As the config declares them."""
+        return self.config.capabilities
 
     def scores(
         self, observation: Observation, memory: Memory
     ) -> tuple[Float[Tensor, "*B N A"], Memory]:
-        """Logits."""
-        return self.head(self.body(self._encode(observation))), memory
+        """Logits.
+
+        Args:
+            observation: with features, leading axes ``*B``.
+            memory: empty.
+        """
+        return self.head(self._layers(observation).hidden), memory
 
     def _encode(self, observation: Observation) -> Tensor:
         assert observation.features is not None
         return self.encoder(observation.features)
+
+    def _layers(self, observation: Observation) -> _Layers:
+        encoded = self._encode(observation)
+        return _Layers(encoded, self.body(encoded))
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Policy, the encoder included, and critic."""
@@ -120,15 +136,14 @@ class PPOMA(HostModule):
             *self.head.parameters(),
         ]
         rate = self.config.learning_rate
+        critic = list(self.critic.parameters())
         return [
             ParameterGroup(policy, rate, self.config.max_gradient_norm),
-            ParameterGroup(
-                list(self.critic.parameters()), rate * self.config.critic_rate_factor
-            ),
+            ParameterGroup(critic, rate * self.config.critic_rate_factor),
         ]
 
     def give_each_agent_its_own_head(self) -> None:
-        """PR-Fast's change: encoder and body frozen, a head for each agent."""
+        """PR-Fast's change: encoder and body frozen, a head for each agent (Section 6.1)."""
         self.encoder.requires_grad_(False)
         self.body.requires_grad_(False)
         self.head.copy_for_each_agent(self._agents)
@@ -136,46 +151,53 @@ class PPOMA(HostModule):
     def losses(
         self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
-        """``passes`` steps over the whole batch, fewer where too much of it has left the clip range."""
-        rows = rollout.rows()
+        """A loss over the whole batch for each of ``epochs`` steps.
+
+        There are fewer steps where too much of the batch has left the clip range.
+
+        Args:
+            rollout: whole episodes.
+            policy: the team's individual policy.
+            context: the ranks that learn together, and how losses are evaluated.
+        """
+        distinct = DistinctObservations(rollout)
         with torch.no_grad():
-            encoded = self._encode(rows)
-            hidden = self.body(encoded)
-            batch = self._prepare(rollout, encoded, hidden, policy, context.ranks)
-        # What frozen layers give, no pass has to run again.
-        frozen = (
-            None if next(self.body.parameters()).requires_grad else (encoded, hidden)
-        )
-        for _ in range(self.config.passes):
+            layers = self._layers(distinct.observations)
+            batch = self._prepare(distinct, layers, policy, context.ranks)
+        # What frozen layers give need not be computed again in each epoch.
+        learns = next(self.body.parameters()).requires_grad
+        frozen = None if learns else layers
+        for _ in range(self.config.epochs):
             loss = context.loss_of(
-                self._objective, rows, frozen, batch, policy, rollout.progress
+                self._objective,
+                distinct.observations,
+                frozen,
+                batch,
+                policy,
+                rollout.progress,
             )
             inside = context.ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
             yield loss
-            if inside < self.config.least_inside:
+            if inside < self.config.min_inside_clip:
                 return
 
     def _objective(
         self,
-        rows: Observation,
-        frozen: tuple[Tensor, Tensor] | None,
-        batch: _Batch,
+        observations: Observation,
+        frozen: _Layers | None,
+        batch: Batch,
         policy: IndividualPolicy,
         progress: Progress,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a pass."""
-        if frozen is None:
-            encoded = self._encode(rows)
-            hidden = self.body(encoded)
-        else:
-            encoded, hidden = frozen
+        """The loss of an epoch."""
+        layers = self._layers(observations) if frozen is None else frozen
         log_policy = policy.log_policy(
-            self.head(hidden), rows.legal_actions(), progress
+            self.head(layers.hidden), observations.legal_actions(), progress
         )
         policy_loss, inside = clipped_objective(
             actions_first(log_policy), batch.cells, self._clip
         )
-        error = self.critic(encoded).flatten() - batch.value_targets
+        error = self.critic(layers.encoded).flatten() - batch.value_targets
         value_loss = (batch.value_weights * error.square()).sum()
         return policy_loss + self.config.value_coefficient * value_loss, {
             "policy_loss": policy_loss.detach(),
@@ -185,22 +207,46 @@ class PPOMA(HostModule):
 
     def _prepare(
         self,
-        rollout: Rollout,
-        encoded: Tensor,
-        hidden: Tensor,
+        distinct: DistinctObservations,
+        layers: _Layers,
         policy: IndividualPolicy,
         ranks: Ranks,
-    ) -> _Batch:
-        rows = rollout.rows()
-        values_of_rows = self.critic(encoded).squeeze(-1)
-        values = rollout.spread(values_of_rows)
-        if rollout.table is None:
-            last_values = self.critic(self._encode(rollout.last_observation)).squeeze(
-                -1
-            )
+    ) -> Batch:
+        """What all epochs of an update share."""
+        rollout = distinct.rollout
+        distinct_values = self.critic(layers.encoded).squeeze(-1)
+        values = distinct.at_steps(distinct_values)
+        advantages = self._advantages(distinct, distinct_values, values)
+        acting = rollout.acting.to(advantages.dtype)
+        statistics = AdvantageStatistics.over_ranks(advantages, acting, ranks)
+        weights = acting / statistics.count
+        legal = distinct.observations.legal_actions()
+        old = policy.log_policy(self.head(layers.hidden), legal, rollout.progress)
+        known = Evaluated(
+            distinct,
+            advantages,
+            statistics,
+            weights,
+            actions_first(old),
+            policy.entropy_coefficient(rollout.progress),
+        )
+        if distinct.has_table:
+            return table_batch(known, distinct_values.flatten())
+        return sample_batch(known, values)
+
+    def _advantages(
+        self,
+        distinct: DistinctObservations,
+        distinct_values: Float[Tensor, "R N"],
+        values: Float[Tensor, "T E N"],
+    ) -> Float[Tensor, "T E N"]:
+        rollout = distinct.rollout
+        if distinct.has_table:
+            last_values = distinct.at_ends(distinct_values)
         else:
-            last_values = rollout.spread_last(values_of_rows)
-        advantages = generalised_advantages(
+            encoded = self._encode(rollout.last_observation)
+            last_values = self.critic(encoded).squeeze(-1)
+        return generalised_advantages(
             rollout.reward,
             values,
             last_values,
@@ -209,80 +255,3 @@ class PPOMA(HostModule):
             self.config.gamma,
             self.config.gae_lambda,
         )
-        acting = rollout.acting.to(advantages.dtype)
-        standard = standard_of(advantages, acting, ranks)
-        weights = acting / standard.count
-        old = actions_first(
-            policy.log_policy(self.head(hidden), rows.legal_actions(), rollout.progress)
-        )
-        coefficient = policy.entropy_coefficient(rollout.progress)
-        if rollout.table is None:
-            return _sample_batch(
-                rollout, advantages, standard, weights, values, old, coefficient
-            )
-        return _table_batch(
-            rollout,
-            advantages,
-            standard,
-            weights,
-            values_of_rows.flatten(),
-            old,
-            coefficient,
-        )
-
-
-def _sample_batch(
-    rollout: Rollout,
-    advantages: Tensor,
-    standard: Standard,
-    weights: Tensor,
-    values: Tensor,
-    old: Tensor,
-    coefficient: float,
-) -> _Batch:
-    """A cell and a row for every sample."""
-    chosen, weight = rollout.actions.view(1, -1), weights.flatten()
-    cells = SurrogateCells.of_samples(
-        standard.of(advantages).flatten(),
-        weight,
-        old.gather(0, chosen).squeeze(0),
-        coefficient * weight,
-        chosen,
-    )
-    return _Batch(cells, weight, (advantages + values).flatten(), weight.new_zeros(()))
-
-
-def _table_batch(
-    rollout: Rollout,
-    advantages: Tensor,
-    standard: Standard,
-    weights: Tensor,
-    values_of_rows: Tensor,
-    old: Tensor,
-    coefficient: float,
-) -> _Batch:
-    """A row for every distinct observation and a cell for every action in it, from sums over the samples there."""
-    situation = rollout.observations.situation
-    assert situation is not None
-    agents, (actions, rows) = situation.shape[-1], old.shape
-    # In place: the index is the largest tensor of an update, and fresh memory costs more than the arithmetic.
-    cell = situation * agents
-    cell.add_(torch.arange(agents, device=cell.device)).add_(
-        rollout.actions, alpha=rows
-    )
-    cell.add_(advantages < standard.mean, alpha=actions * rows)
-    cell = cell.flatten()
-    empty = advantages.new_zeros(2 * actions * rows)
-    weighted = advantages * weights
-    sums = empty.scatter_add(0, cell, weighted.flatten()).view(2, -1)
-    shares = empty.scatter_add(0, cell, weights.flatten()).view(2, -1)
-    share_of_row = shares.view(-1, rows).sum(0)
-    sum_of_row = sums.view(-1, rows).sum(0)
-    # The mean return of a row is what its value was, plus its mean advantage over that.
-    mean_of_row = sum_of_row / share_of_row.clamp(min=1e-12)
-    floor = (weighted * advantages).sum() - torch.dot(sum_of_row, mean_of_row)
-    normalised = (sums - standard.mean * shares) * standard.scale
-    cells = SurrogateCells(
-        normalised, shares, old.flatten(), coefficient * share_of_row, None
-    )
-    return _Batch(cells, share_of_row, values_of_rows + mean_of_row, floor)

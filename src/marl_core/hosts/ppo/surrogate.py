@@ -1,9 +1,13 @@
-"""The dual-clip PPO objective with an entropy bonus, on any set of (row, action) cells.
+"""The dual-clip PPO objective with an entropy bonus, on any set of cells.
 
-Within a batch the ratio pi/pi_old depends only on what was observed and done. So where there are few distinct
-observations, the sum over samples collapses to two tables, the summed positive and the summed negative advantages of
-each cell, and an update pass costs what the tables cost. A batch without such a table has one cell for each sample;
-the formula is the same.
+Within a batch the ratio pi/pi_old depends only on what was observed and done. So where there are few
+distinct observations, the sum over samples collapses to two tables: the summed positive and the
+summed negative advantages of each *cell*, an action in a distinct observation. An epoch then costs
+what the tables cost. A batch without such a table has one cell for each sample; the formula is the
+same.
+
+``P`` is the number of policies (distributions over actions) that are evaluated: one for each
+distinct observation, or one for each sample. ``G`` is the number of cells.
 """
 
 from __future__ import annotations
@@ -17,7 +21,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ClipRange:
-    """Bounds of the ratio pi/pi_old: below 1-epsilon and above 1+epsilon, and the dual clip's c (Ye et al. 2020)."""
+    """Bounds of the ratio pi/pi_old.
+
+    Attributes:
+        epsilon: the ratio is bounded below by 1 - epsilon and above by 1 + epsilon.
+        dual: c of the dual clip (Ye et al. 2020), the upper bound for negative advantages.
+    """
 
     epsilon: float
     dual: float
@@ -25,17 +34,22 @@ class ClipRange:
 
 @dataclass(frozen=True)
 class SurrogateCells:
-    """What the objective needs of a batch, for G cells, positive advantages first, negative second.
+    """What the objective needs of a batch.
 
-    ``advantages`` are sums over a cell's samples divided by the number of samples; ``shares`` are the shares of the
-    samples. ``chosen`` picks each cell's action from a row of the log-policy, ``[A, rows]``; None: all are cells.
+    Attributes:
+        advantages: for each cell the sum over its samples divided by the number of all samples;
+            of positive advantages first, of negative ones second.
+        shares: each cell's share of all samples, in the same two parts.
+        old_log_policy: the logarithm of the probability of each cell's action before the update.
+        entropy_weights: the weight of each policy's entropy.
+        chosen: the action of each policy that is a cell; None: every action of every policy is one.
     """
 
     advantages: Float[Tensor, "2 G"]
     shares: Float[Tensor, "2 G"]
     old_log_policy: Float[Tensor, "G"]
-    entropy_weights: Float[Tensor, "rows"]
-    chosen: Int[Tensor, "1 rows"] | None
+    entropy_weights: Float[Tensor, "P"]
+    chosen: Int[Tensor, "1 P"] | None
 
     @classmethod
     def of_samples(
@@ -46,34 +60,56 @@ class SurrogateCells:
         entropy_weights: Float[Tensor, "G"],
         chosen: Int[Tensor, "1 G"],
     ) -> SurrogateCells:
-        """A cell and a row for every sample. ``weights`` are the samples' shares: 1 over their number, or 0."""
+        """A cell and a policy for every sample.
+
+        Args:
+            advantages: of the samples.
+            weights: their shares: 1 over the number of samples, or 0 for a sample that does not count.
+            old_log_policy: the logarithm of the probability of what was done, before the update.
+            entropy_weights: the weight of each policy's entropy.
+            chosen: what was done.
+        """
         shares = torch.stack([advantages >= 0, advantages < 0]) * weights
         return cls(shares * advantages, shares, old_log_policy, entropy_weights, chosen)
 
 
-def actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A rows"]:
-    """The layout that the objective takes."""
+def actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A P"]:
+    """The layout that the objective takes.
+
+    A softmax over the last of few columns is not vectorised; with the actions first it is.
+
+    Args:
+        log_policy: ``[*B, N, A]``.
+    """
     return log_policy.movedim(-1, 0).flatten(1)
 
 
 def clipped_objective(
-    log_policy: Float[Tensor, "A rows"], cells: SurrogateCells, clip: ClipRange
+    log_policy: Float[Tensor, "A P"], cells: SurrogateCells, clip: ClipRange
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The loss to descend, and the share of samples inside the clip range.
 
-    The loss is ``-E[A clip(ratio)] - sum_rows entropy_weight H``, where the ratio is bounded above by 1+epsilon for
-    A > 0 and kept in [1-epsilon, c] for A < 0; beyond a bound the gradient is 0.
+    The loss is ``-E[A clip(ratio)] - sum_p entropy_weight_p H_p``. The ratio is bounded above by
+    1 + epsilon for A > 0, and kept in [1 - epsilon, c] for A < 0; beyond a bound the gradient is 0.
+
+    Args:
+        log_policy: the logarithms of the P policies.
+        cells: what the batch is.
+        clip: the bounds.
     """
-    chosen = log_policy if cells.chosen is None else log_policy.gather(0, cells.chosen)
-    # The bound lies far outside any clip range; it keeps 0 * inf out of cells that nobody visited.
-    ratio = (chosen.flatten() - cells.old_log_policy).clamp(max=20.0).exp()
+    chosen = log_policy
+    if cells.chosen is not None:
+        chosen = log_policy.gather(0, cells.chosen)
+    # This bound lies far outside any clip range. It keeps 0 * inf out of cells that no sample is in.
+    change = (chosen.flatten() - cells.old_log_policy).clamp(max=20.0)
+    ratio = change.exp()
     for_gains = ratio.clamp(max=1 + clip.epsilon)
     for_losses = ratio.clamp(min=1 - clip.epsilon, max=clip.dual)
-    surrogate = (
-        cells.advantages[0] * for_gains + cells.advantages[1] * for_losses
-    ).sum()
-    inside = (
-        cells.shares[0] * (for_gains == ratio) + cells.shares[1] * (for_losses == ratio)
-    ).sum()
+    gained = cells.advantages[0] * for_gains
+    lost = cells.advantages[1] * for_losses
+    surrogate = (gained + lost).sum()
+    inside_gains = cells.shares[0] * (for_gains == ratio)
+    inside_losses = cells.shares[1] * (for_losses == ratio)
+    inside = (inside_gains + inside_losses).sum()
     entropy = -(log_policy.exp() * log_policy * cells.entropy_weights).sum()
     return -surrogate - entropy, inside.detach()

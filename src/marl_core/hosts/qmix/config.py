@@ -1,0 +1,54 @@
+"""Settings of QMIX and VDN."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from marl_core.base_config import HostConfig
+from marl_core.capabilities import HostCapabilities, ReplaySettings
+
+
+class QMIXConfig(HostConfig):
+    """Table 3; where it is silent, the settings of Hu et al. 2021."""
+
+    name: str = "qmix"
+    mixer: Literal["monotonic", "sum"] = Field(
+        default="monotonic",
+        description="How the team's value comes from the agents': QMIX's network, or VDN's sum.",
+    )
+    learning_rate: float = Field(default=1e-3, gt=0, description="Adam's.")
+    gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of a step.")
+    td_lambda: float = Field(
+        default=0.6, ge=0, le=1, description="lambda of the TD(lambda) targets."
+    )
+    batch_episodes: int = Field(
+        default=64, gt=0, description="Episodes of an update, over all ranks."
+    )
+    replay_episodes: int = Field(
+        default=5000, gt=0, description="How many of the newest episodes are kept."
+    )
+    target_every: int = Field(
+        default=200,
+        gt=0,
+        description="Episodes from one copy of the target network to the next.",
+    )
+    max_gradient_norm: float = Field(
+        default=10.0, gt=0, description="Clip of the gradient norm."
+    )
+    hidden: int = Field(
+        default=32,
+        gt=0,
+        description="Width of the agents' hidden layers and of the mixing network.",
+    )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """What the host gives and needs; a mixing network needs the state."""
+        monotonic = self.mixer == "monotonic"
+        return HostCapabilities(
+            scores="values",
+            needs=frozenset({"features", "state"} if monotonic else {"features"}),
+            replay=ReplaySettings(self.replay_episodes, self.batch_episodes),
+        )
