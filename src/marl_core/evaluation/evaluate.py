@@ -13,6 +13,7 @@ from marl_core.abilities import Closes, HasExactReward
 from marl_core.collection.collector import Collector
 from marl_core.coupling.greedy import Greedy
 from marl_core.coupling.independent import Independent
+from marl_core.evaluation.checked_policy import CheckedPolicy
 from marl_core.evaluation.scores import Evaluation, Score
 from marl_core.evaluation.statistics import Interval, mean_interval, share_interval
 from marl_core.exploration.coupled import CoupledExploration, joint_policy
@@ -51,6 +52,9 @@ def evaluate(
         state: the run, as it is now.
         episodes: how many test episodes are played in each mode.
         device: where they are played.
+
+    Raises:
+        UserError: a score of the host is not finite.
     """
     greedy, greedy_rollout = _play(state, episodes, "greedy", device)
     sampled, sampled_rollout = _play(state, episodes, "sampled", device)
@@ -82,8 +86,10 @@ def _play(
         config.environment, games=episodes, device=device, generator=play
     )
     collector = Collector(environment, act, use_table=config.training.use_table)
-    team = uncoupled(state.exploration.individual, mode)
-    return environment, collector.collect(state.host, team, state.progress)
+    policy = CheckedPolicy(state.exploration.individual)
+    rollout = collector.collect(state.host, uncoupled(policy, mode), state.progress)
+    policy.check()
+    return environment, rollout
 
 
 def _level_scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, final
@@ -20,6 +21,7 @@ from marl_core.run_state import RunState
 from marl_core.runs.assembly import HOST_PREFIX
 from marl_core.runs.checkpoint_file import CHECKPOINT_FORMAT
 from marl_core.training.compiled import CompiledLoss
+from marl_core.training.finiteness import digest, explanation
 from marl_core.training.games import RankGames
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.ranks import StrategyRanks
@@ -53,6 +55,7 @@ class Learner(LightningModule):
         # As an attribute, its parameters are moved to the device and saved with the run.
         self.coupling = coupling if isinstance(coupling, nn.Module) else None
         self._saved = saved
+        self._last_loss: Tensor | None = None
         self.context = LearningContext()
         self.latest_return: float | None = None
         self.stop_requested = False
@@ -149,7 +152,7 @@ class Learner(LightningModule):
         coupling = self.exploration.coupling
         if isinstance(coupling, LearnsItself):
             metrics = {**metrics, **self._learn_coupling(coupling, rollout)}
-        self._advance(rollout)
+        self._advance(rollout, metrics)
         every = self.run.training.log_every
         if self.progress.updates % every == 0 or self.evaluation_is_due:
             seen = self._rollout_metrics(rollout, metrics)
@@ -172,7 +175,9 @@ class Learner(LightningModule):
     def _learn_coupling(
         self, coupling: LearnsItself, rollout: Rollout
     ) -> Mapping[str, Tensor | float]:
-        return self._descend(coupling.losses(rollout, self.context), 1)
+        # Eagerly: what is compiled are losses of the host, with gradients by its parameters.
+        context = LearningContext(self.ranks)
+        return self._descend(coupling.losses(rollout, context), 1)
 
     def _descend(
         self, losses: Iterator[Loss], index: int
@@ -194,10 +199,11 @@ class Learner(LightningModule):
             flat.set_gradients([self.ranks.mean(gradient) for gradient in gradients])
             optimizer.step()
             metrics = loss.metrics
+            self._last_loss = loss.total
         return metrics
 
-    def _advance(self, rollout: Rollout) -> None:
-        """Count the update.
+    def _advance(self, rollout: Rollout, metrics: Mapping[str, Tensor | float]) -> None:
+        """Count the update, and stop where anything in it is not a finite number.
 
         Ranks learn whether another was asked to stop: one that went on alone would hang.
         """
@@ -205,8 +211,12 @@ class Learner(LightningModule):
         stop = torch.tensor(
             self.stop_requested, dtype=torch.float64, device=self.device
         )
-        counted = torch.stack([rollout.valid.sum().double(), stop])
-        steps, stops = self.ranks.mean(counted).tolist()
+        optimizers = [self._flat_adam(i) for i in range(len(self.trainer.optimizers))]
+        sums = digest(rollout, optimizers, self._last_loss)
+        counted = torch.stack([rollout.valid.sum().double(), stop, sums])
+        steps, stops, total = self.ranks.mean(counted).tolist()
+        if not math.isfinite(total):
+            raise UserError(self._not_finite(rollout, metrics))
         self.stop_requested = stops > 0
         all_steps = round(steps * self.ranks.count)
         self.progress = replace(
@@ -215,6 +225,17 @@ class Learner(LightningModule):
             stage_episodes=self.progress.stage_episodes + episodes,
             environment_steps=self.progress.environment_steps + all_steps,
             updates=self.progress.updates + 1,
+        )
+
+    def _not_finite(
+        self, rollout: Rollout, metrics: Mapping[str, Tensor | float]
+    ) -> str:
+        update = self.progress.updates + 1
+        cause = explanation(rollout, metrics, dict(self.named_parameters()))
+        return (
+            f"update {update}: {cause or 'another rank has a number that is not finite'}; "
+            "training stops, and the newest checkpoint stays as it is. "
+            "A smaller learning rate or a look at the environment's numbers may help"
         )
 
     @property
