@@ -1,6 +1,7 @@
-"""The theory of the diffusion of responsibility, against enumeration, finite differences and the environment.
+"""The theory of the diffusion of responsibility.
 
-Everything is in double precision; sums over at most 2^7 joint actions are good to 1e-12.
+It is compared with enumeration, finite differences and the environment. Everything is in double
+precision; sums over at most 2^7 joint actions are exact to 1e-12.
 """
 
 from __future__ import annotations
@@ -31,12 +32,8 @@ from marl_pr.paper.theory_item import Theory
 from marl_pr.resonance import resonate
 from marl_pr.theory import mean_field, noise
 from marl_pr.theory.bisection import sign_change
-from marl_pr.theory.policy_based import (
-    EntropyTrap,
-    critical_sizes,
-    log_odds,
-    probability_of,
-)
+from marl_pr.theory.log_odds import log_odds, probability_of
+from marl_pr.theory.policy_based import EntropyTrap
 from marl_pr.theory.predictions import Setting, policy_based_sizes, predict, predictions
 from marl_pr.theory.responsibility import (
     critical_probability,
@@ -51,6 +48,7 @@ from marl_pr.theory.responsibility import (
     reward_difference,
     reward_gradient,
 )
+from marl_pr.theory.team_sizes import critical_sizes
 from marl_pr.theory.trap import (
     corrected,
     least_dissolving_eta,
@@ -73,7 +71,7 @@ TEAMS = st.integers(2, 7)
 
 @st.composite
 def gamma_probabilities(draw: st.DrawFn) -> Tensor:
-    """pi_i(u_gamma) of a team, 0 and 1 among them."""
+    """pi_i(u_gamma) of the agents of a team; 0 and 1 occur."""
     one = st.one_of(SHARES, st.sampled_from([0.0, 1.0]))
     return torch.tensor(
         draw(st.lists(one, min_size=2, max_size=7)), dtype=torch.float64
@@ -82,7 +80,7 @@ def gamma_probabilities(draw: st.DrawFn) -> Tensor:
 
 @st.composite
 def entropy_traps(draw: st.DrawFn) -> EntropyTrap:
-    """Teams of any size with any price of entropy from nearly none to prohibitive."""
+    """Teams of any size, with prices of entropy from very low to very high."""
     return EntropyTrap(
         draw(st.integers(2, 60)),
         draw(st.integers(2, 20)),
@@ -97,7 +95,7 @@ def _reward(taking: int, agents: int) -> float:
 
 
 def _law(gamma: list[float]) -> list[tuple[tuple[int, ...], float]]:
-    """Every way for independent agents to take u_gamma (1) or not (0), and its probability."""
+    """All ways for independent agents to take u_gamma (1) or not (0), with probabilities."""
     return [
         (
             taken,
@@ -121,7 +119,7 @@ def _joint_law(joint: JointPolicy, action: int) -> list[tuple[tuple[int, ...], f
 def _means(
     law: list[tuple[tuple[int, ...], float]], agent: int, choice: int
 ) -> tuple[float, float, float]:
-    """Probability of the agent's choice, and mean and standard deviation of the reward, given it."""
+    """Probability of the agent's choice, and mean and deviation of the reward given it."""
     rows = [
         (p, _reward(sum(taken), len(taken)))
         for taken, p in law
@@ -154,7 +152,10 @@ def test_expected_reward_and_penalty_by_enumeration(gamma: Tensor) -> None:
 
 @given(gamma_probabilities())
 def test_gradient_by_finite_differences(gamma: Tensor) -> None:
-    """Eq. 5 is linear in each agent's probability, so the difference between 1 and 0 is the derivative."""
+    """Eq. 5 is linear in each agent's probability.
+
+    So the difference between its values at 1 and at 0 is the derivative.
+    """
     for agent, slope in enumerate(reward_gradient(gamma).tolist()):
         ends = [gamma.clone(), gamma.clone()]
         ends[0][agent], ends[1][agent] = 0, 1
@@ -172,7 +173,10 @@ def test_product_of_others(gamma: Tensor) -> None:
 
 @given(gamma_probabilities())
 def test_an_agent_gains_by_leaving_exactly_above_the_threshold(gamma: Tensor) -> None:
-    """Eq. 9 says the same as Eq. 4, and where it holds of an agent, another is above the threshold itself (Eq. 10)."""
+    """Eq. 9 says the same as Eq. 4.
+
+    Where Eq. 9 holds for an agent, another agent is itself above the threshold (Eq. 10).
+    """
     threshold = critical_probability(len(gamma))
     means = others_mean(gamma)
     assume(bool((means - threshold).abs().min() > 1e-9))
@@ -309,7 +313,7 @@ def test_trap_signal_is_the_difference_of_equal_agents(
 
 
 def test_episodes_are_what_a_sample_needs() -> None:
-    """As many episodes as are stated put the estimated difference at six standard errors, as a rule."""
+    """After that number of episodes the estimate is, as a rule, six standard errors from 0."""
     agents, favourite = 5, 0.8
     signal = trap_signal(agents, favourite)
     episodes = round(signal.episodes(6.0))
@@ -340,7 +344,7 @@ def test_least_eta_parts_trapped_from_dissolved(
 def test_policy_pull_is_the_gradient_of_the_surrogate(
     agents: int, favourite: float, eta: float, p_min: float
 ) -> None:
-    """Central differences of ``sum over joint actions of P'(u) R(u) log pi_1(u_1)``, P' held fast."""
+    """Central differences of ``sum_u P'(u) R(u) log pi_1(u_1)``, where P' is held constant."""
     c, step = corrected(favourite, eta, p_min), 1e-4 * min(favourite, 1 - favourite)
     law = [(t, (1 - eta) * p) for t, p in _law([c] * agents)] + [((1,) * agents, eta)]
     mean = sum(p * _reward(sum(t), agents) for t, p in law)
@@ -393,7 +397,7 @@ def test_the_symmetric_point_is_stationary(trap: EntropyTrap) -> None:
 
 @given(entropy_traps())
 def test_symmetry_breaking_is_an_eigenvalue(trap: EntropyTrap) -> None:
-    """Of the Hessian by autograd: it is the greatest one, and the others are not above it."""
+    """It is the largest eigenvalue of the Hessian, which autograd gives."""
     gamma = torch.full((trap.agents,), trap.symmetric_point(), dtype=torch.float64)
     hessian = torch.autograd.functional.hessian(lambda g: _objective(trap, g), gamma)
     assert isinstance(hessian, Tensor)
@@ -445,7 +449,10 @@ def test_every_team_is_trapped_in_the_end(
 
 
 def test_critical_sizes_of_table_3() -> None:
-    """With 10 actions and c_H = 0.05: the paper sees the first failures at N = 6, and none succeed from 7 on."""
+    """With 10 actions and c_H = 0.05.
+
+    In the paper the first runs fail at N = 6, and all fail from N = 7 on.
+    """
     plain = critical_sizes(10, 0.05)
     assert (plain.trap, plain.no_way_out, plain.out_of_reach) == (6, 7, 8)
     measured = policy_based_sizes(Setting(), largest=12)
@@ -493,7 +500,7 @@ def test_reward_variances_by_sampling(tag: str) -> None:
 def test_symmetric_policies_balance_reward_and_entropy(
     agents: int, cost: float
 ) -> None:
-    """At every level the expected reward of an agent's action minus cost log pi is the same for all actions."""
+    """At every level, E[reward of an agent's action] - cost log pi is equal for all actions."""
     table = _table(agents)
     symmetric = noise.symmetric_policies(table, cost)
     own = symmetric.unsqueeze(1).expand(-1, agents, -1).clone()

@@ -23,7 +23,6 @@ from marl_pr.paper.scores import (
     values_of,
 )
 from marl_pr.paper.table1 import Table1
-from marl_pr.theory.policy_based import CriticalSizes, critical_sizes
 from marl_pr.theory.predictions import (
     Setting,
     TeamPrediction,
@@ -34,6 +33,7 @@ from marl_pr.theory.responsibility import (
     epsilon_greedy_penalty,
     epsilon_greedy_probability,
 )
+from marl_pr.theory.team_sizes import CriticalSizes, critical_sizes
 from marl_pr.theory.trap import trap_signal
 from marl_pr.theory.value_based import critical_team_size
 

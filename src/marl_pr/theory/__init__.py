@@ -1,9 +1,9 @@
-"""The diffusion of responsibility as formulas: when a team is trapped, and what resonance does about it.
+"""The diffusion of responsibility as formulas: when a team is trapped, and how resonance frees it.
 
-docs/paper/theory.md holds them against measurements.
+docs/paper/theory.md compares them with measurements.
 """
 
-from marl_pr.theory.policy_based import CriticalSizes, EntropyTrap, critical_sizes
+from marl_pr.theory.policy_based import EntropyTrap
 from marl_pr.theory.responsibility import (
     critical_probability,
     epsilon_greedy_penalty,
@@ -15,6 +15,7 @@ from marl_pr.theory.responsibility import (
     reward_difference,
     reward_gradient,
 )
+from marl_pr.theory.team_sizes import CriticalSizes, critical_sizes
 from marl_pr.theory.trap import (
     TrapSignal,
     least_dissolving_eta,
