@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,9 +238,9 @@ def test_a_lesson_shows_every_agents_policy_at_each_moment(
         shown = [
             line.split() for line in tab.page.locator("#agent .bar").all_inner_texts()
         ]
-        assert [(int(action), float(share)) for action, share, _ in shown] == list(
-            enumerate(percent(policy))
-        )
+        assert [
+            (label, int(action), float(share)) for label, action, share, _ in shown
+        ] == [("action", action, share) for action, share in enumerate(percent(policy))]
         assert tab.text("greedy1") == f"{data['snapshots']['rewards'][step][1]:.2f}"
     assert not tab.page.locator("#note").is_visible()
 
@@ -254,4 +255,109 @@ def test_a_lesson_without_kept_policies_says_how_to_keep_them(
 ) -> None:
     tab.open(pages["newest"])
     assert "--set training.record_policies=true" in tab.text("note")
-    assert not tab.page.locator("#player").is_visible()
+
+
+def test_without_kept_policies_the_player_goes_through_the_levels(
+    tab: Tab, pages: dict[str, Path]
+) -> None:
+    data = data_of(pages["newest"].read_text())
+    levels = len(data["levels"])
+    assert levels == 3
+    for step in range(levels + 1):
+        tab.open(pages["newest"], f"step={step}")
+        assert tab.page.locator("#player").is_visible()
+        assert tab.text("where") == f"{step} of 3 levels"
+        for level in range(levels):
+            earned = f"{data['earned'][level]:.2f}" if level < step else "not yet"
+            assert tab.text(f"earned{level}") == earned
+        current = tab.page.locator(".current").all_inner_texts()
+        assert len(current) == min(step, 1)
+        assert f"{sum(data['earned'][:step]):.2f}" in str(
+            tab.page.locator("#played").text_content()
+        )
+    tab.open(pages["newest"])
+    assert tab.time == levels
+    assert "not kept" not in tab.page.locator("body").inner_text()
+
+
+def test_fighters_and_agents_are_chosen_by_keyboard(
+    tab: Tab, pages: dict[str, Path]
+) -> None:
+    tab.open(pages["battle"], "step=4")
+    tab.page.locator("#fighter").focus()
+    tab.page.keyboard.type("Guard 2")
+    assert tab.text("agent").startswith("Guard 2 · kept")
+    tab.page.select_option("#fighter", "")
+    assert "Point at a fighter" in tab.text("agent")
+    tab.open(pages["lesson"], "step=4")
+    tab.page.locator("#policy1").focus()
+    assert tab.text("agent").startswith("Agent 0 at B1")
+    for key in ("ArrowUp", "ArrowUp", "ArrowUp", "ArrowDown"):
+        tab.page.keyboard.press(key)
+    assert tab.text("agent").startswith("Agent 2 at B1")
+    assert tab.page.locator("#policy1").get_attribute("aria-valuetext") == "agent 2"
+    assert tab.time == 4
+
+
+@pytest.mark.parametrize("name", ["battle", "lesson", "newest"])
+def test_everything_has_a_label_and_is_large_enough_to_touch(
+    tab: Tab, pages: dict[str, Path], name: str
+) -> None:
+    tab.open(pages[name])
+    controls = tab.page.locator("button, select, input, summary")
+    assert controls.count() >= 5
+    for control in controls.all():
+        if control.is_visible():
+            box = control.bounding_box()
+            assert min(box["width"], box["height"]) >= 44
+    unnamed = tab.page.locator("canvas:not([aria-label]), button:not([aria-label])")
+    assert unnamed.count() == 0
+
+
+def test_a_page_says_which_run_it_shows(tab: Tab, pages: dict[str, Path]) -> None:
+    tab.open(pages["battle"])
+    tab.page.locator("#facts summary").click()
+    said = tab.page.locator("#facts dl").inner_text()
+    for fact in ("a run", "1,000 episodes", "as in training", "agents\n6"):
+        assert fact in said
+
+
+def test_a_phone_held_sideways_shows_the_whole_field(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    context = browser.new_context(viewport={"width": 844, "height": 390}, offline=True)
+    tab = Tab(context.new_page())
+    tab.open(pages["battle"], "step=4")
+    arena, header, controls = (
+        tab.page.locator(name).bounding_box()
+        for name in ("#arena", "header", "#player")
+    )
+    assert arena["y"] >= header["y"] + header["height"]
+    assert arena["y"] + arena["height"] <= controls["y"]
+    assert min(arena["width"], arena["height"]) > 250
+    assert tab.wrong == []
+    context.close()
+
+
+def test_names_never_become_markup(tab: Tab, tmp_path: Path) -> None:
+    bad = '<img src="x" onerror="alert(1)">'
+    for number, (viewer, episode) in enumerate(
+        (battle("training"), lesson("training"))
+    ):
+        levels = tuple(replace(level, name=bad) for level in episode.spec.levels)
+        named = replace(
+            episode,
+            name=bad,
+            component_names=(bad, bad),
+            spec=replace(episode.spec, levels=levels),
+        )
+        file = tmp_path / f"{number}.html"
+        file.write_text(viewer.page(named), encoding="utf-8")  # type: ignore[attr-defined]
+        tab.open(file)
+        if number == 0:
+            tab.page.select_option("#fighter", "1")
+            assert tab.text("badge") == bad
+        else:
+            tab.page.locator("#policy1").focus()
+            assert bad in tab.text("agent")
+        assert tab.page.locator("img").count() == 0
