@@ -137,10 +137,7 @@ class JointPolicy:
 
     def sampler(self) -> TableSampler:
         """The tables that sampling needs, computed once for any number of draws."""
-        cumulative = self.components.cumsum(-1)
-        # Dividing by the last makes it exactly 1, so that a draw below 1 never lands on an action
-        # of probability 0.
-        return TableSampler(cumulative / cumulative[..., -1:])
+        return TableSampler(cumulative_probabilities(self.components))
 
 
 #: An agent's law given the actions of the agents before it: ``(agent, actions [E, agent], component
@@ -212,8 +209,7 @@ class SequentialPolicy:
         actions = torch.zeros(games, 0, dtype=torch.int64, device=component.device)
         for agent in range(agents):
             law = self.conditional(agent, actions, component)
-            cumulative = law.cumsum(-1)
-            edges = cumulative / cumulative[..., -1:]
+            edges = cumulative_probabilities(law)
             draws = uniform((games, 1), generator).to(edges.dtype)
             drawn = torch.searchsorted(edges, draws, right=True)
             actions = torch.cat([actions, drawn], -1)
@@ -229,6 +225,23 @@ def certain(actions: Int[Tensor, "*B N"], action_count: int) -> Float[Tensor, "*
     """
     one_hot = torch.nn.functional.one_hot(actions, action_count)
     return one_hot.to(torch.get_default_dtype())
+
+
+def cumulative_probabilities(
+    probabilities: Float[Tensor, "*B A"],
+) -> Float[Tensor, "*B A"]:
+    """The upper edges of what a uniform number must fall into, in at least single precision.
+
+    Dividing by the last makes it exactly 1, so that a draw below 1 never lands on an action of
+    probability 0.
+
+    Args:
+        probabilities: along the last axis, summing to 1 up to rounding.
+    """
+    if probabilities.dtype.itemsize < 4:
+        probabilities = probabilities.float()
+    cumulative = probabilities.cumsum(-1)
+    return cumulative / cumulative[..., -1:]
 
 
 def greedy_actions(individual: Float[Tensor, "*B N A"]) -> Int[Tensor, "*B N"]:
@@ -252,8 +265,7 @@ def draw_components(
     """
     if weights.shape[-1] == 1:
         return torch.zeros(games, dtype=torch.int64, device=weights.device)
-    edges = weights.cumsum(-1)
-    inner = edges[..., :-1] / edges[..., -1:]
+    inner = cumulative_probabilities(weights)[..., :-1]
     if weights.dim() == 1:
         return torch.searchsorted(inner, uniform((games,), generator), right=True)
     draws = uniform((games, 1), generator).to(inner.dtype)

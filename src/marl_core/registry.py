@@ -140,7 +140,7 @@ def imported(what: str, load: Callable[[], AnyPart]) -> AnyPart:
     """
     try:
         return load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split()) or "no reason given"
         if isinstance(error, ImportError):
             raise LookupError(f"cannot import {what}: {reason}") from error

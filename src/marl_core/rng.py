@@ -46,13 +46,18 @@ def generator(
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Uniform numbers in [0, 1) on the generator's device.
+    """Uniform numbers in [0, 1) on the generator's device, in at least single precision.
+
+    Half precision has 256 of them, too coarse a sieve for small probabilities: actions would be
+    drawn more or less often than their law says.
 
     Args:
         shape: of the tensor.
         generator: where the numbers come from.
     """
-    return torch.rand(shape, generator=generator, device=generator.device)
+    default = torch.get_default_dtype()
+    dtype = default if default.itemsize >= 4 else torch.float32
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=dtype)
 
 
 class Generators:

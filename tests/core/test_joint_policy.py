@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import jaxtyping
 import pytest
 import torch
@@ -125,3 +127,36 @@ def test_of_equal_actions_the_first_is_greedy() -> None:
     assert greedy_actions(
         torch.tensor([[0.2, 0.4, 0.4], [0.5, 0.5, 0.0]])
     ).tolist() == [1, 0]
+
+
+@pytest.fixture
+def half_precision() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    yield
+    torch.set_default_dtype(before)
+
+
+def test_draws_are_fine_in_half_precision_too(half_precision: None) -> None:
+    """Half precision has 256 numbers in [0, 1): too few for an action that is taken once in 500."""
+    rare = 0.002
+    law = torch.tensor([[1 - 2 * rare, rare, rare]], dtype=torch.float32)
+    rows = torch.zeros(500_000, 1, dtype=torch.int64)
+    component = torch.zeros(500_000, dtype=torch.int64)
+    drawn = JointPolicy.independent(law).sampler().draw(component, _generator(), rows)
+    seen = torch.bincount(drawn.flatten(), minlength=3)
+    expected = 500_000 * law[0]
+    assert counts_agree(seen.tolist(), expected.tolist())
+
+
+def test_a_law_in_half_precision_never_draws_beyond_the_last_action(
+    half_precision: None,
+) -> None:
+    law = torch.full((1, 7), 1 / 7)
+    assert law.dtype == torch.bfloat16
+    rows = torch.zeros(100_000, 1, dtype=torch.int64)
+    component = torch.zeros(100_000, dtype=torch.int64)
+    drawn = JointPolicy.independent(law).sampler().draw(component, _generator(), rows)
+    assert int(drawn.max()) == 6
+    drawn = draw_components(torch.tensor([0.5, 0.5]), 100_000, _generator())
+    assert drawn.unique().tolist() == [0, 1]

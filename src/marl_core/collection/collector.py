@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import final
 
 import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from marl_core.collection.episodes import GamesInPlay, games_of
 from marl_core.collection.team import Team
 from marl_core.observation_table import look_up, table_of
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
-from marl_core.types import NO_OP, Observation, Progress, Rollout
+from marl_core.types import NO_OP, Observation, Progress, Rollout, StepResult
 
 #: With fewer than this share of the games still on, the host is asked for those alone.
 _FEW = 0.75
@@ -63,7 +65,7 @@ class Collector:
             The episodes, in the order in which they began.
         """
         table = self.table(host, exploration)
-        observation = self._seen(self._environment.reset(), table)
+        observation = self._seen(self._reset(), table)
         games = self._begin(host, observation)
         team = Team(host, exploration, progress, table, observation, self._generator)
         while True:
@@ -108,9 +110,24 @@ class Collector:
         if alive is not None:
             # With a table, or without action masks, no mask stops the dead.
             actions = actions.masked_fill(~alive, NO_OP)
-        result = self._environment.step(actions)
+        result = self._stepped(actions)
         observation = self._seen(result.observation, table)
         games.advance(actions, team.component, memory, result, observation)
+
+    def _stepped(self, actions: Int[Tensor, "E N"]) -> StepResult:
+        """A step of all games, never in mixed precision: that is for networks, not for games."""
+        device = actions.device.type
+        if not torch.is_autocast_enabled(device):
+            return self._environment.step(actions)
+        with torch.autocast(device, enabled=False):
+            return self._environment.step(actions)
+
+    def _reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
+        device = self._generator.device.type
+        if not torch.is_autocast_enabled(device):
+            return self._environment.reset(games)
+        with torch.autocast(device, enabled=False):
+            return self._environment.reset(games)
 
     def _begin_again(
         self,
@@ -126,7 +143,7 @@ class Collector:
         again = games.to_begin_again()
         if again is None:
             return False
-        observation = self._seen(self._environment.reset(again), table)
+        observation = self._seen(self._reset(again), table)
         games.begin_again(again, observation, host.initial_memory(len(again)))
         team.begin_again(again, observation)
         return True
