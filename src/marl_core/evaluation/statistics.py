@@ -1,7 +1,8 @@
-"""Means, interquartile means and probabilities of improvement, with their 95 % confidence intervals.
+"""Means, interquartile means and probabilities of improvement, with 95 % confidence intervals.
 
-Scores over independent runs have the shape ``[runs, tasks]``. The statistics, and the bootstrap stratified by task, are
-those of Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (2021).
+Scores over independent runs have the shape ``[runs, tasks]``. The statistics, and the bootstrap
+stratified by task, are those of Agarwal et al., "Deep Reinforcement Learning at the Edge of the
+Statistical Precipice" (2021).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 _Z = NormalDist().inv_cdf(0.975)
@@ -23,52 +24,90 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean, or another estimate, and the ends of its 95 % confidence interval."""
+    """A mean, or another estimate, and the ends of its 95 % confidence interval.
+
+    Args:
+        mean: the estimate.
+        low: the lower end.
+        high: the upper end.
+    """
 
     mean: float
     low: float
     high: float
 
     def as_json(self) -> dict[str, object]:
-        """As ``marl evaluate --json`` prints it."""
+        """The object that ``marl evaluate --json`` prints."""
         return {"mean": self.mean, "ci95": [self.low, self.high]}
 
 
 def mean_interval(samples: Float[Tensor, "n"]) -> Interval:
-    """The mean of independent samples with its 95 % interval by the normal approximation (use dozens of samples)."""
+    """The mean of independent samples, with its 95 % interval by the normal approximation.
+
+    Args:
+        samples: dozens of them, since the approximation is bad for few. The interval of a single
+            one is infinite.
+    """
     values = samples.double()
+    count = len(values)
     mean = float(values.mean())
-    half = (
-        _Z * float(values.std()) / len(values) ** 0.5
-        if len(values) > 1
-        else float("inf")
+    half = float("inf")
+    if count > 1:
+        half = _Z * float(values.std()) / count**0.5
+    return Interval(
+        mean,
+        mean - half,
+        mean + half,
     )
-    return Interval(mean, mean - half, mean + half)
 
 
 def share_interval(outcomes: Bool[Tensor, "n"]) -> Interval:
-    """The share of successes in independent trials with its 95 % interval by Wilson's score, also near 0 and 1."""
-    trials, share = len(outcomes), float(outcomes.double().mean())
+    """The share of successes in independent trials, with its 95 % interval by Wilson's score.
+
+    The interval is good near 0 and 1, too, and never goes beyond them.
+
+    Args:
+        outcomes: whether each trial was a success.
+    """
+    trials = len(outcomes)
+    share = float(outcomes.double().mean())
     spread = _Z**2 / trials
     middle = (share + spread / 2) / (1 + spread)
     half = (share * (1 - share) * spread + spread**2 / 4) ** 0.5 / (1 + spread)
-    return Interval(share, middle - half, middle + half)
+    low = max(0.0, middle - half)
+    high = min(1.0, middle + half)
+    return Interval(share, low, high)
 
 
 def mean_statistic(
     scores: Float[np.ndarray, "*B runs tasks"],
 ) -> Float[np.ndarray, "*B"]:
-    """The mean over runs and tasks."""
+    """The mean over runs and tasks.
+
+    Args:
+        scores: of independent runs, a column for each task.
+    """
     return np.asarray(scores.mean(axis=(-2, -1)))
 
 
 def interquartile_mean(
     scores: Float[np.ndarray, "*B runs tasks"],
 ) -> Float[np.ndarray, "*B"]:
-    """The mean of the middle half of all runs x tasks: of n scores, the lowest and the highest n // 4 are left out."""
-    pooled = np.sort(scores.reshape(*scores.shape[:-2], -1), axis=-1)
-    cut = pooled.shape[-1] // 4
-    return np.asarray(pooled[..., cut : pooled.shape[-1] - cut].mean(axis=-1))
+    """The mean of the middle half of all scores, over runs and tasks.
+
+    Of n scores, the lowest and the highest n // 4 are left out.
+
+    Args:
+        scores: of independent runs, a column for each task.
+    """
+    pooled = np.sort(
+        scores.reshape(*scores.shape[:-2], -1),
+        axis=-1,
+    )
+    count = pooled.shape[-1]
+    cut = count // 4
+    middle = pooled[..., cut : count - cut]
+    return np.asarray(middle.mean(axis=-1))
 
 
 def bootstrap_interval(
@@ -78,53 +117,94 @@ def bootstrap_interval(
     seed: int = 0,
     resamples: int = 10_000,
 ) -> Interval:
-    """A statistic with its 95 % percentile interval by the bootstrap: runs are drawn anew for each task on its own.
+    """A statistic with its 95 % percentile interval by the bootstrap, stratified by task.
 
-    One run says nothing about the spread between runs: its interval is infinite. So it is where a score is NaN or
-    infinite, and the estimate is then whatever the statistic makes of it. With few runs the interval is too narrow, as
-    every percentile bootstrap's: of normal scores, that of the mean holds the truth in about 83 % of cases with 5 runs,
-    90 % with 10, 94 % with 30.
+    Runs are drawn anew for each task on its own. One run says nothing about the spread between
+    runs, so its interval is infinite. It is infinite, too, where a score is NaN or infinite, and
+    the estimate is then whatever the statistic makes of it.
+
+    With few runs the interval is too narrow, as that of every percentile bootstrap: of normal
+    scores, the interval of the mean holds the truth in about 83 % of cases with 5 runs, 90 % with
+    10, 94 % with 30.
 
     Args:
         scores: of independent runs, a column for each task.
-        statistic: ``mean_statistic``, ``interquartile_mean`` or another, over all but the last two axes at once.
+        statistic: ``mean_statistic``, ``interquartile_mean`` or another one, over all but the last
+            two axes at once.
         seed: of the draws; equal seeds give equal intervals.
-        resamples: how many; ``resamples * runs * tasks`` numbers are held in memory.
+        resamples: their number; ``resamples * runs * tasks`` numbers are held in memory.
     """
     runs, tasks = scores.shape
     with np.errstate(invalid="ignore"):
         estimate = float(statistic(scores))
     if runs < 2 or not np.isfinite(scores).all():
-        return Interval(estimate, -np.inf, np.inf)
-    drawn = np.random.default_rng(seed).integers(runs, size=(resamples, runs, tasks))
-    low, high = np.quantile(statistic(scores[drawn, np.arange(tasks)]), _ENDS)
-    return Interval(estimate, float(low), float(high))
+        return Interval(
+            estimate,
+            -np.inf,
+            np.inf,
+        )
+    random = np.random.default_rng(seed)
+    drawn = random.integers(runs, size=(resamples, runs, tasks))
+    resampled = statistic(scores[drawn, np.arange(tasks)])
+    low, high = np.quantile(resampled, _ENDS)
+    return Interval(
+        estimate,
+        float(low),
+        float(high),
+    )
 
 
 def bootstrap_band(
-    curves: Float[np.ndarray, "runs points"], *, seed: int = 0, resamples: int = 10_000
+    curves: Float[np.ndarray, "runs points"],
+    *,
+    seed: int = 0,
+    resamples: int = 10_000,
 ) -> Float[np.ndarray, "2 points"]:
-    """The ends of the mean's 95 % bootstrap interval at each point of a curve: whole runs are drawn anew.
+    """The ends of the mean's 95 % bootstrap interval at each point of a curve.
 
-    As ``bootstrap_interval``, infinite with one run, and at points where a run is NaN or infinite.
+    Whole runs are drawn anew. As with ``bootstrap_interval``, the ends are infinite with one run,
+    and at points where a run is NaN or infinite.
+
+    Args:
+        curves: of independent runs, at the same points.
+        seed: of the draws; equal seeds give equal bands.
+        resamples: their number.
     """
     runs, points = curves.shape
-    band = np.stack([np.full(points, -np.inf), np.full(points, np.inf)])
+    nothing = [
+        np.full(
+            points,
+            -np.inf,
+        ),
+        np.full(points, np.inf),
+    ]
+    band = np.stack(nothing)
+    if runs < 2:
+        return band
     known = np.isfinite(curves).all(axis=0)
-    if runs > 1:
-        times = np.random.default_rng(seed).multinomial(
-            runs, np.full(runs, 1 / runs), size=resamples
-        )
-        band[:, known] = np.quantile(times @ curves[:, known] / runs, _ENDS, axis=0)
+    random = np.random.default_rng(seed)
+    times = _times_drawn(random, runs, resamples)
+    resampled = times @ curves[:, known] / runs
+    band[:, known] = np.quantile(
+        resampled,
+        _ENDS,
+        axis=0,
+    )
     return band
 
 
 def probability_of_improvement(
-    x: Float[np.ndarray, "R K"], y: Float[np.ndarray, "Q K"]
+    x: Float[np.ndarray, "R K"],
+    y: Float[np.ndarray, "Q K"],
 ) -> float:
-    """How probable it is that a run of ``x`` scores more than a run of ``y``: the mean over the K tasks.
+    """How probable it is that a run of ``x`` scores more than a run of ``y``.
 
-    The Mann-Whitney statistic over all pairs of runs; a tie counts one half. NaN where a score is NaN.
+    The mean over the tasks of the Mann-Whitney statistic over all pairs of runs. A tie counts one
+    half. NaN where a score is NaN.
+
+    Args:
+        x: scores of R independent runs on K tasks.
+        y: scores of Q independent runs on the same tasks.
     """
     return float(_wins(x, y).mean())
 
@@ -136,31 +216,73 @@ def improvement_interval(
     seed: int = 0,
     resamples: int = 10_000,
 ) -> Interval:
-    """``probability_of_improvement`` with its 95 % percentile interval by the bootstrap, as ``bootstrap_interval``.
+    """``probability_of_improvement`` with its 95 % percentile interval by the bootstrap.
 
-    Where either side has a single run, or a score is NaN, nothing is known and the interval is [0, 1].
+    Where either side has a single run, or a score is NaN, nothing is known and the interval is
+    [0, 1].
+
+    Args:
+        x: scores of R independent runs on K tasks.
+        y: scores of Q independent runs on the same tasks.
+        seed: of the draws; equal seeds give equal intervals.
+        resamples: their number.
     """
     wins = _wins(x, y)
     estimate = float(wins.mean())
-    if min(len(x), len(y)) < 2 or np.isnan(estimate):
+    fewest_runs = min(len(x), len(y))
+    if fewest_runs < 2 or np.isnan(estimate):
         return Interval(estimate, 0.0, 1.0)
-    random, tasks = np.random.default_rng(seed), wins.shape[-1]
-    times_x, times_y = (
-        random.multinomial(runs, np.full(runs, 1 / runs), size=(resamples, tasks))
-        for runs in (len(x), len(y))
+    random = np.random.default_rng(seed)
+    tasks = wins.shape[-1]
+    times_x = _times_drawn(
+        random,
+        len(x),
+        (resamples, tasks),
     )
-    # How often each run was drawn is all that counts: b resamples, r and q runs, k tasks.
-    resampled = (
-        (times_x[:, :, None, :] @ wins.transpose(2, 0, 1))[:, :, 0] * times_y
-    ).sum((-2, -1)) / wins.size
+    times_y = _times_drawn(
+        random,
+        len(y),
+        (resamples, tasks),
+    )
+    # How often each run was drawn is all that counts. The axes: resamples, tasks, runs of y.
+    wins_of_drawn = (
+        times_x[:, :, None, :]
+        @ wins.transpose(
+            2,
+            0,
+            1,
+        )
+    )[:, :, 0]
+    resampled = (wins_of_drawn * times_y).sum((-2, -1)) / wins.size
     low, high = np.quantile(resampled, _ENDS)
-    return Interval(estimate, float(low), float(high))
+    return Interval(
+        estimate,
+        float(low),
+        float(high),
+    )
+
+
+def _times_drawn(
+    random: np.random.Generator,
+    runs: int,
+    size: int | tuple[int, ...],
+) -> Int[np.ndarray, "*size runs"]:
+    """How often each run is drawn, when as many runs are drawn as there are."""
+    chances = np.full(runs, 1 / runs)
+    return random.multinomial(runs, chances, size=size)
 
 
 def _wins(
-    x: Float[np.ndarray, "R K"], y: Float[np.ndarray, "Q K"]
+    x: Float[np.ndarray, "R K"],
+    y: Float[np.ndarray, "Q K"],
 ) -> Float[np.ndarray, "R Q K"]:
-    """1 where a run of x scores more than one of y, one half where they tie, NaN where one of them is."""
-    one, other = x[:, None], y[None]
+    """1 where a run of x scores more than one of y, one half where they tie, NaN where one is."""
+    one = x[:, None]
+    other = y[None]
     wins = (one > other) + 0.5 * (one == other)
-    return np.where(np.isnan(one) | np.isnan(other), np.nan, wins)
+    unknown = np.isnan(one) | np.isnan(other)
+    return np.where(
+        unknown,
+        np.nan,
+        wins,
+    )

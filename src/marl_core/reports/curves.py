@@ -11,16 +11,17 @@ from matplotlib.axes import Axes
 from marl_core.rendering.line_styles import LineStyle
 from marl_core.reports.run_log import LogLine
 
-#: From the values of runs to the lower and the upper end of a band at each point.
-Band = Callable[[Float[np.ndarray, "runs points"]], Float[np.ndarray, "2 points"]]
+Points = Float[np.ndarray, "points"]
+ValuesOfRuns = Float[np.ndarray, "runs points"]
+#: The lower and the upper end of a band at each point.
+Ends = Float[np.ndarray, "2 points"]
+Band = Callable[[ValuesOfRuns], Ends]
 
 _MARKERS_OF_A_LINE = 10
 _MARKER_SIZE = 4
 
 
-def range_of_runs(
-    values: Float[np.ndarray, "runs points"],
-) -> Float[np.ndarray, "2 points"]:
+def range_of_runs(values: ValuesOfRuns) -> Ends:
     """The band from the lowest to the highest run.
 
     Args:
@@ -31,8 +32,8 @@ def range_of_runs(
 
 def curve_with_band(
     axis: Axes,
-    episodes: Sequence[float] | Float[np.ndarray, "points"],
-    values: Float[np.ndarray, "runs points"],
+    episodes: Points,
+    values: ValuesOfRuns,
     *,
     label: str,
     style: LineStyle,
@@ -67,12 +68,19 @@ def curve_with_band(
     low, high = band(values)
     known = np.isfinite(low) & np.isfinite(high)
     look = {"color": style.colour, "alpha": 0.2, "linewidth": 0}
-    axis.fill_between(episodes, low, high, where=known, **look)
+    axis.fill_between(
+        episodes,
+        low,
+        high,
+        where=known,
+        **look,
+    )
 
 
 def common_curve(
-    logs: Iterable[Sequence[LogLine]], metrics: Sequence[str]
-) -> tuple[Float[np.ndarray, "points"], Float[np.ndarray, "runs points"]]:
+    logs: Iterable[Sequence[LogLine]],
+    metrics: Sequence[str],
+) -> tuple[Points, ValuesOfRuns]:
     """The mean of metrics over training, for each of several runs.
 
     Args:
@@ -95,10 +103,15 @@ def common_curve(
 
 
 def _series(
-    log: Sequence[LogLine], metrics: Sequence[str]
-) -> tuple[Float[np.ndarray, "points"], Float[np.ndarray, "points"]]:
+    log: Sequence[LogLine],
+    metrics: Sequence[str],
+) -> tuple[Points, Points]:
     """Episodes, and the mean of the metrics, at every line that has them all."""
-    lines = [line for line in log if all(metric in line for metric in metrics)]
-    rows = [[line[metric] for metric in metrics] for line in lines]
-    values = np.array(rows).reshape(len(lines), len(metrics))
-    return np.array([line["episodes"] for line in lines]), values.mean(axis=1)
+    episodes: list[float] = []
+    rows: list[list[float]] = []
+    for line in log:
+        if all(metric in line for metric in metrics):
+            episodes.append(line["episodes"])
+            rows.append([line[metric] for metric in metrics])
+    values = np.array(rows).reshape(len(rows), len(metrics))
+    return np.array(episodes), values.mean(axis=1)

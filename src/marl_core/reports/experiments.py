@@ -27,6 +27,9 @@ from marl_core.reports.settings import (
 from marl_core.runs.folder import RunFolder
 from marl_core.types import EnvironmentSpec
 
+#: The names of an environment's levels, by their kind.
+LevelKinds = Mapping[str, Sequence[str]]
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -47,7 +50,7 @@ class Experiment:
     paths: tuple[Path, ...]
     results: tuple[RunResult, ...]
     logs: tuple[list[LogLine], ...]
-    level_kinds: Mapping[str, tuple[str, ...]]
+    level_kinds: LevelKinds
 
     @property
     def measure(self) -> str:
@@ -82,6 +85,9 @@ class Experiment:
         return np.array(scores)
 
 
+#: The types of settings that are free words.
+_FREE_WORDS = (str, str | None)
+
 #: The folder and config of a run.
 _Run = tuple[Path, RunConfig]
 
@@ -103,7 +109,10 @@ def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
     settings = [settings_of(_first_config(runs)) for runs in groups]
     keys = differing_keys(settings)
     names = names_of(settings, keys)
-    labels = labels_of(settings, [key for key in keys if not _is_part(key)])
+    labels = labels_of(
+        settings,
+        [key for key in keys if not _is_part(key)],
+    )
     return [
         _experiment(name, differences, runs)
         for name, differences, runs in zip(names, labels, groups, strict=True)
@@ -111,7 +120,8 @@ def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
 
 
 def compared_metrics(
-    experiments: Sequence[Experiment], metric: str | None
+    experiments: Sequence[Experiment],
+    metric: str | None,
 ) -> list[str]:
     """The metrics to compare experiments by.
 
@@ -160,7 +170,11 @@ def _grouped(paths: Sequence[Path]) -> list[list[_Run]]:
             other = runs[config.seed][0]
             raise UserError(f"{path}: {same} as {other}; give each run once")
         runs[config.seed] = path, config
-    return [[runs[seed] for seed in sorted(runs)] for runs in groups.values()]
+    grouped: list[list[_Run]] = []
+    for runs in groups.values():
+        seeds = sorted(runs)
+        grouped.append([runs[seed] for seed in seeds])
+    return grouped
 
 
 def _first_config(runs: Sequence[_Run]) -> RunConfig:
@@ -172,17 +186,23 @@ def _is_part(key: str) -> bool:
     return key in PARTS
 
 
-def _check_measured(experiments: Sequence[Experiment], metric: str) -> None:
+def _check_measured(
+    experiments: Sequence[Experiment],
+    metric: str,
+) -> None:
     for experiment in experiments:
         for path, result in zip(experiment.paths, experiment.results, strict=True):
             if metric not in result.metrics:
                 known = sorted(result.metrics)
-                hint = suggestion(metric, known) or f"; there are {', '.join(known)}"
+                listed = ", ".join(known)
+                hint = suggestion(metric, known) or f"; there are {listed}"
                 raise UserError(f"{path}: no metric '{metric}' was evaluated{hint}")
 
 
 def _experiment(
-    name: str, differences: Mapping[str, Label], runs: Sequence[_Run]
+    name: str,
+    differences: Mapping[str, Label],
+    runs: Sequence[_Run],
 ) -> Experiment:
     config = _first_config(runs)
     spec = environment_spec(config.environment)
@@ -199,7 +219,9 @@ def _experiment(
 
 
 def _labels(
-    config: RunConfig, spec: EnvironmentSpec, differences: Mapping[str, Label]
+    config: RunConfig,
+    spec: EnvironmentSpec,
+    differences: Mapping[str, Label],
 ) -> dict[str, Label]:
     """The labels of an experiment's results, as docs/reference/results_format.md explains them."""
     named = _named_settings(config.environment)
@@ -225,14 +247,15 @@ def _named_settings(environment: EnvironmentConfig) -> dict[str, str]:
     fields = type(environment).model_fields
     chosen = environment.model_dump(mode="json", exclude_defaults=True)
     for name, value in chosen.items():
-        is_free = fields[name].annotation in (str, str | None)
+        is_free = fields[name].annotation in _FREE_WORDS
         if is_free and value and name != "name":
             found[name] = value
     return found
 
 
-def _level_kinds(spec: EnvironmentSpec) -> dict[str, tuple[str, ...]]:
-    kinds: dict[str, tuple[str, ...]] = {}
+def _level_kinds(spec: EnvironmentSpec) -> LevelKinds:
+    kinds: dict[str, list[str]] = {}
     for level in spec.levels:
-        kinds[level.kind] = (*kinds.get(level.kind, ()), level.name)
+        names = kinds.setdefault(level.kind, [])
+        names.append(level.name)
     return kinds

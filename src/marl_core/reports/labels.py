@@ -26,10 +26,13 @@ def as_label(value: object) -> Label:
         put in quotes: ``"8"``.
     """
     if isinstance(value, str):
-        reads_as_itself = value != "" and isinstance(read_label(value), str)
-        return value if reads_as_itself else json.dumps(value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and math.isfinite(value):
+        is_word = isinstance(read_label(value), str)
+        if value and is_word:
+            return value
+        return json.dumps(value)
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, int | float) and math.isfinite(value):
         return value
     return json.dumps(value, sort_keys=True, default=str)
 
@@ -44,8 +47,10 @@ def label_text(label: Label | None) -> str:
         return ""
     if isinstance(label, str):
         return label
-    number = float(label) if isinstance(label, float) else label
-    return repr(number)
+    if isinstance(label, float):
+        # NumPy's numbers would be written with the names of their types.
+        return repr(float(label))
+    return repr(label)
 
 
 def read_label(text: str) -> Label:
@@ -62,6 +67,7 @@ def read_label(text: str) -> Label:
             number: int | float = read(text)
         except ValueError:
             continue
-        if math.isfinite(number) and repr(number) == text:
+        is_written_so = repr(number) == text
+        if is_written_so and math.isfinite(number):
             return number
     return text

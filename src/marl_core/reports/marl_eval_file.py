@@ -10,13 +10,16 @@ from typing import NamedTuple
 from marl_core.errors import UserError
 from marl_core.reports.labels import label_text
 from marl_core.reports.results import RunResult, in_order, other_labels
-from marl_core.reports.run_log import coupling_component
+from marl_core.reports.run_log import is_coupling
 from marl_core.runs.whole_writes import write_output
 
 _Step = dict[str, int | list[float]]
 _Run = dict[str, _Step]
-#: Environment, task, algorithm and run, as marl-eval nests them.
-_Tree = dict[str, dict[str, dict[str, dict[str, _Run]]]]
+#: Runs by their names, in algorithms, in tasks, in environments, as marl-eval nests them.
+_Algorithm = dict[str, _Run]
+_Task = dict[str, _Algorithm]
+_Environment = dict[str, _Task]
+_Tree = dict[str, _Environment]
 
 
 class _Place(NamedTuple):
@@ -56,7 +59,11 @@ def write_marl_eval(
     tree: _Tree = {}
     taken: set[tuple[str, ...]] = set()
     for result in ordered:
-        place = _place(result, differing[result.environment], task_labels)
+        place = _place(
+            result,
+            differing[result.environment],
+            task_labels,
+        )
         lower_case = tuple(map(str.lower, place))
         if lower_case in taken:
             name = " / ".join(place)
@@ -64,34 +71,51 @@ def write_marl_eval(
             raise UserError(f"{path}: {message}")
         taken.add(lower_case)
         tasks = tree.setdefault(place.environment, {})
-        runs = tasks.setdefault(place.task, {}).setdefault(place.algorithm, {})
+        algorithms = tasks.setdefault(place.task, {})
+        runs = algorithms.setdefault(place.algorithm, {})
         runs[place.run] = _steps(result)
-    write_output(path, (json.dumps(tree, indent=1) + "\n").encode(), "results")
+    write_output(
+        path,
+        (json.dumps(tree, indent=1) + "\n").encode(),
+        "results",
+    )
 
 
 def _place(
-    result: RunResult, differing: Sequence[str], task_labels: Collection[str]
+    result: RunResult,
+    differing: Sequence[str],
+    task_labels: Collection[str],
 ) -> _Place:
     task = [str(result.labels["task"])]
     algorithm = [str(result.labels["algorithm"])]
     for name in differing:
         if name in result.labels:
             extended = task if name in task_labels else algorithm
-            extended.append(f"{name}={result.labels[name]}")
+            label = result.labels[name]
+            extended.append(f"{name}={label}")
     run = f"run_{result.seed}"
-    return _Place(result.environment, " ".join(task), " ".join(algorithm), run)
+    return _Place(
+        result.environment,
+        " ".join(task),
+        " ".join(algorithm),
+        run,
+    )
 
 
 def _steps(result: RunResult) -> _Run:
-    names = [name for name in result.metrics if coupling_component(name) is None]
-    names.sort()
+    names = sorted(result.metrics)
+    names = [name for name in names if not is_coupling(name)]
     steps: _Run = {}
     for index, episodes in enumerate(result.episodes):
         step: _Step = {"step_count": episodes}
         for name in names:
-            step[name] = [result.metrics[name][index]]
+            value = result.metrics[name][index]
+            step[name] = [value]
         steps[f"step_{index}"] = step
-    steps["absolute_metrics"] = {name: [result.final(name)] for name in names}
+    last: _Step = {}
+    for name in names:
+        last[name] = [result.final(name)]
+    steps["absolute_metrics"] = last
     return steps
 
 
@@ -100,13 +124,17 @@ def _differing_labels(results: Sequence[RunResult]) -> dict[str, list[str]]:
     by_environment: dict[str, list[RunResult]] = {}
     for result in results:
         by_environment.setdefault(result.environment, []).append(result)
-    return {name: _differing(members) for name, members in by_environment.items()}
+    differing: dict[str, list[str]] = {}
+    for name, members in by_environment.items():
+        differing[name] = _differing(members)
+    return differing
 
 
 def _differing(results: Sequence[RunResult]) -> list[str]:
     differing: list[str] = []
     for name in other_labels(results):
-        texts = {label_text(result.labels.get(name)) for result in results}
+        labels = [result.labels.get(name) for result in results]
+        texts = set(map(label_text, labels))
         if len(texts) > 1:
             differing.append(name)
     return differing

@@ -17,6 +17,7 @@ from marl_core.reports.experiments import (
 )
 from marl_core.reports.figures import draw_one, draw_several
 from marl_core.reports.marl_eval_file import write_marl_eval
+from marl_core.reports.results import RunResult
 from marl_core.reports.tables import final_table, improvement_tables
 from marl_core.reports.tidy_file import write_tidy
 from marl_core.runs.whole_writes import check_output, write_output
@@ -52,24 +53,34 @@ def report_on(
         figure = figure_file(_draw(experiments, metric), out)
         tables = [final_table(experiment, metric) for experiment in experiments]
         tables += improvement_tables(experiments, metric)
-    results = [result for experiment in experiments for result in experiment.results]
+    results: list[RunResult] = []
+    for experiment in experiments:
+        results += experiment.results
     # The figure is written last: the others can still be refused for what they would hold.
     if marl_eval is not None:
         write_marl_eval(results, marl_eval)
     if tidy is not None:
         write_tidy(results, tidy)
     write_output(out, figure, "figure")
-    return tables, [path for path in (out, tidy, marl_eval) if path is not None]
+    written = [path for path in (out, tidy, marl_eval) if path is not None]
+    return tables, written
 
 
-def _draw(experiments: Sequence[Experiment], metric: str | None) -> Figure:
+def _draw(
+    experiments: Sequence[Experiment],
+    metric: str | None,
+) -> Figure:
     metrics = compared_metrics(experiments, metric)
     if len(experiments) == 1 and metric is None:
         return draw_one(experiments[0])
     return draw_several(experiments, metrics)
 
 
-def _check_outputs(out: Path, tidy: Path | None, marl_eval: Path | None) -> None:
+def _check_outputs(
+    out: Path,
+    tidy: Path | None,
+    marl_eval: Path | None,
+) -> None:
     check_output(out, "figure")
     for results in (tidy, marl_eval):
         if results is not None:

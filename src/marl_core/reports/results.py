@@ -45,13 +45,15 @@ class RunResult:
 
     def __post_init__(self) -> None:
         for name in _NEEDED:
-            if not self.labels.get(name) or not isinstance(self.labels[name], str):
+            word = self.labels.get(name)
+            if not word or not isinstance(word, str):
                 raise ValueError(f"the label '{name}' is missing, or no word")
         for name, label in self.labels.items():
             _check_label(name, label)
         if not self.episodes or not self.metrics:
             raise ValueError("a result needs an evaluation and a metric at least")
-        if any(late <= early for early, late in pairwise(self.episodes)):
+        steps = pairwise(self.episodes)
+        if any(late <= early for early, late in steps):
             raise ValueError("episodes must ascend")
         evaluations = len(self.episodes)
         for name, values in self.metrics.items():
@@ -91,7 +93,8 @@ def in_order(results: Iterable[RunResult]) -> list[RunResult]:
     ordered = sorted(found, key=lambda result: _place(result, others))
     for one, next_one in pairwise(ordered):
         if _place(one, others) == _place(next_one, others):
-            labels = ", ".join(f"{name}={label}" for name, label in one.labels.items())
+            parts = [f"{name}={label}" for name, label in one.labels.items()]
+            labels = ", ".join(parts)
             same = f"two runs on {one.environment} with seed {one.seed}"
             raise UserError(f"{same} have the same labels: {labels}")
     return ordered
@@ -115,10 +118,14 @@ _LabelPlace = tuple[int, float | int, str]
 _Place = tuple[str, tuple[_LabelPlace, ...], int]
 
 
-def _place(result: RunResult, others: Iterable[str]) -> _Place:
+def _place(
+    result: RunResult,
+    others: Iterable[str],
+) -> _Place:
     names = (*_NEEDED, *others)
-    labels = tuple(_label_place(result.labels.get(name)) for name in names)
-    return result.environment, labels, result.seed
+    labels = [result.labels.get(name) for name in names]
+    places = tuple(map(_label_place, labels))
+    return result.environment, places, result.seed
 
 
 def _label_place(label: Label | None) -> _LabelPlace:
@@ -134,7 +141,10 @@ def _label_place(label: Label | None) -> _LabelPlace:
     return 1, label, text
 
 
-def _check_label(name: str, label: Label) -> None:
+def _check_label(
+    name: str,
+    label: Label,
+) -> None:
     if name in _NEEDED:
         return
     if name in RESERVED:

@@ -41,7 +41,10 @@ def read_log(folder: RunFolder) -> list[LogLine]:
     return lines
 
 
-def read_run(folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
+def read_run(
+    folder: RunFolder,
+    labels: Mapping[str, Label],
+) -> RunResult:
     """Read what a run has measured so far: its evaluations, and the coupling at the time of each.
 
     Args:
@@ -59,12 +62,18 @@ def read_run(folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
     if not lines:
         raise UserError(f"{folder.path}: the run has no evaluation yet")
     episodes = tuple(sorted(lines))
-    metrics = {
-        name: tuple(lines[at].get(name, math.nan) for at in episodes)
-        for name in _measured_names(lines.values())
-    }
+    metrics: dict[str, tuple[float, ...]] = {}
+    for metric in _measured_names(lines.values()):
+        values = [lines[at].get(metric, math.nan) for at in episodes]
+        metrics[metric] = tuple(values)
     name = config.environment.name
-    return RunResult(name, dict(labels), config.seed, episodes, metrics)
+    return RunResult(
+        name,
+        dict(labels),
+        config.seed,
+        episodes,
+        metrics,
+    )
 
 
 def is_evaluation(metric: str) -> bool:
@@ -77,16 +86,23 @@ def is_evaluation(metric: str) -> bool:
     return slash != "" and how in _EVALUATIONS
 
 
-def coupling_component(metric: str) -> str | None:
-    """The component of the coupling whose probability in training a metric is; None for others.
+def is_coupling(metric: str) -> bool:
+    """Whether a metric is the probability, in training, of a component of the coupling.
 
     Such a metric is a setting of the exploration, not a score, and unknown before the first update.
 
     Args:
         metric: the name of the metric: ``coupling/NAME`` for the component called NAME.
     """
-    if not metric.startswith(_COUPLING):
-        return None
+    return metric.startswith(_COUPLING)
+
+
+def component_name(metric: str) -> str:
+    """The name of the component of the coupling that a metric is about.
+
+    Args:
+        metric: the name of a metric for which ``is_coupling`` holds.
+    """
     return metric.removeprefix(_COUPLING)
 
 
@@ -98,11 +114,13 @@ def _measured_names(lines: Iterable[LogLine]) -> list[str]:
 
 
 def _is_reported(metric: str) -> bool:
-    return is_evaluation(metric) or coupling_component(metric) is not None
+    return is_evaluation(metric) or is_coupling(metric)
 
 
 def _numbers(line: Mapping[str, str]) -> LogLine:
-    numbers = {name: float(value) for name, value in line.items()}
+    numbers: LogLine = {}
+    for name, value in line.items():
+        numbers[name] = float(value)
     if not numbers.get("episodes", math.nan).is_integer():
         raise ValueError("a line without its number of episodes")
     return numbers

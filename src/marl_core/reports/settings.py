@@ -74,13 +74,23 @@ def differing_keys(experiments: Sequence[Settings]) -> list[str]:
     keys: list[str] = []
     for key in dict.fromkeys(key for settings in experiments for key in settings):
         values = {json.dumps(its[key]) for its in experiments if key in its}
-        repeats = any(_repeats(key, earlier, experiments) for earlier in keys)
+        repeats = any(
+            _repeats(
+                key,
+                earlier,
+                experiments,
+            )
+            for earlier in keys
+        )
         if len(values) > 1 and not repeats:
             keys.append(key)
     return keys
 
 
-def names_of(experiments: Sequence[Settings], keys: Sequence[str]) -> list[str]:
+def names_of(
+    experiments: Sequence[Settings],
+    keys: Sequence[str],
+) -> list[str]:
     """Name experiments by the rule at the head of this module; the only experiment has no name.
 
     Args:
@@ -91,7 +101,12 @@ def names_of(experiments: Sequence[Settings], keys: Sequence[str]) -> list[str]:
     names = ["" for _ in experiments]
     for key in keys:
         longer = [
-            _extended(name, key, words[key], settings)
+            _extended(
+                name,
+                key,
+                words[key],
+                settings,
+            )
             for name, settings in zip(names, experiments, strict=True)
         ]
         if len(set(longer)) > len(set(names)):
@@ -100,7 +115,8 @@ def names_of(experiments: Sequence[Settings], keys: Sequence[str]) -> list[str]:
 
 
 def labels_of(
-    experiments: Sequence[Settings], keys: Sequence[str]
+    experiments: Sequence[Settings],
+    keys: Sequence[str],
 ) -> list[dict[str, Label]]:
     """All settings in which experiments differ, as labels of their results.
 
@@ -120,7 +136,10 @@ def _joined(names: Sequence[str]) -> str:
     return names[0] if len(set(names)) == 1 else " + ".join(names)
 
 
-def _within(key: str, component: Mapping[str, object]) -> dict[str, object]:
+def _within(
+    key: str,
+    component: Mapping[str, object],
+) -> dict[str, object]:
     """The settings of a component, and of the components inside of it, by their keys."""
     place = f"{key}({component['name']})"
     settings: dict[str, object] = {}
@@ -138,7 +157,11 @@ def _last_word(key: str) -> str:
     return key.rpartition(".")[2]
 
 
-def _repeats(key: str, earlier: str, experiments: Iterable[Settings]) -> bool:
+def _repeats(
+    key: str,
+    earlier: str,
+    experiments: Iterable[Settings],
+) -> bool:
     """Whether a setting says nothing that an earlier one has not said, by the same word."""
     if _last_word(key) != _last_word(earlier):
         return False
@@ -147,7 +170,10 @@ def _repeats(key: str, earlier: str, experiments: Iterable[Settings]) -> bool:
     return all(its.get(earlier, missing) == its[key] for its in own)
 
 
-def _words_of(experiments: Iterable[Settings], keys: Sequence[str]) -> dict[str, str]:
+def _words_of(
+    experiments: Iterable[Settings],
+    keys: Sequence[str],
+) -> dict[str, str]:
     """What each key is called: its last word or, where that is ambiguous, the whole key."""
     unusable = set(RESERVED)
     for settings in experiments:
@@ -157,11 +183,24 @@ def _words_of(experiments: Iterable[Settings], keys: Sequence[str]) -> dict[str,
     for key in keys:
         word = _last_word(key)
         in_full = word in unusable and key not in PARTS
-        words[key] = re.sub(r"\([^)]*\)", "", key) if in_full else word
+        words[key] = (
+            re.sub(
+                r"\([^)]*\)",
+                "",
+                key,
+            )
+            if in_full
+            else word
+        )
     return words
 
 
-def _extended(name: str, key: str, word: str, settings: Settings) -> str:
+def _extended(
+    name: str,
+    key: str,
+    word: str,
+    settings: Settings,
+) -> str:
     """A name with a setting added, where the experiment has that setting."""
     if key not in settings:
         return name

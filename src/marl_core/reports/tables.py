@@ -28,7 +28,10 @@ from marl_core.reports.wording import metric_title, seeds_text
 _Row = tuple[str, Float[np.ndarray, "runs 1"]]
 
 
-def final_table(experiment: Experiment, metric: str | None = None) -> Table:
+def final_table(
+    experiment: Experiment,
+    metric: str | None = None,
+) -> Table:
     """Tabulate the last evaluation: mean and interquartile mean with 95 % bootstrap intervals.
 
     Args:
@@ -43,14 +46,19 @@ def final_table(experiment: Experiment, metric: str | None = None) -> Table:
     for name, scores in _rows(experiment, metric):
         mean = bootstrap_interval(scores, mean_statistic)
         middle = bootstrap_interval(scores, interquartile_mean)
-        table.add_row(Text(name), _text(mean), _text(middle))
+        table.add_row(
+            Text(name),
+            _text(mean),
+            _text(middle),
+        )
     several = len(experiment.results) > 1
     table.caption = "95 % bootstrap intervals" if several else "one run: no intervals"
     return table
 
 
 def improvement_tables(
-    experiments: Sequence[Experiment], metric: str | None = None
+    experiments: Sequence[Experiment],
+    metric: str | None = None,
 ) -> list[Table]:
     """Tabulate how probable it is that a run of each experiment scores more than one of the first.
 
@@ -72,7 +80,10 @@ def improvement_tables(
     return tables
 
 
-def _improvement_table(experiments: Sequence[Experiment], metric: str) -> Table:
+def _improvement_table(
+    experiments: Sequence[Experiment],
+    metric: str,
+) -> Table:
     first, *others = experiments
     title = Text(f"probability of improvement over {first.name}, {metric}")
     table = Table(title=title, title_justify="left")
@@ -90,13 +101,19 @@ def _extent(experiment: Experiment) -> str:
     reached = [result.episodes[-1] for result in experiment.results]
     first = min(reached)
     last = max(reached)
-    done = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    done = f"{last:,}"
+    if first < last:
+        done = f"{first:,} to {last:,}"
     goal = experiment.config.episodes
-    planned = f" of {goal:,}" if first < goal else ""
-    return f"{seeds}, after {done}{planned} episodes"
+    if first < goal:
+        done = f"{done} of {goal:,}"
+    return f"{seeds}, after {done} episodes"
 
 
-def _rows(experiment: Experiment, metric: str | None) -> list[_Row]:
+def _rows(
+    experiment: Experiment,
+    metric: str | None,
+) -> list[_Row]:
     measure = experiment.measure
     rows: list[_Row] = []
     if metric is not None:
@@ -109,7 +126,8 @@ def _rows(experiment: Experiment, metric: str | None) -> list[_Row]:
     )
     for score in scores:
         if experiment.measured(score):
-            rows.append((metric_title(score), experiment.final(score)))
+            title = metric_title(score)
+            rows.append((title, experiment.final(score)))
     for kind, names in experiment.level_kinds.items():
         metrics = [f"{measure}/{name}" for name in names]
         if all(map(experiment.measured, metrics)):
@@ -122,4 +140,6 @@ def _text(interval: Interval) -> Text:
     mean = f"{interval.mean:.3f}"
     if not math.isfinite(interval.low):
         return Text(mean)
-    return Text(f"{mean} [{interval.low:.3f}, {interval.high:.3f}]")
+    low = f"{interval.low:.3f}"
+    high = f"{interval.high:.3f}"
+    return Text(f"{mean} [{low}, {high}]")

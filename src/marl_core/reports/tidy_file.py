@@ -6,7 +6,6 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from marl_core.errors import UserError
@@ -21,10 +20,17 @@ from marl_core.reports.results import RunResult, in_order, other_labels
 from marl_core.runs.whole_writes import write_output
 
 #: What tells a run from the others in a file: its environment, its labels as written, its seed.
-_RunKey = tuple[str, tuple[tuple[str, str], ...], int]
+_WrittenLabels = tuple[tuple[str, str], ...]
+_RunKey = tuple[str, _WrittenLabels, int]
+
+#: Columns that hold no labels.
+_NO_LABELS = frozenset({"environment", *LAST_COLUMNS})
 
 
-def write_tidy(results: Iterable[RunResult], path: Path) -> None:
+def write_tidy(
+    results: Iterable[RunResult],
+    path: Path,
+) -> None:
     """Write a CSV file with a value in each row, in an order that only depends on the results.
 
     Args:
@@ -38,10 +44,20 @@ def write_tidy(results: Iterable[RunResult], path: Path) -> None:
     others = other_labels(ordered)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([*FIRST_COLUMNS, *others, *LAST_COLUMNS])
+    writer.writerow(
+        [
+            *FIRST_COLUMNS,
+            *others,
+            *LAST_COLUMNS,
+        ]
+    )
     for result in ordered:
         writer.writerows(_rows(result, others))
-    write_output(path, text.getvalue().encode(), "results")
+    write_output(
+        path,
+        text.getvalue().encode(),
+        "results",
+    )
 
 
 def read_tidy(path: Path) -> list[RunResult]:
@@ -68,59 +84,88 @@ def read_tidy(path: Path) -> list[RunResult]:
         raise UserError(f"{path}: this is no file of results: {error}") from error
 
 
-def _rows(result: RunResult, others: Sequence[str]) -> Iterator[list[object]]:
+def _rows(
+    result: RunResult,
+    others: Sequence[str],
+) -> Iterator[list[object]]:
     names = (*FIRST_COLUMNS[1:], *others)
     labels = [label_text(result.labels.get(name)) for name in names]
-    run = [result.environment, *labels, result.seed]
+    run = [
+        result.environment,
+        *labels,
+        result.seed,
+    ]
     for index, episodes in enumerate(result.episodes):
         for name in sorted(result.metrics):
             value = float(result.metrics[name][index])
-            yield [*run, episodes, name, repr(value)]
+            yield [
+                *run,
+                episodes,
+                name,
+                repr(value),
+            ]
 
 
-@dataclass
-class _ReadValues:
+class _RunValues:
     """The values that a file has of one run, by episodes and metric."""
 
-    values: dict[tuple[int, str], float] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, str], float] = {}
 
     def add(self, row: Mapping[str, str]) -> None:
         episodes = int(row["episodes"])
         name = row["metric"]
-        if (episodes, name) in self.values:
+        place = (episodes, name)
+        if place in self._values:
             twice = f"two values of {name} after {episodes} episodes"
             raise ValueError(f"{twice} in the same run")
-        self.values[episodes, name] = float(row["value"])
+        self._values[place] = float(row["value"])
 
-    def episodes(self) -> tuple[int, ...]:
-        return tuple(sorted({episodes for episodes, _ in self.values}))
+    def episodes(self) -> list[int]:
+        found = {episodes for episodes, _ in self._values}
+        return sorted(found)
 
-    def metrics(self, episodes: Sequence[int]) -> dict[str, tuple[float, ...]]:
-        names = sorted({name for _, name in self.values})
-        return {name: self._column(name, episodes) for name in names}
-
-    def _column(self, name: str, episodes: Sequence[int]) -> tuple[float, ...]:
-        return tuple(self.values.get((at, name), math.nan) for at in episodes)
+    def metrics(self) -> dict[str, tuple[float, ...]]:
+        episodes = self.episodes()
+        names = {name for _, name in self._values}
+        metrics: dict[str, tuple[float, ...]] = {}
+        for name in sorted(names):
+            values = [self._values.get((at, name), math.nan) for at in episodes]
+            metrics[name] = tuple(values)
+        return metrics
 
 
 def _results_of(rows: Sequence[Mapping[str, str]]) -> list[RunResult]:
-    runs: dict[_RunKey, _ReadValues] = {}
+    runs: dict[_RunKey, _RunValues] = {}
     for row in rows:
-        runs.setdefault(_run_key(row), _ReadValues()).add(row)
+        key = _run_key(row)
+        values = runs.setdefault(key, _RunValues())
+        values.add(row)
     return [_result_of(key, values) for key, values in runs.items()]
 
 
 def _run_key(row: Mapping[str, str]) -> _RunKey:
-    no_labels = {"environment", *LAST_COLUMNS}
-    labels = ((name, text) for name, text in row.items() if name not in no_labels)
-    return row["environment"], tuple(labels), int(row["seed"])
+    labels = [(name, text) for name, text in row.items() if name not in _NO_LABELS]
+    seed = int(row["seed"])
+    return row["environment"], tuple(labels), seed
 
 
-def _result_of(key: _RunKey, read: _ReadValues) -> RunResult:
+def _result_of(
+    key: _RunKey,
+    values: _RunValues,
+) -> RunResult:
     environment, written, seed = key
     labels: dict[str, Label] = {}
     for name, text in written:
-        if text:
-            labels[name] = text if name in FIRST_COLUMNS else read_label(text)
-    episodes = read.episodes()
-    return RunResult(environment, labels, seed, episodes, read.metrics(episodes))
+        if name in FIRST_COLUMNS:
+            labels[name] = text
+        elif text:
+            labels[name] = read_label(text)
+    episodes = tuple(values.episodes())
+    return RunResult(
+        environment,
+        labels,
+        seed,
+        episodes,
+        values.metrics(),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marl_core.reports.run_log import coupling_component, is_evaluation
+from marl_core.reports.run_log import component_name, is_coupling, is_evaluation
 
 _HOW_PLAYED = {
     "exact": "greedy policy, exact",
@@ -17,8 +17,8 @@ def metric_title(metric: str) -> str:
     Args:
         metric: its name in ``metrics.csv``.
     """
-    component = coupling_component(metric)
-    if component is not None:
+    if is_coupling(metric):
+        component = component_name(metric)
         return f"probability of '{component}' in training"
     if not is_evaluation(metric):
         return metric

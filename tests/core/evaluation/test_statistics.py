@@ -1,4 +1,4 @@
-"""Statistics over runs: their symmetries, how often their intervals hold the truth, and rliable's results."""
+"""Statistics over runs: symmetries, how often intervals hold the truth, rliable's results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -19,6 +20,7 @@ from marl_core.evaluation.statistics import (
     interquartile_mean,
     mean_statistic,
     probability_of_improvement,
+    share_interval,
 )
 
 STATISTICS = pytest.mark.parametrize("statistic", [mean_statistic, interquartile_mean])
@@ -286,3 +288,14 @@ def test_rliable_finds_the_same() -> None:
     np.testing.assert_allclose(
         [improvement.low, improvement.high], found["xy"][:, 0], atol=0.03
     )
+
+
+@pytest.mark.parametrize("trials", [1, 2, 9, 26, 192])
+def test_shares_stay_within_what_is_possible(trials: int) -> None:
+    """Wilson's upper end for 9 of 9 is more than 1 by a rounding error, as computed."""
+    none = share_interval(torch.zeros(trials, dtype=torch.bool))
+    every = share_interval(torch.ones(trials, dtype=torch.bool))
+    assert none.mean == none.low == 0
+    assert every.mean == every.high == 1
+    assert none.high == pytest.approx(1 - every.low)
+    assert 0 < none.high < 1

@@ -53,7 +53,11 @@ values = st.floats() | st.integers(-9, 9).map(float)
 
 @st.composite
 def parts(draw: Any) -> dict[str, Any]:
-    """What a result is made of; made into one outside of strategies, which the type checker's chance would disturb."""
+    """What a result is made of.
+
+    Tests make the result: the run-time type checker draws random numbers, which would disturb
+    strategies.
+    """
     others = draw(
         st.dictionaries(
             st.sampled_from(["agents", "exploration", "Größe, in m"]), text | numbers
@@ -192,7 +196,8 @@ def test_what_is_no_result(wrong: dict[str, Any]) -> None:
 
 def test_runs_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
     twice = [a_result(3, agents=8), a_result(3, agents=8)]
-    message = "two runs on fme with seed 3 have the same labels: task=1A4B2C, algorithm=PPO-MA, agents=8"
+    labels = "task=1A4B2C, algorithm=PPO-MA, agents=8"
+    message = f"two runs on fme with seed 3 have the same labels: {labels}"
     for write in (write_tidy, write_marl_eval):
         with pytest.raises(UserError) as caught:
             write(twice, tmp_path / "results")
@@ -210,16 +215,17 @@ def test_runs_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
 HEADER = "environment,task,algorithm,seed,episodes,metric,value\n"
 BROKEN = {
     "": None,
-    "task,algorithm,seed,episodes,metric,value\n1A,PPO,0,0,x,1\n": "there is no column 'environment'",
+    HEADER.replace("environment,", "")
+    + "1A,PPO,0,0,x,1\n": "there is no column 'environment'",
     HEADER + "fme,1A,PPO,0,0,x,high\n": "could not convert string to float: 'high'",
     HEADER + "fme,1A,PPO,0,0,x\n": "could not convert string to float: ''",
-    HEADER
-    + "fme,1A,PPO,0,0,x,1,2\n": "a line with more values than there are columns",
+    HEADER + "fme,1A,PPO,0,0,x,1,2\n": "a line with more values than there are columns",
     HEADER
     + "fme,1A,PPO,zero,0,x,1\n": "invalid literal for int() with base 10: 'zero'",
     HEADER + "fme,,PPO,0,0,x,1\n": "the label 'task' is missing, or no word",
     HEADER
-    + "fme,1A,PPO,0,0,x,1\nfme,1A,PPO,0,0,x,2\n": "two values of x after 0 episodes in the same run",
+    + "fme,1A,PPO,0,0,x,1\n"
+    + "fme,1A,PPO,0,0,x,2\n": "two values of x after 0 episodes in the same run",
 }
 
 
