@@ -46,19 +46,19 @@ def _pages_with(*languages: str) -> list[Any]:
 
 @pytest.fixture(scope="session")
 def short_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples, each stage two small updates long."""
+    """The examples, each stage two updates long; those of ADCA with small ones."""
     folder = tmp_path_factory.mktemp("documented") / "examples"
     shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__"))
     yaml = YAML()
     for path in folder.glob("*.yaml"):
         config = yaml.load(path)
-        for stage in config["stages"]:
-            stage["episodes"] = 64
         training = config.setdefault("training", {})
-        training.update(episodes_per_update=32, evaluation_episodes=4, threads=1)
-        training.update(tensorboard=False)
+        training.update(evaluation_episodes=4, threads=1, tensorboard=False)
         if config["environment"]["name"] == "adca":
             config["environment"]["max_steps"] = 6
+            training.update(episodes_per_update=8, parallel_games=8)
+        for stage in config["stages"]:
+            stage["episodes"] = 2 * training.get("episodes_per_update", 512)
         yaml.dump(config, path)
     return folder
 
