@@ -34,7 +34,7 @@ class CoupledExploration:
 
 def joint_policy(
     strategy: ExplorationStrategy,
-    scores: Float[Tensor, "*B N A"],
+    scores: Float[Tensor, "*CB N A"],
     legal: Bool[Tensor, "*B N A"] | None,
     progress: Progress,
     weights: Float[Tensor, "*E C"],

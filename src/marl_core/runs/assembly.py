@@ -31,6 +31,8 @@ from marl_core.types import EnvironmentSpec, Progress
 
 #: Under which the host's parameters stand in a checkpoint.
 HOST_PREFIX = "host."
+#: Under which the parameters of a coupling that learns stand in a checkpoint.
+COUPLING_PREFIX = "coupling."
 
 
 def first_state(config: RunConfig) -> RunState:
@@ -56,21 +58,31 @@ def saved_state(config: RunConfig, saved: Mapping[str, Any]) -> RunState:
         UserError: the parts do not fit together, or the checkpoint is of other networks.
     """
     state = _at(config, Progress(**saved["marl"]["progress"]))
-    parameters = {
-        name.removeprefix(HOST_PREFIX): value
-        for name, value in saved["state_dict"].items()
-        if name.startswith(HOST_PREFIX)
-    }
+    coupling = state.exploration.coupling
     try:
-        if isinstance(state.host, nn.Module):
-            # Assigned: a copy would round 64-true weights to float32.
-            state.host.load_state_dict(parameters, assign=True)
-        else:
-            state.host.load_state_dict(parameters)
+        _load(state.host, _saved_under(HOST_PREFIX, saved))
+        if isinstance(coupling, nn.Module):
+            _load(coupling, _saved_under(COUPLING_PREFIX, saved))
     except RuntimeError as error:
         message = "the checkpoint does not fit the run's config: other networks"
         raise UserError(message) from error
     return state
+
+
+def _saved_under(prefix: str, saved: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in saved["state_dict"].items()
+        if name.startswith(prefix)
+    }
+
+
+def _load(part: HostAlgorithm | nn.Module, parameters: dict[str, Any]) -> None:
+    if isinstance(part, nn.Module):
+        # Assigned: a copy would round 64-true weights to float32.
+        part.load_state_dict(parameters, assign=True)
+    else:
+        part.load_state_dict(parameters)
 
 
 def newest_state(folder: RunFolder) -> RunState:
