@@ -123,7 +123,8 @@ def _read(path: str) -> str:
 
 
 def _schema() -> dict[str, object]:
-    result = CliRunner().invoke(build_app(), ["config", "schema"])
+    command = ["config", "schema"]
+    result = CliRunner().invoke(build_app(), command, catch_exceptions=False)
     schema: dict[str, object] = json.loads(result.output)
     return schema
 
