@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from marl_core.errors import UserError
+
 
 def seed_for(seed: int, *path: str | int) -> int:
     """A seed for one purpose; different purposes get independent streams.
@@ -87,6 +89,16 @@ class Generators:
 
         Args:
             state: what ``state_dict`` gave.
+
+        Raises:
+            UserError: the state is of a generator on another kind of device.
         """
         for name, value in state.items():
-            self[name].set_state(value.cpu())
+            generator = self[name]
+            if value.dtype != torch.uint8 or value.shape != generator.get_state().shape:
+                message = (
+                    f"the stream '{name}' of the checkpoint does not fit device '{self._device}': "
+                    "a run goes on on the kind of device that it was begun on"
+                )
+                raise UserError(message)
+            generator.set_state(value.cpu())

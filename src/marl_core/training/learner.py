@@ -110,6 +110,7 @@ class Learner(LightningModule):
             # Lightning sets its own number where it launches processes.
             torch.set_num_threads(training.threads)
         ranks = self.trainer.world_size
+        self._check_ranks(ranks)
         if ranks > 1:
             shared = StrategyRanks(self.trainer.strategy, ranks)
             self.context = replace(self.context, ranks=shared)
@@ -123,6 +124,23 @@ class Learner(LightningModule):
             self._saved = None
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()})
+
+    def _check_ranks(self, ranks: int) -> None:
+        """Refuse to train in another number of processes than the config or the checkpoint says."""
+        asked = self.run.training.devices
+        if ranks != asked:
+            message = (
+                f"{asked} processes were asked for, and there are {ranks}: "
+                "a launcher's variables (RANK, WORLD_SIZE, SLURM_...) may say otherwise"
+            )
+            raise UserError(message, "training", "devices")
+        if self._saved is not None:
+            saved = len(self._saved["marl"]["ranks"])
+            if saved != ranks:
+                message = (
+                    f"the checkpoint is of {saved} processes, and there are {ranks}"
+                )
+                raise UserError(message, "training", "devices")
 
     def on_fit_end(self) -> None:
         """Give back what the environment holds."""
