@@ -39,7 +39,11 @@ class Battle(TensorBatch):
     clock: Int[Tensor, "E"]
     key: Int[Tensor, "E"]
 
-    def where_not(self, games: Bool[Tensor, "E"], other: Battle) -> Battle:
+    def where_not(
+        self,
+        games: Bool[Tensor, "E"],
+        other: Battle,
+    ) -> Battle:
         """These battles, with some of them replaced.
 
         Args:
@@ -51,5 +55,9 @@ class Battle(TensorBatch):
         for name, ours in vars(self).items():
             other_axes = [1] * (ours.dim() - 1)
             replaced = games.view(-1, *other_axes)
-            chosen[name] = torch.where(replaced, theirs[name], ours)
+            chosen[name] = torch.where(
+                replaced,
+                theirs[name],
+                ours,
+            )
         return Battle(**chosen)

@@ -42,7 +42,10 @@ class Distances:
     nearest: Float[Tensor, "H E"]
 
 
-def measure(battle: Battle, guards: int) -> Distances:
+def measure(
+    battle: Battle,
+    guards: int,
+) -> Distances:
     """Measure the distances among the guards, and those from the attackers to them.
 
     Attributes:
@@ -57,8 +60,18 @@ def measure(battle: Battle, guards: int) -> Distances:
     row_x = x.masked_fill(dead, _FAR_AWAY)
     column_x = x[:guards].masked_fill(dead[:guards], -_FAR_AWAY)
     column_y = y[:guards]
-    among_guards = _squared(row_x[:guards], y[:guards], column_x, column_y)
-    hostile = _squared(row_x[guards:], y[guards:], column_x, column_y)
+    among_guards = _squared(
+        row_x[:guards],
+        y[:guards],
+        column_x,
+        column_y,
+    )
+    hostile = _squared(
+        row_x[guards:],
+        y[guards:],
+        column_x,
+        column_y,
+    )
     nearest = hostile.amin(1, keepdim=True)
     nearest_guard = _index_of_least(hostile, nearest)
     return Distances(
@@ -82,7 +95,8 @@ def _squared(
 
 
 def _index_of_least(
-    values: Float[Tensor, "rows columns E"], least: Float[Tensor, "rows 1 E"]
+    values: Float[Tensor, "rows columns E"],
+    least: Float[Tensor, "rows 1 E"],
 ) -> Float[Tensor, "rows E"]:
     """The first column that has the least value, in each row.
 

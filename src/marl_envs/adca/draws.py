@@ -35,7 +35,10 @@ class Purpose(IntEnum):
 
 
 def uniforms(
-    key: Int[Tensor, "E"], clock: Int[Tensor, "E"], purpose: Purpose, count: int
+    key: Int[Tensor, "E"],
+    clock: Int[Tensor, "E"],
+    purpose: Purpose,
+    count: int,
 ) -> Float[Tensor, "E count"]:
     """Uniform random numbers in [0, 1) for each battle, all of them multiples of 2^-24.
 

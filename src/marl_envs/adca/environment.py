@@ -147,7 +147,8 @@ class ADCA:
 
 
 def _script(
-    config: ADCAConfig, device: torch.device | str
+    config: ADCAConfig,
+    device: torch.device | str,
 ) -> Callable[[Battle, Distances], Orders]:
     """What gives the attackers' orders."""
     if config.kernels == "torch":

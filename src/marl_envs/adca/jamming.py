@@ -57,12 +57,16 @@ def disturb(
         shown_place, rank = own, drawn
     shown = _at_places(seen, shown_place)
     # 1 where the rank is beyond those that are left, else 0.
-    beyond = (rank - left.permute(2, 1, 0).unsqueeze(-1)).clamp_(0, 1)
+    number_left = left.permute(2, 1, 0).unsqueeze(-1)
+    beyond = (rank - number_left).clamp_(0, 1)
     hidden = beyond.mul_(nobody)
     return torch.maximum(shown, hidden).flatten(2)
 
 
-def _visible(seen: Int[Tensor, "entities N E"], nobody: int) -> Int[Tensor, "2 N E"]:
+def _visible(
+    seen: Int[Tensor, "entities N E"],
+    nobody: int,
+) -> Int[Tensor, "2 N E"]:
     """How many friends, without itself, and how many enemies each guard could see."""
     # A comparison that stays in its type costs a third of one that makes booleans.
     there = torch.lt(seen, nobody, out=torch.empty_like(seen))
@@ -72,7 +76,9 @@ def _visible(seen: Int[Tensor, "entities N E"], nobody: int) -> Int[Tensor, "2 N
 
 
 def _hidden(
-    visible: Int[Tensor, "2 N E"], draw: Float[Tensor, "2 N E"], probability: float
+    visible: Int[Tensor, "2 N E"],
+    draw: Float[Tensor, "2 N E"],
+    probability: float,
 ) -> Int[Tensor, "2 N E"]:
     """How many of the visible ones are hidden: the quantile of a binomial distribution."""
     table = _binomial_cumulative(probability, visible.device)
@@ -83,24 +89,31 @@ def _hidden(
 
 @cache
 def _binomial_cumulative(
-    probability: float, device: torch.device
+    probability: float,
+    device: torch.device,
 ) -> Float[Tensor, "counts visible"]:
     """P(X <= k) for X ~ Binomial(v, probability): a row for each k from 0 to 5.
 
     There is a column for each v from 0 to 6. From k = v on, the value is 2, which no draw reaches,
     so that never more than v are hidden.
     """
-    table = torch.full((NEIGHBOURS + 1, NEIGHBOURS), 2.0, dtype=torch.float64)
+    table = torch.full(
+        (NEIGHBOURS + 1, NEIGHBOURS),
+        2.0,
+        dtype=torch.float64,
+    )
     for visible in range(NEIGHBOURS + 1):
-        mass = torch.tensor(
-            [_binomial(visible, k, probability) for k in range(visible)],
-            dtype=table.dtype,
-        )
+        masses = [_binomial(visible, k, probability) for k in range(visible)]
+        mass = torch.tensor(masses, dtype=table.dtype)
         table[visible, :visible] = mass.cumsum(0)
     return table.mT.float().to(device)
 
 
-def _binomial(trials: int, successes: int, probability: float) -> float:
+def _binomial(
+    trials: int,
+    successes: int,
+    probability: float,
+) -> float:
     """The probability of a number of successes."""
     failures = trials - successes
     ways = math.comb(trials, successes)
@@ -108,7 +121,8 @@ def _binomial(trials: int, successes: int, probability: float) -> float:
 
 
 def _drawn_places(
-    visible: Int[Tensor, "2 N E"], draw: Float[Tensor, "2 N E"]
+    visible: Int[Tensor, "2 N E"],
+    draw: Float[Tensor, "2 N E"],
 ) -> Int[Tensor, "E N 2 ranks"]:
     """A random order of the visible ones' places, for friends and for enemies."""
     table = _orders(visible.device)
@@ -145,7 +159,8 @@ def _places(device: torch.device) -> Int[Tensor, "2 ranks"]:
 
 
 def _at_places(
-    seen: Int[Tensor, "entities N E"], place: Int[Tensor, "*B 2 ranks"]
+    seen: Int[Tensor, "entities N E"],
+    place: Int[Tensor, "*B 2 ranks"],
 ) -> Int[Tensor, "E N 2 ranks"]:
     """The fighters at places, friends and enemies each from their block of ``seen``."""
     _, guards, games = seen.shape
@@ -157,7 +172,9 @@ def _at_places(
 
 @cache
 def _addresses(
-    guards: int, games: int, device: torch.device
+    guards: int,
+    games: int,
+    device: torch.device,
 ) -> tuple[Int[Tensor, "2 1"], Int[Tensor, "E N 1 1"]]:
     """Where ``seen``, flattened, holds things: the row of place 0, and the column of each guard."""
     row = torch.tensor([[0], [NEIGHBOURS - 1]], dtype=torch.int32)

@@ -25,7 +25,11 @@ TERRAIN = 7
 BITS = slice(8, FEATURES)
 
 
-def observe(battle: Battle, distances: Distances, config: ADCAConfig) -> Observation:
+def observe(
+    battle: Battle,
+    distances: Distances,
+    config: ADCAConfig,
+) -> Observation:
     """What every guard sees before anybody acts.
 
     The rows of a guard are first those of friends, itself the first of them, then those of enemies.
@@ -41,7 +45,11 @@ def observe(battle: Battle, distances: Distances, config: ADCAConfig) -> Observa
     fighters = guards + config.attackers
     shown = _shown(battle, distances, config)
     table = _rows(battle)
-    games = torch.arange(len(table), dtype=shown.dtype, device=shown.device)
+    games = torch.arange(
+        len(table),
+        dtype=shown.dtype,
+        device=shown.device,
+    )
     first_row = (fighters + 1) * games
     index = shown + first_row.view(-1, 1, 1)
     entities = table.flatten(0, 1).index_select(0, index.flatten())
@@ -53,7 +61,9 @@ def observe(battle: Battle, distances: Distances, config: ADCAConfig) -> Observa
 
 
 def _shown(
-    battle: Battle, distances: Distances, config: ADCAConfig
+    battle: Battle,
+    distances: Distances,
+    config: ADCAConfig,
 ) -> Int[Tensor, "E N entities"]:
     """The index of the fighter in each row of each guard; the number of fighters for nobody."""
     guards = config.agents
@@ -63,8 +73,18 @@ def _shown(
     seen = torch.cat([friends, enemies])
     if not config.shuffle_neighbours and config.jam_probability == 0:
         return seen.permute(2, 1, 0)
-    draws = uniforms(battle.key, battle.clock, Purpose.SIGHT, 4 * guards)
-    return disturb(seen, draws.unflatten(1, (2, 2, guards)), fighters, config)
+    draws = uniforms(
+        battle.key,
+        battle.clock,
+        Purpose.SIGHT,
+        4 * guards,
+    )
+    return disturb(
+        seen,
+        draws.unflatten(1, (2, 2, guards)),
+        fighters,
+        config,
+    )
 
 
 def _rows(battle: Battle) -> Float[Tensor, "E rows F"]:
@@ -73,14 +93,24 @@ def _rows(battle: Battle) -> Float[Tensor, "E rows F"]:
     constant = _constant_features(fighters, battle.position.device)
     rows = constant.repeat(games, 1, 1)
     heading = battle.heading.unsqueeze(1)
-    motion = torch.cat([battle.position, heading, battle.velocity], dim=1)
+    motion = torch.cat(
+        [
+            battle.position,
+            heading,
+            battle.velocity,
+        ],
+        dim=1,
+    )
     rows[:, :fighters, MOTION] = motion.mT
     rows[:, :fighters, TERRAIN] = battle.terrain
     return rows
 
 
 @cache
-def _constant_features(fighters: int, device: torch.device) -> Float[Tensor, "rows F"]:
+def _constant_features(
+    fighters: int,
+    device: torch.device,
+) -> Float[Tensor, "rows F"]:
     """What never changes in the rows: that somebody is there, its index, and the bits of that."""
     rows = torch.zeros(fighters + 1, FEATURES, device=device)
     index = torch.arange(fighters, device=device)

@@ -51,7 +51,8 @@ ACTION_NAMES = (
 
 
 def ground(
-    position: Float[Tensor, "E 2 P"], theta: Float[Tensor, "E"]
+    position: Float[Tensor, "E 2 P"],
+    theta: Float[Tensor, "E"],
 ) -> Float[Tensor, "E P"]:
     """The factor by which the ground changes the reach of a weapon (Appendix A.3).
 
@@ -70,7 +71,8 @@ def ground(
 
 
 def action_forces(
-    actions: Int[Tensor, "E N"], dtype: torch.dtype
+    actions: Int[Tensor, "E N"],
+    dtype: torch.dtype,
 ) -> tuple[Float[Tensor, "E 2 N"], Float[Tensor, "E N"]]:
     """The acceleration and the turn that each guard's action asks for.
 
@@ -86,7 +88,8 @@ def action_forces(
 
 @cache
 def _action_table(
-    dtype: torch.dtype, device: torch.device
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> Float[Tensor, "actions 3"]:
     return torch.tensor(_ACTIONS, dtype=dtype, device=device)
 
@@ -123,7 +126,11 @@ def move(
     # At weights of 0 and 1, lerp chooses exactly. It is faster than ``where``, whose branches are
     # mispredicted because who lives is random.
     moves = moving.unsqueeze(1).to(new.dtype)
-    new_position = torch.lerp(position, position + TIME_STEP * new, moves)
+    new_position = torch.lerp(
+        position,
+        position + TIME_STEP * new,
+        moves,
+    )
     new_velocity = torch.lerp(velocity, new, moves)
     return new_position, new_velocity
 

@@ -26,7 +26,11 @@ RANKS = (0.5, 0.75, 1.0)
 
 
 def deploy(
-    key: Int[Tensor, "E"], guards: int, attackers: int, *, terrain: bool
+    key: Int[Tensor, "E"],
+    guards: int,
+    attackers: int,
+    *,
+    terrain: bool,
 ) -> Battle:
     """Battles at their start.
 
@@ -40,7 +44,12 @@ def deploy(
     games = key.shape[0]
     device = key.device
     clock = torch.zeros_like(key)
-    numbers = uniforms(key, clock, Purpose.PLACEMENT, 1 + 3 * fighters)
+    numbers = uniforms(
+        key,
+        clock,
+        Purpose.PLACEMENT,
+        1 + 3 * fighters,
+    )
     theta = (2 * numbers[:, 0] - 1) * math.pi
     noise = numbers[:, 1:].view(games, 3, fighters)
     upright = _placed(noise[:, :2], guards, attackers)
@@ -61,7 +70,9 @@ def deploy(
 
 
 def _placed(
-    noise: Float[Tensor, "E 2 P"], guards: int, attackers: int
+    noise: Float[Tensor, "E 2 P"],
+    guards: int,
+    attackers: int,
 ) -> Float[Tensor, "E 2 P"]:
     """Positions in a battlefield that is not turned yet.
 
@@ -75,7 +86,8 @@ def _placed(
 
 
 def _turned(
-    position: Float[Tensor, "E 2 P"], theta: Float[Tensor, "E"]
+    position: Float[Tensor, "E 2 P"],
+    theta: Float[Tensor, "E"],
 ) -> Float[Tensor, "E 2 P"]:
     """The positions, turned about the origin."""
     x, y = position.unbind(1)
@@ -87,7 +99,9 @@ def _turned(
 
 
 def _terrain(
-    position: Float[Tensor, "E 2 P"], theta: Float[Tensor, "E"], terrain: bool
+    position: Float[Tensor, "E 2 P"],
+    theta: Float[Tensor, "E"],
+    terrain: bool,
 ) -> Float[Tensor, "E P"]:
     """The ground's factors; 1 everywhere if the ground does not matter."""
     if terrain:
@@ -95,7 +109,11 @@ def _terrain(
     return torch.ones_like(position[:, 0])
 
 
-def _lines(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "2 P"]:
+def _lines(
+    guards: int,
+    attackers: int,
+    device: torch.device,
+) -> Float[Tensor, "2 P"]:
     """Where everybody would stand without noise and without ranks."""
     ours = _line(guards, device)
     theirs = _line(attackers, device)
@@ -104,13 +122,20 @@ def _lines(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "
     return torch.stack([torch.cat(x), torch.cat(y)])
 
 
-def _line(team: int, device: torch.device) -> Float[Tensor, "members"]:
+def _line(
+    team: int,
+    device: torch.device,
+) -> Float[Tensor, "members"]:
     """A team at equal distances along y, the same distance to either end of the line."""
     middle = torch.arange(team, device=device) + 0.5
     return LINE / team * middle - LINE / 2
 
 
-def _ranks(guards: int, attackers: int, device: torch.device) -> Float[Tensor, "P"]:
+def _ranks(
+    guards: int,
+    attackers: int,
+    device: torch.device,
+) -> Float[Tensor, "P"]:
     """The factors by which positions are scaled: 1 in a team that is small enough for one line."""
     index = torch.arange(guards + attackers, device=device)
     scales = torch.tensor(RANKS, device=device)

@@ -59,7 +59,12 @@ def advance(
     survivors = battle.alive & ~shots.was_hit
     thrust, turn = action_forces(actions, battle.position.dtype)
     force = torch.cat([thrust, orders.acceleration], dim=2)
-    position, velocity = move(battle.position, battle.velocity, force, survivors)
+    position, velocity = move(
+        battle.position,
+        battle.velocity,
+        force,
+        survivors,
+    )
     guards = actions.shape[1]
     ours, theirs = firing.heading.tensor_split([guards], dim=1)
     turned = wrap(torch.cat([ours + turn, theirs], dim=1))
@@ -73,7 +78,12 @@ def advance(
     return after, shots
 
 
-def _take_aim(battle: Battle, orders: Orders, *, terrain: bool) -> Battle:
+def _take_aim(
+    battle: Battle,
+    orders: Orders,
+    *,
+    terrain: bool,
+) -> Battle:
     """The battle as it is when shots fall: attackers point where they are ordered to.
 
     The ground under the living is looked up too.
@@ -81,7 +91,11 @@ def _take_aim(battle: Battle, orders: Orders, *, terrain: bool) -> Battle:
     attackers = orders.heading.shape[1]
     guards = battle.alive.shape[1] - attackers
     ours, theirs = battle.heading.tensor_split([guards], dim=1)
-    aimed = torch.where(battle.alive[:, guards:], orders.heading, theirs)
+    aimed = torch.where(
+        battle.alive[:, guards:],
+        orders.heading,
+        theirs,
+    )
     heading = torch.cat([ours, aimed], dim=1)
     if not terrain:
         return replace(battle, heading=heading)
@@ -90,7 +104,11 @@ def _take_aim(battle: Battle, orders: Orders, *, terrain: bool) -> Battle:
     return replace(battle, heading=heading, terrain=multiplier)
 
 
-def verdict(battle: Battle, shots: Fire, config: ADCAConfig) -> Verdict:
+def verdict(
+    battle: Battle,
+    shots: Fire,
+    config: ADCAConfig,
+) -> Verdict:
     """Rewards and ends after a step.
 
     A guard earns 1 for hitting anybody and loses 0.5 (or 1) for being hit. When the team wins, all
@@ -122,7 +140,10 @@ def verdict(battle: Battle, shots: Fire, config: ADCAConfig) -> Verdict:
     return Verdict(earned + bonus, over, won)
 
 
-def _earned(shots: Fire, config: ADCAConfig) -> Float[Tensor, "E N"]:
+def _earned(
+    shots: Fire,
+    config: ADCAConfig,
+) -> Float[Tensor, "E N"]:
     """What each guard earns in a step by shooting and by being shot."""
     guards = config.agents
     loss = 0.5 if config.half_death_reward else 1.0

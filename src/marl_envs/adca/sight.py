@@ -18,7 +18,10 @@ _LOW_BITS = 0xFFFF
 
 
 def nearest(
-    squared: Float[Tensor, "K N E"], within: float, first: int, nobody: int
+    squared: Float[Tensor, "K N E"],
+    within: float,
+    first: int,
+    nobody: int,
 ) -> Int[Tensor, "ranks N E"]:
     """The nearest fighters that each guard could see, the nearest first.
 
@@ -58,7 +61,10 @@ def _keys(squared: Float[Tensor, "K N E"]) -> Float[Tensor, "K N E"]:
     return keys
 
 
-def _limit(within: float, index: int) -> float:
+def _limit(
+    within: float,
+    index: int,
+) -> float:
     """A key larger than that of any fighter within the distance; its lowest bits hold ``index``.
 
     The factor sets a bit below those of single precision and above those of an index.

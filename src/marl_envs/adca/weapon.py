@@ -41,7 +41,10 @@ class _Pairs(NamedTuple):
     attacker: Int[Tensor, "p"]
 
 
-def fire(battle: Battle, distances: Distances) -> Fire:
+def fire(
+    battle: Battle,
+    distances: Distances,
+) -> Fire:
     """All shots of a step. They fall at once, so two fighters may kill each other.
 
     Few pairs of opponents are ever near enough, so only those are looked at. On a GPU, finding them
@@ -64,10 +67,18 @@ def fire(battle: Battle, distances: Distances) -> Fire:
     )
     heading = battle.heading.flatten()
     terrain = battle.terrain.flatten()
-    hit = torch.zeros(games * fighters, dtype=torch.bool, device=heading.device)
+    hit = torch.zeros(
+        games * fighters,
+        dtype=torch.bool,
+        device=heading.device,
+    )
     was_hit = torch.zeros_like(hit)
 
-    def shoot(shooter: Tensor, target: Tensor, towards: Tensor) -> None:
+    def shoot(
+        shooter: Tensor,
+        target: Tensor,
+        towards: Tensor,
+    ) -> None:
         inside = in_fan(towards, heading[shooter], terrain[shooter])
         hit.index_fill_(0, shooter[inside], True)
         was_hit.index_fill_(0, target[inside], True)

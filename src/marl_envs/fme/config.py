@@ -30,7 +30,16 @@ class BanditLevel(StrictModel):
 
     kind: Literal["B"]
     arms: tuple[Action, ...] = Field(min_length=1)
-    probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.5, 0.4, 0.1)
+    probabilities: tuple[
+        Annotated[
+            float,
+            Field(
+                ge=0,
+                le=1,
+            ),
+        ],
+        ...,
+    ] = (0.5, 0.4, 0.1)
 
     @model_validator(mode="after")
     def _is_distribution(self) -> Self:
@@ -87,7 +96,11 @@ class FMEConfig(EnvironmentConfig):
             self._check(level, index)
         return self
 
-    def _check(self, level: LevelConfig, index: int) -> None:
+    def _check(
+        self,
+        level: LevelConfig,
+        index: int,
+    ) -> None:
         """Whether a level fits the numbers of agents and actions."""
         if level.kind == "C" and self.agents < 2:
             raise mistake(
@@ -132,7 +145,10 @@ class FMEConfig(EnvironmentConfig):
         )
 
 
-def _level(kind: Kind, actions: tuple[int, ...]) -> LevelConfig:
+def _level(
+    kind: Kind,
+    actions: tuple[int, ...],
+) -> LevelConfig:
     """A level that a tag stands for."""
     match kind:
         case "A":

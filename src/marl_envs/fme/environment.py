@@ -131,7 +131,9 @@ class FME:
 
 
 def _observations(
-    config: FMEConfig, levels: int, device: torch.device | str
+    config: FMEConfig,
+    levels: int,
+    device: torch.device | str,
 ) -> Observation:
     """What each agent sees at each level: the level index, then its one-hot identity."""
     shape = (levels, config.agents)
@@ -144,7 +146,10 @@ def _observations(
     )
 
 
-def _level_index(config: FMEConfig, levels: int) -> Float[Tensor, "L features"]:
+def _level_index(
+    config: FMEConfig,
+    levels: int,
+) -> Float[Tensor, "L features"]:
     """Each level as agents see it: one-hot, or a number of mean 0 and variance 1."""
     if config.level_index == "one_hot":
         return torch.eye(levels)

@@ -107,7 +107,10 @@ class LevelTable:
         return joint.weights.double() @ rewards
 
 
-def _set_arms(row: Float[Tensor, "A"], level: LevelConfig) -> None:
+def _set_arms(
+    row: Float[Tensor, "A"],
+    level: LevelConfig,
+) -> None:
     """Write the probabilities of a level's arms into a row of zeros."""
     if level.kind == "B":
         arms = list(level.arms)
@@ -116,7 +119,10 @@ def _set_arms(row: Float[Tensor, "A"], level: LevelConfig) -> None:
         row[level.action] = 1.0
 
 
-def _pay(level: LevelConfig, agents: int) -> float:
+def _pay(
+    level: LevelConfig,
+    agents: int,
+) -> float:
     """What the team earns for each agent on the arm."""
     match level.kind:
         case "A":

@@ -26,7 +26,10 @@ _ARMS = 3
 _TAG = re.compile(r"(\d+)A(\d+)B(\d+)C")
 
 
-def levels_of_tag(tag: str, actions: int) -> list[LevelActions]:
+def levels_of_tag(
+    tag: str,
+    actions: int,
+) -> list[LevelActions]:
     """The levels of a tag: first all Lv-A, then all Lv-B, then all Lv-C.
 
     With 10 actions or more, the tags of Table 2 have the levels of Table 2. All other tags follow
@@ -72,7 +75,10 @@ def _counts(tag: str) -> dict[Kind, int]:
     }
 
 
-def _levels_of_table_2(tag: str, counts: dict[Kind, int]) -> list[LevelActions]:
+def _levels_of_table_2(
+    tag: str,
+    counts: dict[Kind, int],
+) -> list[LevelActions]:
     kinds: list[Kind] = []
     for kind, count in counts.items():
         kinds += [kind] * count
@@ -82,7 +88,11 @@ def _levels_of_table_2(tag: str, counts: dict[Kind, int]) -> list[LevelActions]:
     return levels
 
 
-def _actions(kind: Kind, ordinal: int, actions: int) -> tuple[int, ...]:
+def _actions(
+    kind: Kind,
+    ordinal: int,
+    actions: int,
+) -> tuple[int, ...]:
     """The actions of a level that is the ``ordinal``-th of its kind."""
     if kind != "B":
         return (ordinal % actions,)

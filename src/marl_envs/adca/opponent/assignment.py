@@ -29,7 +29,9 @@ LEAST_GAIN = 1e-6
 
 @cache
 def neighbours(
-    ranks: int, distances: tuple[int, ...], device: torch.device
+    ranks: int,
+    distances: tuple[int, ...],
+    device: torch.device,
 ) -> Int[Tensor, "rounds ranks"]:
     """Rounds in which ranks r and r + d are partners, two for each distance d.
 
@@ -50,12 +52,21 @@ def neighbours(
         block = rank // distance
         for odd in (0, 1):
             upwards = (block + odd) % 2 == 0
-            rounds.append(torch.where(upwards, rank + distance, rank - distance))
+            rounds.append(
+                torch.where(
+                    upwards,
+                    rank + distance,
+                    rank - distance,
+                )
+            )
     return torch.stack(rounds)
 
 
 @cache
-def tournament(ranks: int, device: torch.device) -> Int[Tensor, "rounds ranks"]:
+def tournament(
+    ranks: int,
+    device: torch.device,
+) -> Int[Tensor, "rounds ranks"]:
     """Rounds in which every pair of ranks meets once, by the circle method.
 
     Args:
@@ -79,7 +90,8 @@ def tournament(ranks: int, device: torch.device) -> Int[Tensor, "rounds ranks"]:
 
 
 def partners(
-    groups: Groups, by_rank: Int[Tensor, "rounds ranks"]
+    groups: Groups,
+    by_rank: Int[Tensor, "rounds ranks"],
 ) -> Int[Tensor, "rounds E M"]:
     """Everybody's partner in each round; oneself where the group has no member of that rank.
 
@@ -91,7 +103,11 @@ def partners(
     met = torch.where(by_rank < 0, members, by_rank)
     rank = met.index_select(1, groups.rank.flatten()).view(-1, games, members)
     # 1 and 0 as numbers: ``where`` would branch.
-    exists = torch.lt(rank, groups.size, out=torch.empty_like(rank))
+    exists = torch.lt(
+        rank,
+        groups.size,
+        out=torch.empty_like(rank),
+    )
     oneself = groups.start + groups.rank
     return torch.addcmul(oneself, rank - groups.rank, exists)
 
@@ -132,7 +148,8 @@ def exchange(
 
 
 def _distance(
-    members: Float[Tensor, "E 2 M"], places: Float[Tensor, "E 2 M"]
+    members: Float[Tensor, "E 2 M"],
+    places: Float[Tensor, "E 2 M"],
 ) -> Float[Tensor, "E M"]:
     across, along = (members - places).unbind(1)
     return torch.hypot(across, along)

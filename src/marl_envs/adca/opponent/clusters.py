@@ -43,7 +43,11 @@ def _far_bits(squared: Float[Tensor, "N N E"]) -> UInt8[Tensor, "N N E"]:
 
     Combined with a name by a bitwise or, it hides the names of those too far.
     """
-    far = torch.gt(squared, TOGETHER_WITHIN**2, out=torch.empty_like(squared))
+    far = torch.gt(
+        squared,
+        TOGETHER_WITHIN**2,
+        out=torch.empty_like(squared),
+    )
     return far.to(torch.int8).neg_().view(torch.uint8)
 
 
@@ -87,7 +91,9 @@ def target_points(
 
 
 def _leaders(
-    component: Int[Tensor, "E N"], alive: Bool[Tensor, "E N"], count: int
+    component: Int[Tensor, "E N"],
+    alive: Bool[Tensor, "E N"],
+    count: int,
 ) -> Int[Tensor, "E count"]:
     """The lowest guard of each of the first clusters; the last one again where there are fewer."""
     guards = component.shape[1]
@@ -104,7 +110,8 @@ def _leaders(
 
 
 def _order_of_clusters(
-    component: Int[Tensor, "E N"], alive: Bool[Tensor, "E N"]
+    component: Int[Tensor, "E N"],
+    alive: Bool[Tensor, "E N"],
 ) -> Int[Tensor, "E N"]:
     """A number by which the leaders of clusters are sorted; those of no two guards are equal."""
     guards = component.shape[1]

@@ -21,7 +21,10 @@ from marl_envs.adca.opponent.orders import Orders
 LLOYD_STEPS = 20
 
 
-def give_orders(battle: Battle, distances: Distances) -> Orders:
+def give_orders(
+    battle: Battle,
+    distances: Distances,
+) -> Orders:
     """The orders of all attackers.
 
     Args:
@@ -45,7 +48,8 @@ def give_orders(battle: Battle, distances: Distances) -> Orders:
 
 
 def aim(
-    attackers: Float[Tensor, "E 2 H"], at: Float[Tensor, "E 2 H"]
+    attackers: Float[Tensor, "E 2 H"],
+    at: Float[Tensor, "E 2 H"],
 ) -> Float[Tensor, "E H"]:
     """The direction from each attacker to what it aims at, in [0, 2 pi).
 

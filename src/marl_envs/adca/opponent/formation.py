@@ -27,7 +27,8 @@ TARGET_TIMES = 2
 
 
 def squad_targets(
-    centres: Float[Tensor, "E 2 G"], targets: Float[Tensor, "E 2 G"]
+    centres: Float[Tensor, "E 2 G"],
+    targets: Float[Tensor, "E 2 G"],
 ) -> Float[Tensor, "E 2 G"]:
     """The target of each squad, at nearly the least sum of distances.
 
@@ -42,7 +43,8 @@ def squad_targets(
     way = (target_middle - middle).expand_as(centres)
     one_group = groups.start
     order = order_across(centres, way, one_group)
-    first = pick(targets, order_across(targets, way, one_group))
+    target_order = order_across(targets, way, one_group)
+    first = pick(targets, target_order)
     rounds = partners(groups, tournament(count, centres.device))
     taken = exchange(pick(centres, order), first, rounds, TARGET_TIMES)
     return pick(taken, inverse(order))
@@ -79,7 +81,10 @@ def ring_places(
     return pick(taken, inverse(order))
 
 
-def _ring(groups: Groups, dtype: torch.dtype) -> Float[Tensor, "E 2 H"]:
+def _ring(
+    groups: Groups,
+    dtype: torch.dtype,
+) -> Float[Tensor, "E 2 H"]:
     """The place of each rank in a squad, as seen from the target."""
     step = math.pi / groups.size.to(dtype) - 1
     angle = groups.rank * step

@@ -20,7 +20,8 @@ def squads(attackers: int) -> int:
 
 
 def start_centres(
-    points: Float[Tensor, "E 2 H"], draws: Float[Tensor, "E G"]
+    points: Float[Tensor, "E 2 H"],
+    draws: Float[Tensor, "E G"],
 ) -> Float[Tensor, "E 2 G"]:
     """The first centres, by k-means++.
 
@@ -49,7 +50,8 @@ def start_centres(
 
 
 def _points_at(
-    points: Float[Tensor, "E 2 H"], index: Int[Tensor, "E 1"]
+    points: Float[Tensor, "E 2 H"],
+    index: Int[Tensor, "E 1"],
 ) -> Float[Tensor, "E 2 1"]:
     """One point of each battle."""
     both_coordinates = index.unsqueeze(1).expand(-1, 2, 1)
@@ -57,7 +59,9 @@ def _points_at(
 
 
 def lloyd(
-    points: Float[Tensor, "E 2 H"], centres: Float[Tensor, "E 2 G"], steps: int
+    points: Float[Tensor, "E 2 H"],
+    centres: Float[Tensor, "E 2 G"],
+    steps: int,
 ) -> tuple[Int[Tensor, "E H"], Float[Tensor, "E 2 G"]]:
     """Lloyd's algorithm for k-means.
 
@@ -88,7 +92,8 @@ def lloyd(
 
 
 def _nearest_centre(
-    points: Float[Tensor, "E 2 H"], centres: Float[Tensor, "E 2 G"]
+    points: Float[Tensor, "E 2 H"],
+    centres: Float[Tensor, "E 2 G"],
 ) -> Float[Tensor, "E G H"]:
     """1 where a centre is the nearest to a point (on ties several are), else 0."""
     # Squared distances without the squared length of the point, which all centres have in common.

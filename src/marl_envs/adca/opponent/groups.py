@@ -29,7 +29,11 @@ class Groups:
     rank: Int[Tensor, "E M"]
 
     @classmethod
-    def of_labels(cls, label: Int[Tensor, "E M"], count: int) -> Self:
+    def of_labels(
+        cls,
+        label: Int[Tensor, "E M"],
+        count: int,
+    ) -> Self:
         """Groups of members that have the same label.
 
         Args:
@@ -42,10 +46,19 @@ class Groups:
         starts = sizes.cumsum(1) - sizes
         start = starts.gather(1, label)
         index = torch.arange(members, device=label.device)
-        return cls(start=start, size=sizes.gather(1, label), rank=index - start)
+        return cls(
+            start=start,
+            size=sizes.gather(1, label),
+            rank=index - start,
+        )
 
     @classmethod
-    def of_one(cls, games: int, members: int, device: torch.device) -> Self:
+    def of_one(
+        cls,
+        games: int,
+        members: int,
+        device: torch.device,
+    ) -> Self:
         """All members of a battle in one group.
 
         Args:
@@ -90,7 +103,8 @@ def inverse(order: Int[Tensor, "E M"]) -> Int[Tensor, "E M"]:
 
 
 def pick(
-    values: Float[Tensor, "E 2 n"], index: Int[Tensor, "E M"]
+    values: Float[Tensor, "E 2 n"],
+    index: Int[Tensor, "E M"],
 ) -> Float[Tensor, "E 2 M"]:
     """Points by their index: ``values[e, :, index[e, m]]``.
 

@@ -15,7 +15,11 @@ HALF = 5.25
 SHADES = 140
 
 
-def multipliers(states: Battle, *, terrain: bool) -> Float[Tensor, "T1 P"]:
+def multipliers(
+    states: Battle,
+    *,
+    terrain: bool,
+) -> Float[Tensor, "T1 P"]:
     """The factor by which the ground under each fighter changes the reach of its weapon.
 
     Args:

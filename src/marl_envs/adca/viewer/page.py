@@ -25,7 +25,10 @@ def page_content() -> str:
     return page.read_text(encoding="utf-8")
 
 
-def page_data(episode: Episode, config: ADCAConfig) -> dict[str, Any]:
+def page_data(
+    episode: Episode,
+    config: ADCAConfig,
+) -> dict[str, Any]:
     """What the page shows.
 
     Lengths, angles and probabilities are in thousandths, which takes less room.
@@ -60,13 +63,21 @@ def _rules(config: ADCAConfig) -> dict[str, Any]:
     }
 
 
-def _fighters(episode: Episode, config: ADCAConfig) -> dict[str, Any]:
+def _fighters(
+    episode: Episode,
+    config: ADCAConfig,
+) -> dict[str, Any]:
     """The ground, and where everybody was and what became of them."""
     states = battles(episode)
     reach = multipliers(states, terrain=config.terrain)
     shade = shading(states.theta[0], config.terrain)
     kills = [
-        [shot.step, shot.shooter, shot.target] for shot in shots(states, config.agents)
+        [
+            shot.step,
+            shot.shooter,
+            shot.target,
+        ]
+        for shot in shots(states, config.agents)
     ]
     return {
         "ground": {

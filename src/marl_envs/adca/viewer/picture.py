@@ -48,7 +48,12 @@ def _teams(guards: int) -> tuple[_Team, _Team]:
     return ours, theirs
 
 
-def draw_field(axis: Axes, episode: Episode, config: ADCAConfig, frame: int) -> None:
+def draw_field(
+    axis: Axes,
+    episode: Episode,
+    config: ADCAConfig,
+    frame: int,
+) -> None:
     """Draw the ground, the wall, both teams, their weapons and the last shots.
 
     Args:
@@ -74,7 +79,11 @@ def draw_field(axis: Axes, episode: Episode, config: ADCAConfig, frame: int) -> 
     axis.set_xlabel(_caption(episode, frame))
 
 
-def _draw_ground(axis: Axes, states: Battle, config: ADCAConfig) -> None:
+def _draw_ground(
+    axis: Axes,
+    states: Battle,
+    config: ADCAConfig,
+) -> None:
     axis.imshow(
         shading(states.theta[0], config.terrain).numpy(),
         extent=(-HALF, HALF, -HALF, HALF),
@@ -168,7 +177,12 @@ def _draw_fans(
     axis.add_collection(collection)
 
 
-def _draw_shots(axis: Axes, states: Battle, guards: int, frame: int) -> None:
+def _draw_shots(
+    axis: Axes,
+    states: Battle,
+    guards: int,
+    frame: int,
+) -> None:
     """Draw the last shots as lines that fade."""
     lines: list[list[list[float]]] = []
     strength: list[float] = []
@@ -189,7 +203,10 @@ def _draw_shots(axis: Axes, states: Battle, guards: int, frame: int) -> None:
     axis.add_collection(collection)
 
 
-def _caption(episode: Episode, frame: int) -> str:
+def _caption(
+    episode: Episode,
+    frame: int,
+) -> str:
     """The step, the team's coupling in it, and how the battle ended."""
     parts = [f"step {frame} of {episode.steps}"]
     if episode.component_names:
@@ -203,7 +220,11 @@ def _caption(episode: Episode, frame: int) -> str:
 
 
 def draw_score(
-    alive_axis: Axes, earned_axis: Axes, episode: Episode, guards: int, frame: int
+    alive_axis: Axes,
+    earned_axis: Axes,
+    episode: Episode,
+    guards: int,
+    frame: int,
 ) -> None:
     """Draw how many live in each team, and what the guards have earned.
 
@@ -222,7 +243,12 @@ def draw_score(
         axis.grid(alpha=0.3)
 
 
-def _draw_alive(axis: Axes, states: Battle, guards: int, frame: int) -> None:
+def _draw_alive(
+    axis: Axes,
+    states: Battle,
+    guards: int,
+    frame: int,
+) -> None:
     for team in _teams(guards):
         count = states.alive[:, team.members].sum(1).numpy()
         axis.plot(
@@ -235,7 +261,11 @@ def _draw_alive(axis: Axes, states: Battle, guards: int, frame: int) -> None:
     axis.legend(loc="lower left", fontsize="small")
 
 
-def _draw_earned(axis: Axes, episode: Episode, frame: int) -> None:
+def _draw_earned(
+    axis: Axes,
+    episode: Episode,
+    frame: int,
+) -> None:
     so_far = earned(episode)
     axis.plot(so_far, color=BLUISH_GREEN)
     axis.set_title(

@@ -44,7 +44,10 @@ def battles(episode: Episode) -> Battle:
     return Battle(**joined)
 
 
-def shots(states: Battle, guards: int) -> list[Shot]:
+def shots(
+    states: Battle,
+    guards: int,
+) -> list[Shot]:
     """All hits of a battle.
 
     Attackers turn as they are ordered and then fire; guards fire and then turn. So the headings at
@@ -65,14 +68,26 @@ def shots(states: Battle, guards: int) -> list[Shot]:
         position = before.position[step]
         from_guard = position[:, attacker] - position[:, guard]
         terrain = after.terrain[step]
-        if _hits(from_guard, heading[step, guard], terrain[guard]):
+        if _hits(
+            from_guard,
+            heading[step, guard],
+            terrain[guard],
+        ):
             found.append(Shot(step, guard, attacker))
-        if _hits(-from_guard, heading[step, attacker], terrain[attacker]):
+        if _hits(
+            -from_guard,
+            heading[step, attacker],
+            terrain[attacker],
+        ):
             found.append(Shot(step, attacker, guard))
     return found
 
 
-def _hits(towards: Tensor, heading: Tensor, terrain: Tensor) -> bool:
+def _hits(
+    towards: Tensor,
+    heading: Tensor,
+    terrain: Tensor,
+) -> bool:
     """Whether a single target is within the fan of a single shooter."""
     inside = in_fan(
         towards.unsqueeze(0),
@@ -82,7 +97,10 @@ def _hits(towards: Tensor, heading: Tensor, terrain: Tensor) -> bool:
     return bool(inside)
 
 
-def _near_pairs(states: Battle, guards: int) -> list[tuple[int, int, int]]:
+def _near_pairs(
+    states: Battle,
+    guards: int,
+) -> list[tuple[int, int, int]]:
     """Step, guard and attacker of all living opponents that some ground may bring within reach."""
     ours = states.position[:, :, :guards].unsqueeze(3)
     theirs = states.position[:, :, guards:].unsqueeze(2)
@@ -96,7 +114,11 @@ def _near_pairs(states: Battle, guards: int) -> list[tuple[int, int, int]]:
     return found
 
 
-def recent_shots(states: Battle, guards: int, frame: int) -> list[Shot]:
+def recent_shots(
+    states: Battle,
+    guards: int,
+    frame: int,
+) -> list[Shot]:
     """The shots that are still seen in a picture.
 
     Only the steps just before the picture are searched, because a film has hundreds of pictures.

@@ -57,7 +57,12 @@ class BattleViewer(Viewer):
             return episode.steps // 2
         return fallen[len(fallen) // 2]
 
-    def draw(self, figure: Figure, episode: Episode, frame: int) -> None:
+    def draw(
+        self,
+        figure: Figure,
+        episode: Episode,
+        frame: int,
+    ) -> None:
         """Draw the field, and beside it how many live and what was earned.
 
         Args:

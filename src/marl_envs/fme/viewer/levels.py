@@ -50,7 +50,10 @@ def describe(level: LevelConfig) -> str:
             return f"all but one take {level.action}"
 
 
-def stacking_order(level: LevelConfig, actions: int) -> list[int]:
+def stacking_order(
+    level: LevelConfig,
+    actions: int,
+) -> list[int]:
     """The actions from the bottom of a stack to its top: first those that are rewarded.
 
     Args:
@@ -62,7 +65,10 @@ def stacking_order(level: LevelConfig, actions: int) -> list[int]:
     return [*best, *others]
 
 
-def colours(level: LevelConfig, actions: int) -> list[str]:
+def colours(
+    level: LevelConfig,
+    actions: int,
+) -> list[str]:
     """The colour of each action in the order of ``stacking_order``.
 
     Args:

@@ -20,7 +20,9 @@ def page_content() -> str:
 
 
 def page_data(
-    episode: Episode, config: FMEConfig, snapshots: Sequence[Snapshot]
+    episode: Episode,
+    config: FMEConfig,
+    snapshots: Sequence[Snapshot],
 ) -> dict[str, Any]:
     """What the page shows. Probabilities are in thousandths, which takes less room.
 
@@ -47,7 +49,10 @@ def page_data(
     }
 
 
-def _levels(episode: Episode, config: FMEConfig) -> list[dict[str, Any]]:
+def _levels(
+    episode: Episode,
+    config: FMEConfig,
+) -> list[dict[str, Any]]:
     levels: list[dict[str, Any]] = []
     for named, level in zip(
         episode.spec.levels,

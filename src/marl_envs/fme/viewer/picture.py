@@ -56,7 +56,12 @@ class Picture:
         self._name_columns(axes[0], axes[-1])
         figure.suptitle(f"FME · {self.episode.title}")
 
-    def _label(self, axis: Axes, level: LevelConfig, row: int) -> None:
+    def _label(
+        self,
+        axis: Axes,
+        level: LevelConfig,
+        row: int,
+    ) -> None:
         """Write the name of a level beside its row."""
         name = self.episode.spec.levels[row].name
         axis.set_ylabel(
@@ -67,7 +72,12 @@ class Picture:
             fontsize="small",
         )
 
-    def _draw_shares(self, axis: Axes, level: LevelConfig, row: int) -> None:
+    def _draw_shares(
+        self,
+        axis: Axes,
+        level: LevelConfig,
+        row: int,
+    ) -> None:
         """Draw the share of agents that have each action as their likeliest one, over training."""
         episodes = [snapshot.episodes for snapshot in self.snapshots]
         if len(episodes) > 1:
@@ -86,7 +96,11 @@ class Picture:
         axis.set(ylim=(0, 1), yticks=[0, 1])
 
     def _draw_stack(
-        self, axis: Axes, level: LevelConfig, row: int, episodes: list[int]
+        self,
+        axis: Axes,
+        level: LevelConfig,
+        row: int,
+        episodes: list[int],
     ) -> None:
         counts = [snapshot.counts[row] for snapshot in self.snapshots]
         shares = np.stack(counts, axis=1) / self.config.agents
@@ -100,7 +114,12 @@ class Picture:
         axis.axvline(self.now.episodes, color="black", linewidth=1)
         axis.set_xlim(episodes[0], episodes[-1])
 
-    def _draw_policies(self, axis: Axes, level: LevelConfig, row: int) -> None:
+    def _draw_policies(
+        self,
+        axis: Axes,
+        level: LevelConfig,
+        row: int,
+    ) -> None:
         """Draw the policies of all agents: darker where an action is more probable."""
         policies: Float[np.ndarray, "N A"] = self.now.policies[row]
         axis.imshow(
@@ -114,7 +133,12 @@ class Picture:
         )
         _mark(axis, level)
 
-    def _draw_episode(self, axis: Axes, level: LevelConfig, row: int) -> None:
+    def _draw_episode(
+        self,
+        axis: Axes,
+        level: LevelConfig,
+        row: int,
+    ) -> None:
         """Draw what each agent did in the episode."""
         agents = self.config.agents
         axis.scatter(
@@ -131,7 +155,12 @@ class Picture:
         _fill(axis, level)
         _mark(axis, level)
 
-    def _note(self, policies: Axes, taken: Axes, row: int) -> None:
+    def _note(
+        self,
+        policies: Axes,
+        taken: Axes,
+        row: int,
+    ) -> None:
         """Write rewards above the pictures of a level, and the coupling of the team."""
         greedy = self.now.rewards[row]
         reward = f"reward {float(self.episode.team_reward[row]):.2f}"
@@ -141,7 +170,11 @@ class Picture:
         _write_above(policies, f"reward of acting greedily {greedy:.2f}")
         _write_above(taken, reward)
 
-    def _name_columns(self, top: Sequence[Axes], bottom: Sequence[Axes]) -> None:
+    def _name_columns(
+        self,
+        top: Sequence[Axes],
+        bottom: Sequence[Axes],
+    ) -> None:
         heads = (
             "greedy actions: share of agents",
             f"policies after {self.now.episodes:,} episodes",
@@ -154,7 +187,10 @@ class Picture:
             axis.set_xlabel(foot)
 
 
-def _write_above(axis: Axes, text: str) -> None:
+def _write_above(
+    axis: Axes,
+    text: str,
+) -> None:
     """Write a few words above the right end of an axis."""
     axis.text(
         1,
@@ -167,7 +203,10 @@ def _write_above(axis: Axes, text: str) -> None:
     )
 
 
-def _fill(axis: Axes, level: LevelConfig) -> None:
+def _fill(
+    axis: Axes,
+    level: LevelConfig,
+) -> None:
     """Colour the rewarded actions of an axis that has actions upwards."""
     for action, colour in zip(rewarded(level), colours(level, 0), strict=True):
         axis.axhspan(
@@ -179,7 +218,10 @@ def _fill(axis: Axes, level: LevelConfig) -> None:
         )
 
 
-def _mark(axis: Axes, level: LevelConfig) -> None:
+def _mark(
+    axis: Axes,
+    level: LevelConfig,
+) -> None:
     """Point at the rewarded actions of an axis that has actions upwards."""
     for action, colour in zip(rewarded(level), colours(level, 0), strict=True):
         axis.plot(

@@ -75,7 +75,9 @@ class SnapshotMaker:
         return snapshots
 
     def _snapshot(
-        self, episodes: int, policies: Float[np.ndarray, "L N A"]
+        self,
+        episodes: int,
+        policies: Float[np.ndarray, "L N A"],
     ) -> Snapshot:
         greedy = policies.argmax(-1)
         actions = policies.shape[-1]

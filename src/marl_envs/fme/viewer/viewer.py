@@ -76,7 +76,12 @@ class LevelViewer(Viewer):
         """Width and height of a picture in inches: a row for each level."""
         return 10.0, 1.0 + len(self._config.resolved_levels())
 
-    def draw(self, figure: Figure, episode: Episode, frame: int) -> None:
+    def draw(
+        self,
+        figure: Figure,
+        episode: Episode,
+        frame: int,
+    ) -> None:
         """Draw the levels as rows.
 
         Args:

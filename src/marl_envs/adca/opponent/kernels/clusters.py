@@ -27,7 +27,10 @@ _NEAR = wp.constant(TOGETHER_WITHIN**2)
 
 @wp.func
 @no_type_check
-def root(name: WholeRow, member: int):
+def root(
+    name: WholeRow,
+    member: int,
+):
     """The lowest name that the name of a member leads to."""
     found = int(member)
     while name[found] != found:
@@ -38,7 +41,10 @@ def root(name: WholeRow, member: int):
 @wp.func
 @no_type_check
 def components(
-    squared: wp.array3d(dtype=float), battle: int, guards: int, name: WholeRow
+    squared: wp.array3d(dtype=float),
+    battle: int,
+    guards: int,
+    name: WholeRow,
 ):
     """``clusters.components``: names are joined, and the lower one stands for the higher one."""
     for guard in range(guards):
@@ -115,7 +121,12 @@ def target_points(
 
 @wp.func
 @no_type_check
-def repeat_last(found: int, count: int, target_x: Row, target_y: Row):
+def repeat_last(
+    found: int,
+    count: int,
+    target_x: Row,
+    target_y: Row,
+):
     """Fill up with the last target found; with the origin where there is none."""
     first_missing = int(found)
     if first_missing == 0:

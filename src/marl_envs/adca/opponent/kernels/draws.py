@@ -36,7 +36,10 @@ def mix(word: wp.int64):
 
 @wp.func
 @no_type_check
-def seed_of(key: wp.int64, clock: wp.int64):
+def seed_of(
+    key: wp.int64,
+    clock: wp.int64,
+):
     """What the key, the step and the purpose contribute to the random numbers of a step."""
     word = mix((key & _WORD_BITS) ^ _GROUPING)
     word = mix((word + (key >> _HIGH_WORD)) & _WORD_BITS)
@@ -45,7 +48,10 @@ def seed_of(key: wp.int64, clock: wp.int64):
 
 @wp.func
 @no_type_check
-def uniform(seed: wp.int64, place: int):
+def uniform(
+    seed: wp.int64,
+    place: int,
+):
     """``draws.uniforms`` at one place."""
     mixed_in = (seed + wp.int64(place) * _STEP) & _WORD_BITS
     word = mix(mix(mixed_in))

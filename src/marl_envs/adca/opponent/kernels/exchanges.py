@@ -19,7 +19,12 @@ from marl_envs.adca.opponent.kernels.rows import (
 
 @wp.func
 @no_type_check
-def left_of(x: float, y: float, along: float, across: float):
+def left_of(
+    x: float,
+    y: float,
+    along: float,
+    across: float,
+):
     """How far left of a way a point lies."""
     length = wp.sqrt(along * along + across * across)
     return (y * along - x * across) / wp.max(length, 1.0e-9)
@@ -27,7 +32,12 @@ def left_of(x: float, y: float, along: float, across: float):
 
 @wp.func
 @no_type_check
-def sort_by(key: Row, order: WholeRow, start: int, end: int):
+def sort_by(
+    key: Row,
+    order: WholeRow,
+    start: int,
+    end: int,
+):
     """Sort order[start:end] by key[order[...]]; those with equal keys stay as they are."""
     for place in range(start + 1, end):
         member = order[place]
@@ -41,7 +51,12 @@ def sort_by(key: Row, order: WholeRow, start: int, end: int):
 
 @wp.func
 @no_type_check
-def far_from(x: float, y: float, reals: Rows, place: int):
+def far_from(
+    x: float,
+    y: float,
+    reals: Rows,
+    place: int,
+):
     """The distance of a point from a place."""
     across = x - reals[PLACE_X, place]
     along = y - reals[PLACE_Y, place]
@@ -50,12 +65,29 @@ def far_from(x: float, y: float, reals: Rows, place: int):
 
 @wp.func
 @no_type_check
-def try_exchange(x: Row, y: Row, order: WholeRow, reals: Rows, one: int, other: int):
+def try_exchange(
+    x: Row,
+    y: Row,
+    order: WholeRow,
+    reals: Rows,
+    one: int,
+    other: int,
+):
     """Let the members of two ranks exchange their places if both together gain."""
     first = order[one]
     second = order[other]
-    far_first = far_from(x[first], y[first], reals, other)
-    far_second = far_from(x[second], y[second], reals, one)
+    far_first = far_from(
+        x[first],
+        y[first],
+        reals,
+        other,
+    )
+    far_second = far_from(
+        x[second],
+        y[second],
+        reals,
+        one,
+    )
     gain_first = reals[OWN, one] - far_first
     gain_second = reals[OWN, other] - far_second
     if gain_first + gain_second > LEAST_GAIN:

@@ -48,7 +48,11 @@ _FARTHEST = wp.constant(max(RING_DISTANCES))
 
 @wp.func
 @no_type_check
-def sort_squads_and_targets(count: int, reals: Rows, whole: WholeRows):
+def sort_squads_and_targets(
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
+):
     """Sort squads into ORDER and targets into PLACES, both across the way between their means."""
     key = reals[KEY]
     along = float(0.0)
@@ -74,7 +78,11 @@ def sort_squads_and_targets(count: int, reals: Rows, whole: WholeRows):
 
 @wp.func
 @no_type_check
-def play_tournament(count: int, reals: Rows, whole: WholeRows):
+def play_tournament(
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
+):
     """Let pairs of squads exchange targets, in the rounds of ``assignment.tournament``."""
     x = reals[CENTRE_X]
     y = reals[CENTRE_Y]
@@ -91,7 +99,11 @@ def play_tournament(count: int, reals: Rows, whole: WholeRows):
 
 @wp.func
 @no_type_check
-def squad_targets(count: int, reals: Rows, whole: WholeRows):
+def squad_targets(
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
+):
     """``formation.squad_targets``."""
     sort_squads_and_targets(count, reals, whole)
     x = reals[CENTRE_X]
@@ -101,7 +113,12 @@ def squad_targets(count: int, reals: Rows, whole: WholeRows):
         target = whole[PLACES, rank]
         reals[PLACE_X, rank] = reals[TARGET_X, target]
         reals[PLACE_Y, rank] = reals[TARGET_Y, target]
-        reals[OWN, rank] = far_from(x[squad], y[squad], reals, rank)
+        reals[OWN, rank] = far_from(
+            x[squad],
+            y[squad],
+            reals,
+            rank,
+        )
     play_tournament(count, reals, whole)
     for rank in range(count):
         squad = whole[ORDER, rank]
@@ -112,7 +129,13 @@ def squad_targets(count: int, reals: Rows, whole: WholeRows):
 @wp.func
 @no_type_check
 def sort_ring(
-    x: Row, y: Row, squad: int, start: int, end: int, reals: Rows, whole: WholeRows
+    x: Row,
+    y: Row,
+    squad: int,
+    start: int,
+    end: int,
+    reals: Rows,
+    whole: WholeRows,
 ):
     """Sort the members of a squad within ORDER, and the points of its ring within PLACES.
 
@@ -128,7 +151,12 @@ def sort_ring(
     offset = float(squad) * APART
     for rank in range(start, end):
         member = order[rank]
-        left = left_of(x[member] - at_x, y[member] - at_y, along, across)
+        left = left_of(
+            x[member] - at_x,
+            y[member] - at_y,
+            along,
+            across,
+        )
         key[member] = offset + left
     sort_by(key, order, start, end)
     step = _PI / float(end - start) - 1.0
@@ -136,7 +164,12 @@ def sort_ring(
         angle = float(rank - start) * step
         reals[X, rank] = RING * wp.cos(angle)
         reals[Y, rank] = RING * wp.sin(angle)
-        key[rank] = offset + left_of(reals[X, rank], reals[Y, rank], along, across)
+        key[rank] = offset + left_of(
+            reals[X, rank],
+            reals[Y, rank],
+            along,
+            across,
+        )
         whole[PLACES, rank] = rank
     sort_by(key, whole[PLACES], start, end)
 
@@ -144,7 +177,12 @@ def sort_ring(
 @wp.func
 @no_type_check
 def exchange_in_ring(
-    x: Row, y: Row, start: int, end: int, reals: Rows, whole: WholeRows
+    x: Row,
+    y: Row,
+    start: int,
+    end: int,
+    reals: Rows,
+    whole: WholeRows,
 ):
     """Let members of a squad exchange places, in the rounds of ``assignment.neighbours``."""
     order = whole[ORDER]
@@ -161,7 +199,13 @@ def exchange_in_ring(
 @wp.func
 @no_type_check
 def ring_places(
-    x: Row, y: Row, squad: int, start: int, end: int, reals: Rows, whole: WholeRows
+    x: Row,
+    y: Row,
+    squad: int,
+    start: int,
+    end: int,
+    reals: Rows,
+    whole: WholeRows,
 ):
     """``formation.ring_places`` for one squad.
 
@@ -173,5 +217,10 @@ def ring_places(
         point = whole[PLACES, rank]
         reals[PLACE_X, rank] = reals[GIVEN_X, squad] + reals[X, point]
         reals[PLACE_Y, rank] = reals[GIVEN_Y, squad] + reals[Y, point]
-        reals[OWN, rank] = far_from(x[member], y[member], reals, rank)
+        reals[OWN, rank] = far_from(
+            x[member],
+            y[member],
+            reals,
+            rank,
+        )
     exchange_in_ring(x, y, start, end, reals, whole)

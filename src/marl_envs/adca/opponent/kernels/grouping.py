@@ -29,7 +29,13 @@ from marl_envs.adca.opponent.kernels.rows import (
 
 @wp.func
 @no_type_check
-def sum_of_least(x: Row, y: Row, attackers: int, centre: int, reals: Rows):
+def sum_of_least(
+    x: Row,
+    y: Row,
+    attackers: int,
+    centre: int,
+    reals: Rows,
+):
     """The sum of squared distances from the nearest centre so far, given the newest centre.
 
     Running sums are left in KEY. They are kept in double precision, as torch keeps them on a CPU.
@@ -79,7 +85,11 @@ def start_centres(
 
 @wp.func
 @no_type_check
-def clear_squads(count: int, reals: Rows, whole: WholeRows):
+def clear_squads(
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
+):
     """Sums and sizes of 0, and the squares of the centres' distances from the origin."""
     for centre in range(count):
         centre_x = reals[CENTRE_X, centre]
@@ -93,7 +103,12 @@ def clear_squads(count: int, reals: Rows, whole: WholeRows):
 @wp.func
 @no_type_check
 def nearest_centres(
-    x: Row, y: Row, attackers: int, count: int, reals: Rows, whole: WholeRows
+    x: Row,
+    y: Row,
+    attackers: int,
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
 ):
     """The first half of a step of ``grouping.lloyd``: labels, and the sums and sizes of squads.
 
@@ -129,7 +144,11 @@ def nearest_centres(
 
 @wp.func
 @no_type_check
-def move_centres(count: int, reals: Rows, whole: WholeRows):
+def move_centres(
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
+):
     """The second half of a step: centres become means; 1 if one of them has moved, else 0."""
     moved = int(0)
     for centre in range(count):
@@ -145,7 +164,14 @@ def move_centres(count: int, reals: Rows, whole: WholeRows):
 
 @wp.func
 @no_type_check
-def lloyd(x: Row, y: Row, attackers: int, count: int, reals: Rows, whole: WholeRows):
+def lloyd(
+    x: Row,
+    y: Row,
+    attackers: int,
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
+):
     """``grouping.lloyd``."""
     for _step in range(LLOYD_STEPS):
         clear_squads(count, reals, whole)
@@ -157,7 +183,11 @@ def lloyd(x: Row, y: Row, attackers: int, count: int, reals: Rows, whole: WholeR
 
 @wp.func
 @no_type_check
-def sort_by_squad(attackers: int, count: int, whole: WholeRows):
+def sort_by_squad(
+    attackers: int,
+    count: int,
+    whole: WholeRows,
+):
     """Sort the attackers by squad into ORDER, and leave in SIZE where each squad ends."""
     end = whole[SIZE]
     for squad in range(count):

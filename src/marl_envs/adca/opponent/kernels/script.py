@@ -37,7 +37,13 @@ _TURN = wp.constant(2 * math.pi)
 
 @wp.func
 @no_type_check
-def send_squads(x: Row, y: Row, count: int, reals: Rows, whole: WholeRows):
+def send_squads(
+    x: Row,
+    y: Row,
+    count: int,
+    reals: Rows,
+    whole: WholeRows,
+):
     """Give each attacker its place around the target of its squad."""
     start = int(0)
     for squad in range(count):
@@ -48,7 +54,10 @@ def send_squads(x: Row, y: Row, count: int, reals: Rows, whole: WholeRows):
 
 @wp.func
 @no_type_check
-def direction(across: float, along: float):
+def direction(
+    across: float,
+    along: float,
+):
     """``command.aim``: a direction in [0, 2 pi)."""
     angle = wp.atan2(along, across)
     return wp.where(angle < 0.0, angle + _TURN, angle)
@@ -97,18 +106,41 @@ def give_orders(
     hostile_y = position[battle, 1, guards:]
     moment = clock[battle]
     components(squared, battle, guards, whole[NAME])
-    target_points(alive[battle], x, y, guards, count, reals, whole)
-    start_centres(key[battle], moment, hostile_x, hostile_y, attackers, count, reals)
+    target_points(
+        alive[battle],
+        x,
+        y,
+        guards,
+        count,
+        reals,
+        whole,
+    )
+    start_centres(
+        key[battle],
+        moment,
+        hostile_x,
+        hostile_y,
+        attackers,
+        count,
+        reals,
+    )
     lloyd(hostile_x, hostile_y, attackers, count, reals, whole)
     squad_targets(count, reals, whole)
     sort_by_squad(attackers, count, whole)
     send_squads(hostile_x, hostile_y, count, reals, whole)
     for rank in range(attackers):
         member = whole[ORDER, rank]
-        lives = wp.where(alive[battle, guards + member], 1.0, 0.0)
+        lives = wp.where(
+            alive[battle, guards + member],
+            1.0,
+            0.0,
+        )
         at_x = hostile_x[member]
         at_y = hostile_y[member]
         acceleration[battle, 0, member] = (reals[PLACE_X, rank] - at_x) * lives
         acceleration[battle, 1, member] = (reals[PLACE_Y, rank] - at_y) * lives
         aimed_at = int(nearest_guard[battle, member])
-        heading[battle, member] = direction(x[aimed_at] - at_x, y[aimed_at] - at_y)
+        heading[battle, member] = direction(
+            x[aimed_at] - at_x,
+            y[aimed_at] - at_y,
+        )

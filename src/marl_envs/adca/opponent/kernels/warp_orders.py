@@ -47,7 +47,11 @@ class WarpOrders:
         self._script, self._rows = self._load_kernel(torch.device(device))
         self._scratch: Scratch | None = None
 
-    def __call__(self, battle: Battle, distances: Distances) -> Orders:
+    def __call__(
+        self,
+        battle: Battle,
+        distances: Distances,
+    ) -> Orders:
         """The orders of all attackers.
 
         Args:
@@ -69,7 +73,12 @@ class WarpOrders:
             distances.guards,
             distances.nearest_guard,
         )
-        inputs = [*map(self._view, given), guards, attackers, squads(attackers)]
+        inputs = [
+            *map(self._view, given),
+            guards,
+            attackers,
+            squads(attackers),
+        ]
         results = (scratch.reals, scratch.whole, acceleration, heading)
         outputs = [*map(self._view, results)]
         self._launch(position, inputs, outputs)
@@ -88,7 +97,10 @@ class WarpOrders:
         return self._scratch
 
     def _launch(
-        self, position: Tensor, inputs: list[object], outputs: list[object]
+        self,
+        position: Tensor,
+        inputs: list[object],
+        outputs: list[object],
     ) -> None:
         """Start the kernel, in torch's own stream on a GPU."""
         stream = None
@@ -107,7 +119,11 @@ class WarpOrders:
     def _view(self, tensor: Tensor) -> object:
         return self._warp.from_torch(tensor.detach(), return_ctype=True)
 
-    def _space(self, position: Float[Tensor, "E 2 P"], guards: int) -> Scratch:
+    def _space(
+        self,
+        position: Float[Tensor, "E 2 P"],
+        guards: int,
+    ) -> Scratch:
         """Space for the intermediate results, kept from step to step."""
         games, _, fighters = position.shape
         most = max(guards, fighters - guards)
