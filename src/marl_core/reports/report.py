@@ -10,14 +10,12 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from marl_core.rendering.figure_files import figure_file
-from marl_core.reports.experiments import (
-    Experiment,
-    compared_metrics,
-    read_experiments,
-)
-from marl_core.reports.figures import draw_one, draw_several
+from marl_core.reports.experiments import Experiment, compared_metrics
 from marl_core.reports.marl_eval_file import write_marl_eval
+from marl_core.reports.one_experiment import draw_one
+from marl_core.reports.reading import read_experiments
 from marl_core.reports.results import RunResult
+from marl_core.reports.several_experiments import draw_several
 from marl_core.reports.tables import final_table, improvement_tables
 from marl_core.reports.tidy_file import write_tidy
 from marl_core.runs.whole_writes import check_output, write_output

@@ -5,14 +5,14 @@ from __future__ import annotations
 from marl_core.reports.run_log import component_name, is_coupling, is_evaluation
 
 _HOW_PLAYED = {
-    "exact": "greedy policy, exact",
-    "greedy": "greedy policy",
+    "exact": "greedy, exact",
+    "greedy": "greedy",
     "sampled": "sampled",
 }
 
 
 def metric_title(metric: str) -> str:
-    """Say a metric's name in words: ``win rate (greedy policy)`` for ``greedy/win_rate``.
+    """Say a metric's name in words: ``win rate (greedy)`` for ``greedy/win_rate``.
 
     Args:
         metric: its name in ``metrics.csv``.
@@ -34,3 +34,12 @@ def seeds_text(seeds: list[int]) -> str:
     """
     plural = "s" if len(seeds) > 1 else ""
     return f"seed{plural} {', '.join(map(str, seeds))}"
+
+
+def is_share(metric: str) -> bool:
+    """Whether the values of a metric are shares, between 0 and 1.
+
+    Args:
+        metric: its name in ``metrics.csv``.
+    """
+    return metric.endswith("/win_rate") or is_coupling(metric)

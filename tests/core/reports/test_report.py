@@ -24,10 +24,11 @@ from marl_core.rendering.figure_files import figure_file
 from marl_core.reports.experiments import (
     Experiment,
     compared_metrics,
-    read_experiments,
     same_environment,
 )
-from marl_core.reports.figures import draw_one, draw_several
+from marl_core.reports.one_experiment import draw_one
+from marl_core.reports.reading import read_experiments
+from marl_core.reports.several_experiments import draw_several
 from marl_core.reports.tables import final_table, improvement_tables
 from marl_core.reports.tidy_file import read_tidy
 from marl_core.runs.folder import RunFolder
@@ -281,11 +282,11 @@ def test_final_tables_agree_with_the_metrics(made: Callable[..., Path]) -> None:
     mean = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
     found = {row[0]: row[1:] for row in cells(table)}
     assert list(found) == [
-        "return (greedy policy, exact)",
+        "return (greedy, exact)",
         "return (sampled)",
-        *(f"levels {kind} (greedy policy, exact)" for kind in "ABC"),
+        *(f"levels {kind} (greedy, exact)" for kind in "ABC"),
     ]
-    assert found["levels C (greedy policy, exact)"][0] == mean
+    assert found["levels C (greedy, exact)"][0] == mean
     assert found["return (sampled)"][0].startswith(f"{3 * interval.mean:.3f} [")
     assert found["return (sampled)"][1].startswith("0.750 [")  # of 0.2 and 0.3
     assert cells(final_table(experiment, "coupling/together"))[0][:2] == [
@@ -330,7 +331,7 @@ def test_without_a_closed_form_the_played_return_counts(
     exact, other = read_experiments([made("a"), made("b", 0, agents(8))])
     other = without_closed_form(other)
     assert [row[0] for row in cells(final_table(other))][:2] == [
-        "return (greedy policy)",
+        "return (greedy)",
         "return (sampled)",
     ]
     assert compared_metrics([exact], None) == ["exact/return"]
@@ -388,7 +389,7 @@ def test_the_figure_of_one_experiment(made: Callable[..., Path]) -> None:
         for label, episodes, values in lines_of(draw_one(experiment))
     }
     assert list(lines) == [
-        "return (greedy policy, exact)",
+        "return (greedy, exact)",
         *(f"levels {kind}" for kind in "ABC"),
         "probability of 'apart' in training",
         "probability of 'together' in training",
@@ -462,7 +463,7 @@ def test_the_win_rate_is_shown_where_games_can_be_won(
         for name, seed, epochs in (("a", 0, 1), ("b", 1, 1), ("c", 0, 2))
     ]
     first, _ = read_experiments(runs)
-    shown = ["win rate (greedy policy)", "win rate (sampled)"]
+    shown = ["win rate (greedy)", "win rate (sampled)"]
     assert [row[0] for row in cells(final_table(first))][2:4] == shown
     labels = [label for label, _, _ in lines_of(draw_one(first))]
     assert labels[1:3] == shown
@@ -471,7 +472,7 @@ def test_the_win_rate_is_shown_where_games_can_be_won(
     assert metrics == ["exact/return", "greedy/win_rate"]
     figure = draw_several(experiments, metrics)
     heads = [axis.get_ylabel() for axis in figure.axes]
-    assert heads == ["return (greedy policy, exact)", "win rate (greedy policy)"]
+    assert heads == ["return (greedy, exact)", "win rate (greedy)"]
     titles = [str(table.title) for table in improvement_tables(experiments)]
     assert [title.rpartition(", ")[2] for title in titles] == metrics
     without = made("d", 2)
