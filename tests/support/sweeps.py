@@ -10,7 +10,7 @@ from marl_core.registry import look_for_modules_in
 from marl_core.sweep import Job
 from tests.support.runs import run_data
 
-#: A module beside a config. What ends the run is ``end``, for as long as there is no file ``unless``.
+#: A module beside a config. ``end`` says how the run ends, unless there is a file ``unless``.
 MORTAL = '''
 import os
 import signal
@@ -58,7 +58,10 @@ def config(
 
 
 def mortal_config(folder: Path, end: str) -> RunConfig:
-    """A run that ends by ``raise``, ``sys.exit``, ``exit`` or ``kill`` until a file ``healed`` is in the folder."""
+    """A run that ends by ``raise``, ``sys.exit``, ``exit`` or ``kill``.
+
+    Once a file ``healed`` is in the folder, it ends as runs should.
+    """
     (folder / "mortal.py").write_text(MORTAL)
     look_for_modules_in(str(folder))
     data = run_data("pr_fast", (3, 3))

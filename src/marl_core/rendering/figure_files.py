@@ -19,7 +19,10 @@ _LEFT_OUT: dict[str, dict[str, None]] = {
 }
 
 
-def figure_file(figure: Figure, out: Path) -> bytes:
+def figure_file(
+    figure: Figure,
+    out: Path,
+) -> bytes:
     """Encode a figure in the format that a file's ending says.
 
     Args:
@@ -46,7 +49,10 @@ def figure_file(figure: Figure, out: Path) -> bytes:
     return content.getvalue()
 
 
-def write_figure(figure: Figure, out: Path) -> None:
+def write_figure(
+    figure: Figure,
+    out: Path,
+) -> None:
     """Write a figure in the format that the file's ending says, whole or not at all.
 
     Args:

@@ -13,7 +13,11 @@ PICTURES = frozenset({"pdf", "png", "svg"})
 FILMS = frozenset({"gif", "mp4"})
 
 
-def checked_format(out: Path, step: int | None, fps: int | None) -> str:
+def checked_format(
+    out: Path,
+    step: int | None,
+    fps: int | None,
+) -> str:
     """Find out the format of a file before any work is done.
 
     Args:

@@ -36,4 +36,8 @@ def line_style(index: int) -> LineStyle:
     count = len(OKABE_ITO)
     place = index % count
     dashes = _DASHES[index // count % len(_DASHES)]
-    return LineStyle(OKABE_ITO[place], _MARKERS[place], dashes)
+    return LineStyle(
+        OKABE_ITO[place],
+        _MARKERS[place],
+        dashes,
+    )

@@ -11,7 +11,11 @@ from importlib.resources import files
 _MARK = re.compile(r"@@(TITLE|CONTENT|DATA)@@")
 
 
-def html_page(title: str, content: str, data: Mapping[str, object]) -> str:
+def html_page(
+    title: str,
+    content: str,
+    data: Mapping[str, object],
+) -> str:
     """Make a page with a player: play, pause, speed, scrubbing, keys, light and dark.
 
     ``page.html`` says what the program in the content finds: ``data`` parsed, ``player``, ``fit``

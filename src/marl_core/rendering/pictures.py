@@ -18,7 +18,12 @@ from marl_core.rendering.viewer import Viewer
 _FILM_DPI = 100
 
 
-def picture(viewer: Viewer, episode: Episode, out: Path, step: int | None) -> bytes:
+def picture(
+    viewer: Viewer,
+    episode: Episode,
+    out: Path,
+    step: int | None,
+) -> bytes:
     """Draw one picture.
 
     Args:
@@ -43,7 +48,12 @@ def picture(viewer: Viewer, episode: Episode, out: Path, step: int | None) -> by
     return figure_file(figure, out)
 
 
-def film(viewer: Viewer, episode: Episode, kind: str, fps: int) -> bytes:
+def film(
+    viewer: Viewer,
+    episode: Episode,
+    kind: str,
+    fps: int,
+) -> bytes:
     """Draw a film.
 
     Args:
@@ -68,7 +78,10 @@ def film(viewer: Viewer, episode: Episode, kind: str, fps: int) -> bytes:
         return path.read_bytes()
 
 
-def _writer(kind: str, fps: int) -> AbstractMovieWriter:
+def _writer(
+    kind: str,
+    fps: int,
+) -> AbstractMovieWriter:
     if kind == "gif":
         return PillowWriter(fps=fps)
     # Players need this format of pixels.

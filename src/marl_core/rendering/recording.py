@@ -77,7 +77,10 @@ def record(
     return environment, episode
 
 
-def _team(exploration: ExplorationStrategy, mode: Mode) -> ExplorationStrategy:
+def _team(
+    exploration: ExplorationStrategy,
+    mode: Mode,
+) -> ExplorationStrategy:
     if mode == "training":
         return exploration
     return uncoupled(exploration.individual, mode)
@@ -120,12 +123,23 @@ class _Game:
 
 
 def _play(
-    state: RunState, environment: Environment, team: ExplorationStrategy, seed: int
+    state: RunState,
+    environment: Environment,
+    team: ExplorationStrategy,
+    seed: int,
 ) -> _Game:
     draws = generator("cpu", state.config.seed, "rendering", "act", seed)
     watched = WatchedEnvironment(environment)
     policy = KeptPolicy(team.individual)
     watched_team = CoupledExploration(policy, team.coupling)
     collector = Collector(watched, draws, use_table=False)
-    rollout = collector.collect(state.host, watched_team, state.progress)
-    return _Game(rollout, tuple(watched.states), torch.cat(policy.kept))
+    rollout = collector.collect(
+        state.host,
+        watched_team,
+        state.progress,
+    )
+    return _Game(
+        rollout,
+        tuple(watched.states),
+        torch.cat(policy.kept),
+    )

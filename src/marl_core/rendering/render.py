@@ -64,14 +64,22 @@ def render_run(
         from marl_core.rendering.pictures import film, picture
 
         if kind in FILMS:
-            content = film(viewer, episode, kind, fps or FRAMES_PER_SECOND)
+            content = film(
+                viewer,
+                episode,
+                kind,
+                fps or FRAMES_PER_SECOND,
+            )
         else:
             content = picture(viewer, episode, out, step)
     write_output(out, content, "episode")
     return episode
 
 
-def _history(folder: RunFolder, progress: Progress) -> History:
+def _history(
+    folder: RunFolder,
+    progress: Progress,
+) -> History:
     """The kept policies up to the checkpoint: an interrupted run may have kept later ones."""
     try:
         kept = folder.policies()

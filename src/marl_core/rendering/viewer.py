@@ -23,7 +23,12 @@ class Viewer(ABC):
         """
 
     @abstractmethod
-    def draw(self, figure: Figure, episode: Episode, frame: int) -> None:
+    def draw(
+        self,
+        figure: Figure,
+        episode: Episode,
+        frame: int,
+    ) -> None:
         """Draw a picture into an empty figure.
 
         Args:

@@ -8,11 +8,14 @@ A sweep is a list of ordinary run configs with names::
     from marl_core.sweep import Job, run_sweep
 
     if __name__ == "__main__":  # workers import this file, too
-        jobs = [Job(f"seed{seed}", load_run(Path("run.yaml"), [f"seed={seed}"])) for seed in range(8)]
+        jobs = []
+        for seed in range(8):
+            config = load_run(Path("run.yaml"), [f"seed={seed}"])
+            jobs.append(Job(f"seed{seed}", config))
         failures = run_sweep(jobs, Path("runs/seeds"), workers=4)
 
-Every job leaves an ordinary run folder. The same call goes on where a sweep was stopped, in whatever way: finished runs
-are left alone, others continue exactly from their newest checkpoint.
+Every job leaves an ordinary run folder. The same call goes on where a sweep was stopped, in
+whatever way: finished runs are left alone, others continue exactly from their newest checkpoint.
 """
 
 from marl_core.sweep.jobs import Job

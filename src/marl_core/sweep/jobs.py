@@ -19,9 +19,9 @@ class Job:
 
     Args:
         name: its run folder, below the sweep's folder: ``ppo_ma-1A4B2C-N8-seed3``.
-        config: the run's.
-        continues: the name of a job of the same sweep whose stages are the first ones of this job's, and which is
-            equal in everything else: where that job's run has ended, this one starts.
+        config: of the run.
+        continues: the name of a job of the same sweep; where that job's run has ended, this one
+            starts. That job's stages are the first ones of this job, and all else is equal.
     """
 
     name: str
@@ -30,89 +30,69 @@ class Job:
 
 
 def checked(jobs: Sequence[Job]) -> dict[str, Job]:
-    """The jobs by name, equal ones once.
+    """Check jobs against each other.
+
+    Args:
+        jobs: in the order in which they shall start. Equal jobs count once.
+
+    Returns:
+        The jobs by their names, in the same order.
 
     Raises:
-        UserError: names that cannot be folders or that stand for two things, or a job that cannot be continued so.
+        UserError: names cannot be folders or stand for two things, or a job cannot continue the
+            one that it names.
     """
     by_name: dict[str, Job] = {}
     for job in jobs:
         _check_name(job.name)
-        if job.config.training.devices != 1:
-            raise UserError(
-                f"job '{job.name}': training.devices is not 1, and a sweep gives each run one process"
-            )
+        _check_processes(job)
         same = by_name.setdefault(job.name, job)
         if same.config != job.config:
-            raise UserError(
-                f"job '{job.name}': two jobs have this name, and their configs differ"
-            )
-        if same.continues is None:  # equal runs, and this way is the shorter one
+            message = "two jobs have this name, and their configs differ"
+            raise _mistake(job, message)
+        # Of equal runs, the one that continues another is the shorter way.
+        if same.continues is None:
             by_name[job.name] = job
     for job in by_name.values():
         _check_continued(job, by_name)
-        inside = next(
-            (
-                str(parent)
-                for parent in PurePath(job.name).parents
-                if str(parent) in by_name
-            ),
-            None,
-        )
-        if inside is not None:
-            raise UserError(
-                f"job '{job.name}': its folder would be inside of job '{inside}'"
-            )
+        _check_place(job, by_name)
     return by_name
 
 
-def _check_name(name: str) -> None:
-    path = PurePath(name)
-    if (
-        not name
-        or path.is_absolute()
-        or ".." in path.parts
-        or str(path) != name
-        or name == "."
-    ):
-        raise UserError(f"job '{name}': a job's name is a folder's, below the sweep's")
+def is_begun(
+    config: RunConfig,
+    folder: RunFolder,
+) -> bool:
+    """Whether this very run is in a folder.
 
+    Args:
+        config: of the run.
+        folder: where it should be.
 
-def _check_continued(job: Job, jobs: Mapping[str, Job]) -> None:
-    if job.continues is None:
-        return
-    if job.continues not in jobs:
-        hint = suggestion(job.continues, jobs)
-        raise UserError(
-            f"job '{job.name}': it continues '{job.continues}', which is not in the sweep{hint}"
-        )
-    first = jobs[job.continues].config
-    if len(first.stages) >= len(job.config.stages):
-        raise UserError(
-            f"job '{job.name}': it continues '{job.continues}', but has no more stages than that"
-        )
-    if first != job.config.model_copy(
-        update={"stages": job.config.stages[: len(first.stages)]}
-    ):
-        message = f"it continues '{job.continues}', but they differ in more than the stages after that one's"
-        raise UserError(f"job '{job.name}': {message}")
-
-
-def is_begun(config: RunConfig, folder: RunFolder) -> bool:
-    """Whether this very run is in the folder. Raises ``UserError`` where another one is."""
+    Raises:
+        UserError: another run is in the folder.
+    """
     if not folder.config_file.exists():
         return False
-    changed = first_change(config, folder.load_config().model_dump(mode="json"))
+    found = folder.load_config().model_dump(mode="json")
+    changed = first_change(config, found)
     if changed is not None:
-        message = f"another experiment's run is here: its {changed} is not what this sweep asks for"
-        raise UserError(
-            f"{folder.path}: {message}; move it away, or sweep in another folder"
-        )
+        what = f"another experiment's run is here: its {changed} is not what this sweep asks for"
+        advice = "move it away, or sweep in another folder"
+        raise UserError(f"{folder.path}: {what}; {advice}")
     return True
 
 
-def is_done(config: RunConfig, folder: RunFolder) -> bool:
-    """Whether the run in the folder has trained all its episodes and has been evaluated."""
+def is_done(
+    config: RunConfig,
+    folder: RunFolder,
+) -> bool:
+    """Whether the run in a folder has trained all its episodes and has been evaluated.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+    """
     try:
         summary = json.loads(folder.summary.read_bytes())
         return bool(summary["training_episodes"] == config.episodes)
@@ -120,6 +100,65 @@ def is_done(config: RunConfig, folder: RunFolder) -> bool:
         return False
 
 
-def folder_of(job: Job, folder: Path) -> RunFolder:
-    """The job's run folder in a sweep's folder."""
+def folder_of(
+    job: Job,
+    folder: Path,
+) -> RunFolder:
+    """The run folder of a job.
+
+    Args:
+        job: of a sweep.
+        folder: of the sweep.
+    """
     return RunFolder(folder / job.name)
+
+
+def _mistake(
+    job: Job,
+    message: str,
+) -> UserError:
+    return UserError(f"job '{job.name}': {message}")
+
+
+def _check_name(name: str) -> None:
+    path = PurePath(name)
+    is_normal = name not in ("", ".") and str(path) == name
+    is_below = not path.is_absolute() and ".." not in path.parts
+    if not is_normal or not is_below:
+        raise UserError(f"job '{name}': a job's name is a folder's, below the sweep's")
+
+
+def _check_processes(job: Job) -> None:
+    if job.config.training.devices != 1:
+        message = "training.devices is not 1, and a sweep gives each run one process"
+        raise _mistake(job, message)
+
+
+def _check_continued(
+    job: Job,
+    jobs: Mapping[str, Job],
+) -> None:
+    if job.continues is None:
+        return
+    claim = f"it continues '{job.continues}'"
+    if job.continues not in jobs:
+        hint = suggestion(job.continues, jobs)
+        raise _mistake(job, f"{claim}, which is not in the sweep{hint}")
+    first = jobs[job.continues].config
+    count = len(first.stages)
+    if count >= len(job.config.stages):
+        raise _mistake(job, f"{claim}, but has no more stages than that")
+    beginning = {"stages": job.config.stages[:count]}
+    if first != job.config.model_copy(update=beginning):
+        difference = "they differ in more than the stages after that one's"
+        raise _mistake(job, f"{claim}, but {difference}")
+
+
+def _check_place(
+    job: Job,
+    jobs: Mapping[str, Job],
+) -> None:
+    for parent in PurePath(job.name).parents:
+        if str(parent) in jobs:
+            message = f"its folder would be inside of job '{parent}'"
+            raise _mistake(job, message)

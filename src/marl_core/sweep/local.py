@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 from typing import final
 
 from marl_core.errors import UserError
-from marl_core.sweep.pool import Pool
+from marl_core.sweep.pool import Ended, Pool
 from marl_core.sweep.work import Task, perform
 
 #: What a worker says once it can work.
@@ -25,6 +25,8 @@ _WATCH_SECONDS = 0.5
 
 @dataclass
 class _Worker:
+    """A process that waits for tasks, and the job that it is working on, if any."""
+
     process: SpawnProcess
     connection: Connection
     job: str | None = None
@@ -37,7 +39,11 @@ class _Worker:
 
 @final
 class LocalPool(Pool):
-    """At most ``count`` workers, each started when there is a job for it and kept for the next."""
+    """Workers that are started when there is a job for them, and kept for the next job.
+
+    Args:
+        count: the most workers at a time.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -45,30 +51,88 @@ class LocalPool(Pool):
 
     def has_room(self) -> bool:
         """Whether a worker is idle or yet to be started."""
-        return sum(worker.job is not None for worker in self._workers) < self._count
+        return len(self._busy()) < self._count
 
-    def submit(self, name: str, task: Task) -> None:
-        """Hand the task to an idle worker, or to a new one."""
-        for worker in [worker for worker in self._workers if worker.job is None]:
+    def submit(
+        self,
+        name: str,
+        task: Task,
+    ) -> None:
+        """Hand a task to an idle worker, or to a new one.
+
+        Args:
+            name: of its job.
+            task: what to do.
+        """
+        idle = [worker for worker in self._workers if worker.job is None]
+        for worker in idle:
             try:
                 worker.connection.send(task)
-            except OSError:  # it died idle
+            except OSError:
+                # It died while it was idle.
                 self._workers.remove(worker)
                 continue
             worker.job = name
             return
         worker = self._start(name)
-        with suppress(OSError):  # it died at once; `finished` sees it
+        # If it died at once, `finished` sees it.
+        with suppress(OSError):
             worker.connection.send(task)
+
+    def finished(self, timeout: float) -> Ended:
+        """The jobs that have ended since the last call, those of workers that died included.
+
+        Args:
+            timeout: seconds to wait for the first of them.
+
+        Raises:
+            UserError: workers cannot be started.
+        """
+        busy = self._busy()
+        handles: list[Connection | int] = []
+        for worker in busy:
+            handles += [worker.connection, worker.process.sentinel]
+        signalled = wait(handles, timeout)
+        ended: Ended = {}
+        for worker in busy:
+            if worker.connection in signalled or worker.process.sentinel in signalled:
+                assert worker.job is not None
+                ended.update(self._hear(worker, worker.job))
+        return ended
+
+    def close(self) -> None:
+        """End the workers.
+
+        Idle ones end because their connection closes. Others get SIGTERM and, if they are still
+        there some seconds later, SIGKILL.
+        """
+        for worker in self._workers:
+            worker.connection.close()
+            if worker.job is not None:
+                worker.process.terminate()
+        until = time.monotonic() + _END_SECONDS
+        try:
+            for worker in self._workers:
+                left = until - time.monotonic()
+                worker.process.join(max(0.0, left))
+        finally:
+            # Also after a second Ctrl-C, which ends the waiting.
+            for worker in self._workers:
+                worker.process.kill()
+            self._workers.clear()
+
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.job is not None]
 
     def _start(self, job: str) -> _Worker:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        worker = _Worker(
-            context.Process(target=_serve, args=(theirs, os.getpid())), ours, job
-        )
-        resource_tracker.ensure_running()  # started while the signal is blocked, it would unblock it
-        # Ctrl-C goes to all processes of a terminal, but workers inherit the block: the sweep is to end them.
+        process = context.Process(target=_serve, args=(theirs, os.getpid()))
+        worker = _Worker(process, ours, job)
+        # If it were started while the signal is blocked, it would unblock the signal.
+        resource_tracker.ensure_running()
+        # Ctrl-C goes to all processes of a terminal. Workers inherit the block, so that it is the
+        # sweep that ends them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
             worker.process.start()
@@ -78,26 +142,16 @@ class LocalPool(Pool):
         theirs.close()
         return worker
 
-    def finished(self, timeout: float) -> dict[str, str | None]:
-        """See ``Pool``. A worker that died is forgotten, and its job has failed."""
-        busy = [worker for worker in self._workers if worker.job is not None]
-        handles = [
-            handle
-            for worker in busy
-            for handle in (worker.connection, worker.process.sentinel)
-        ]
-        signalled = wait(handles, timeout)
-        ended: dict[str, str | None] = {}
-        for worker in busy:
-            if worker.connection in signalled or worker.process.sentinel in signalled:
-                assert worker.job is not None
-                ended.update(self._hear(worker, worker.job))
-        return ended
-
-    def _hear(self, worker: _Worker, job: str) -> dict[str, str | None]:
+    def _hear(
+        self,
+        worker: _Worker,
+        job: str,
+    ) -> Ended:
+        """What a worker has to say: nothing, or that its job has ended."""
         try:
             message = worker.connection.recv() if worker.connection.poll() else None
-        except (EOFError, OSError):  # the end of a worker, too
+        except (EOFError, OSError):
+            # This, too, is how a worker ends.
             worker.process.join(_END_SECONDS)
             return self._bury(worker, job)
         if message is None:
@@ -108,46 +162,50 @@ class LocalPool(Pool):
         worker.job = None
         return {job: message[0]}
 
-    def _bury(self, worker: _Worker, job: str) -> dict[str, str | None]:
+    def _bury(
+        self,
+        worker: _Worker,
+        job: str,
+    ) -> Ended:
+        """Forget a worker that died; its job has failed."""
         self._workers.remove(worker)
         status = worker.process.exitcode
-        if status is not None and status > 0 and not worker.ready:
-            message = "the sweep's workers cannot start: what they import fails, or starts the sweep anew where"
-            raise UserError(
-                f"{message} `if __name__ == '__main__':` is missing around it"
-            )
+        failed = status is not None and status > 0
+        if failed and not worker.ready:
+            reason = "what they import fails, or starts the sweep anew where"
+            guard = "`if __name__ == '__main__':` is missing around it"
+            raise UserError(f"the sweep's workers cannot start: {reason} {guard}")
         return {job: _how_it_died(status)}
-
-    def close(self) -> None:
-        """End the workers: the idle ones by telling them, the others by SIGTERM, and SIGKILL if that is not heard."""
-        for worker in self._workers:
-            worker.connection.close()
-            if worker.job is not None:
-                worker.process.terminate()
-        until = time.monotonic() + _END_SECONDS
-        try:
-            for worker in self._workers:
-                worker.process.join(max(0.0, until - time.monotonic()))
-        finally:  # a second Ctrl-C does not wait
-            for worker in self._workers:
-                worker.process.kill()
-            self._workers.clear()
 
 
 def _how_it_died(status: int | None) -> str:
     if status is None or status >= 0:
         return f"its worker process ended (exit status {status})"
+    number = -status
     try:
-        name = signal.Signals(-status).name
+        name = signal.Signals(number).name
     except ValueError:
-        name = f"signal {-status}"
-    hint = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
+        name = f"signal {number}"
+    hint = ", perhaps for want of memory" if number == signal.SIGKILL else ""
     return f"its worker process was killed ({name}{hint})"
 
 
-def _serve(connection: Connection, parent: int) -> None:
-    """A worker's life."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def _serve(
+    connection: Connection,
+    parent: int,
+) -> None:
+    """The life of a worker: tasks are performed one after the other, until the connection closes.
+
+    Args:
+        connection: to the pool.
+        parent: the process of the pool.
+    """
+    watch = threading.Thread(
+        target=_end_with,
+        args=(parent,),
+        daemon=True,
+    )
+    watch.start()
     connection.send(_READY)
     while True:
         try:
@@ -158,7 +216,7 @@ def _serve(connection: Connection, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, killed perhaps: nobody would ever tell it to."""
+    """End this process when its parent is gone: a parent that is killed ends no workers."""
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os._exit(1)

@@ -8,21 +8,39 @@ from typing import Self
 
 from marl_core.sweep.work import Task
 
+#: Jobs that have ended: by name, why they failed, or None.
+Ended = dict[str, str | None]
+
 
 class Pool(ABC):
-    """Takes tasks and tells how they ended. Leaving its context ends all that is still worked on."""
+    """Takes tasks and tells how they ended.
+
+    Leaving its context ends whatever is still being worked on. Abstract base.
+    """
 
     @abstractmethod
     def has_room(self) -> bool:
         """Whether another task would be started soon."""
 
     @abstractmethod
-    def submit(self, name: str, task: Task) -> None:
-        """Start a task, known by its job's name."""
+    def submit(
+        self,
+        name: str,
+        task: Task,
+    ) -> None:
+        """Start a task.
+
+        Args:
+            name: of its job.
+            task: what to do.
+        """
 
     @abstractmethod
-    def finished(self, timeout: float) -> dict[str, str | None]:
-        """The jobs that ended since the last call: why they failed, or None. Waits ``timeout`` seconds for the first.
+    def finished(self, timeout: float) -> Ended:
+        """The jobs that have ended since the last call.
+
+        Args:
+            timeout: seconds to wait for the first of them.
 
         Raises:
             UserError: no job can be worked on here.
@@ -30,7 +48,7 @@ class Pool(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End everything, running jobs too: they go on from their checkpoints another time."""
+        """End everything. Running jobs go on from their checkpoints another time."""
 
     def __enter__(self) -> Self:
         return self

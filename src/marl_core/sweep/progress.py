@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 _SHOWN_NAMES = 3
+#: Nothing to do is shown as very little to do, because a bar needs a length.
+_SMALLEST_TOTAL = 1e-9
 
 
 @final
@@ -18,31 +20,30 @@ class SweepProgress:
     """Jobs done of all, failures, the time left and the running jobs' names, on standard error.
 
     Args:
-        weights: what each job costs, in whatever unit.
+        weights: what each job costs, in any unit.
         done: the jobs that need no work.
-        shown: show nothing if false.
+        shown: whether anything is shown.
     """
 
     def __init__(
-        self, weights: Mapping[str, float], done: Collection[str], shown: bool
+        self,
+        weights: Mapping[str, float],
+        done: Collection[str],
+        shown: bool,
     ) -> None:
         self._weights = weights
         self._done = set(done)
         self._total = sum(weights.values())
-        self._before = self._worked = self._weight_of(done)
+        self._before = sum(weights[name] for name in done)
+        self._worked = self._before
         self._failures = 0
         self._started = time.monotonic()
-        columns = (
-            TextColumn("{task.fields[jobs]} jobs"),
-            BarColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("[red]{task.fields[failures]}"),
-            TextColumn("[dim]{task.fields[running]}", markup=True),
-        )
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=not shown)
         self._shown = shown
+        self._bar = _bar(shown)
         self._task: TaskID = self._bar.add_task(
-            "sweep", total=max(self._total, 1e-9), **self._fields(())
+            "sweep",
+            total=max(self._total, _SMALLEST_TOTAL),
+            **self._fields(()),
         )
 
     def __enter__(self) -> Self:
@@ -56,13 +57,21 @@ class SweepProgress:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        if (
-            self._shown and not self._bar.console.is_terminal
-        ):  # where rich leaves the last line open
+        # Where there is no terminal, rich leaves the last line open.
+        if self._shown and not self._bar.console.is_terminal:
             self._bar.console.line()
 
-    def ended(self, name: str, failure: str | None) -> None:
-        """Count a job that ended, and say why it failed."""
+    def ended(
+        self,
+        name: str,
+        failure: str | None,
+    ) -> None:
+        """Count a job that has ended, and say why it failed.
+
+        Args:
+            name: of the job.
+            failure: why it failed; None: it did not.
+        """
         self._worked += self._weights[name]
         if failure is None:
             self._done.add(name)
@@ -70,18 +79,28 @@ class SweepProgress:
         self._failures += 1
         if self._shown:
             self._bar.console.print(
-                f"{name}: {failure}", markup=False, highlight=False, soft_wrap=True
+                f"{name}: {failure}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
 
     def show(self, running: Collection[str]) -> None:
-        """Show how things stand."""
-        self._bar.update(self._task, completed=self._worked, **self._fields(running))
+        """Bring the display up to date.
+
+        Args:
+            running: the names of the jobs that are being worked on.
+        """
+        self._bar.update(
+            self._task,
+            completed=self._worked,
+            **self._fields(running),
+        )
 
     def _fields(self, running: Collection[str]) -> dict[str, Any]:
-        names = [
-            *list(running)[:_SHOWN_NAMES],
-            *(["..."] if len(running) > _SHOWN_NAMES else []),
-        ]
+        names = list(running)[:_SHOWN_NAMES]
+        if len(running) > _SHOWN_NAMES:
+            names.append("...")
         return {
             "jobs": f"{len(self._done)}/{len(self._weights)}",
             "left": self._time_left(),
@@ -90,14 +109,23 @@ class SweepProgress:
         }
 
     def _time_left(self) -> str:
-        """As fast as so far."""
+        """The time that the rest takes, if it is as fast as what has been done so far."""
         worked = self._worked - self._before
         if not worked:
             return "-:--:--"
-        seconds = round(
-            (time.monotonic() - self._started) / worked * (self._total - self._worked)
-        )
-        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        passed = time.monotonic() - self._started
+        left = round(passed / worked * (self._total - self._worked))
+        minutes = left // 60
+        return f"{minutes // 60}:{minutes % 60:02}:{left % 60:02}"
 
-    def _weight_of(self, names: Collection[str]) -> float:
-        return sum(self._weights[name] for name in names)
+
+def _bar(shown: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.fields[jobs]} jobs"),
+        BarColumn(),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("[red]{task.fields[failures]}"),
+        TextColumn("[dim]{task.fields[running]}", markup=True),
+        console=Console(stderr=True),
+        disable=not shown,
+    )

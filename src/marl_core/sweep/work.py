@@ -22,7 +22,7 @@ from marl_core.runs.whole_writes import write_whole
 from marl_core.sweep.jobs import is_begun, is_done
 from marl_core.training.stages import Watchers, train
 
-#: Seconds that the workers of a sweep which was killed have to notice it.
+#: Seconds to wait for the workers of an earlier sweep that was killed: they end soon after it.
 _PATIENCE = 5.0
 
 
@@ -31,8 +31,8 @@ class Task:
     """A job as a message to a worker.
 
     Args:
-        path: the run folder.
-        config: the run's, as JSON.
+        path: of the run folder.
+        config: of the run, as JSON.
         continues: the folder of the finished run that this one goes on from, if it does.
         modules: folders of the modules that configs name.
     """
@@ -44,32 +44,33 @@ class Task:
 
 
 def perform(task: Task) -> str | None:
-    """Train the run to its end.
+    """Train a run to its end.
+
+    Args:
+        task: which run.
 
     Returns:
-        None, or a line that says why it failed. The whole traceback is in the run folder's ``error.txt``.
+        None, or a line that says why it failed. The whole traceback is in the run folder's
+        ``error.txt``.
     """
     path = Path(task.path)
     try:
         with run_lock(path, _PATIENCE):
             return _perform_locked(task, RunFolder(path))
-    except (UserError, OSError) as error:  # the lock's
+    except (UserError, OSError) as error:
+        # These are the lock's.
         return _line(error)
 
 
-def _perform_locked(task: Task, folder: RunFolder) -> str | None:
+def _perform_locked(
+    task: Task,
+    folder: RunFolder,
+) -> str | None:
     report = folder.path / "error.txt"
     try:
-        torch.set_num_threads(1)  # again each time: a run may have set its own number
-        look_for_modules_in(*task.modules)
-        config = validate_strictly(RunConfig, task.config)
-        _prepare(folder, config, task.continues)
-        if not is_done(config, folder):
-            train(config, folder, Watchers(progress_bar=False))
-    except (
-        Exception,
-        KeyboardInterrupt,
-    ) as error:  # the latter is what Lightning makes of a component's sys.exit()
+        _train(task, folder)
+    # Lightning makes a KeyboardInterrupt of a component's sys.exit().
+    except (Exception, KeyboardInterrupt) as error:
         with suppress(OSError):
             report.write_text(traceback.format_exc())
         return _line(error)
@@ -77,12 +78,28 @@ def _perform_locked(task: Task, folder: RunFolder) -> str | None:
     return None
 
 
-def _prepare(folder: RunFolder, config: RunConfig, continues: str | None) -> None:
-    """Have the folder hold this run, with what is trained of it already."""
+def _train(
+    task: Task,
+    folder: RunFolder,
+) -> None:
+    # Again for each task, because a run may have set its own number.
+    torch.set_num_threads(1)
+    look_for_modules_in(*task.modules)
+    config = validate_strictly(RunConfig, task.config)
+    _prepare(folder, config, task.continues)
+    if not is_done(config, folder):
+        train(config, folder, Watchers(progress_bar=False))
+
+
+def _prepare(
+    folder: RunFolder,
+    config: RunConfig,
+    continues: str | None,
+) -> None:
+    """Have the folder hold this run, with what has been trained of it already."""
     if is_begun(config, folder):
-        if (
-            folder.load_config() != config
-        ):  # it differs in nothing that matters to what is learnt
+        # The configs may differ in what makes no difference to what is learnt.
+        if folder.load_config() != config:
             write_whole(folder.config_file, dump_run(config).encode())
     elif continues is None:
         folder.create(config)

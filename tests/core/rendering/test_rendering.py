@@ -158,7 +158,7 @@ def test_an_episode_is_whole(mode: Mode) -> None:
 
 
 def test_states_and_actions_give_the_next_states() -> None:
-    """What was recorded is what happened: stepped again from each state, the battle goes the same way."""
+    """Stepped again from each recorded state, the battle goes the same way."""
     _, episode = battle("sampled")
     run = RunConfig.model_validate(adca_data())
     replayed = ADCA(run.environment, games=1, device="cpu", generator=torch.Generator())  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from marl_core.sweep import run as run_module
 from marl_core.sweep.jobs import checked, is_begun, is_done
 from marl_core.sweep.pool import Pool
 from marl_core.sweep.progress import SweepProgress
+from marl_core.sweep.schedule import Schedule
 from marl_core.sweep.work import Task
 from tests.support.runs import run_data
 from tests.support.sweeps import chain, config
@@ -206,7 +207,7 @@ def test_every_job_runs_once_and_after_what_it_continues(
     pool = PretendedPool(
         room, failing, lambda running: data.draw(st.sampled_from(running))
     )
-    sweep = run_module._Sweep(checked(jobs), Path("/nowhere"))
+    sweep = Schedule(checked(jobs), Path("/nowhere"))
     sweep.run(pool, SweepProgress(sweep.weights(), (), shown=False))
 
     def lost(job: Job) -> bool:
@@ -231,5 +232,5 @@ def test_every_job_runs_once_and_after_what_it_continues(
 
 
 def test_time_is_weighed_by_environment_steps() -> None:
-    sweep = run_module._Sweep(checked(chain(3, updates=3)), Path("/nowhere"))
+    sweep = Schedule(checked(chain(3, updates=3)), Path("/nowhere"))
     assert sweep.weights() == {"one-3": 3 * 48, "two-3": 3 * 48}

@@ -130,7 +130,10 @@ def launched(folder: Path, updates: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def group(process: subprocess.Popen[str]) -> list[int]:
-    """The living processes of a launched sweep's session, but for itself. Those that only await burial are dead."""
+    """The living processes of a launched sweep's session, without the sweep itself.
+
+    Zombies count as dead.
+    """
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -167,7 +170,9 @@ def forget_locks(folder: Path) -> None:
 
 
 def survive_kills(tmp_path: Path, updates: int, delays: list[float]) -> int:
-    """Kill a sweep after each of the delays, counted from the first run's start, and go on to its end.
+    """Kill a sweep after each of the delays, then let it go on to its end.
+
+    The delays are counted from the start of the first run.
 
     Returns:
         How many kills came in time.

@@ -16,6 +16,7 @@ import pytest
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.registry import look_for_modules_in
+from marl_core.runs import continuation
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.sweep import work
@@ -43,7 +44,10 @@ def task(folder: Path, run: RunConfig, continues: Path | None = None) -> Task:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``one``, trained as a job; ``two``, the same and a stage more, trained as ``marl train`` would."""
+    """``one``, trained as a job, and ``two``, trained as ``marl train`` would.
+
+    ``two`` has the stage of ``one`` and another.
+    """
     path = tmp_path_factory.mktemp("runs")
     assert perform(task(path / "one", config())) is None
     two = RunFolder(path / "two")
@@ -76,7 +80,7 @@ def test_half_a_copy_is_no_run(call: int, runs: Path, tmp_path: Path) -> None:
     two = task(folder.path, config(stages=2), runs / "one")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "train", None)
-        with crash_at(work, "write_whole", call, after=False):
+        with crash_at(continuation, "write_whole", call, after=False):
             assert perform(two) is not None
     assert not folder.config_file.exists()
     assert perform(two) is None
@@ -115,7 +119,10 @@ def test_failures_are_one_line_and_a_traceback(tmp_path: Path) -> None:
 
 
 def test_modules_beside_a_config_are_found_again(tmp_path: Path) -> None:
-    """The folder remembers them: ``marl evaluate`` is another process, which knows nothing of the sweep."""
+    """The folder remembers them.
+
+    ``marl evaluate`` is another process, which knows nothing of the sweep.
+    """
     (tmp_path / "healed").touch()
     assert perform(task(tmp_path / "run", mortal_config(tmp_path, "raise"))) is None
     assert_can_be_evaluated(tmp_path / "run")
