@@ -19,6 +19,7 @@ Band = Callable[[ValuesOfRuns], Ends]
 
 _MARKERS_OF_A_LINE = 10
 _MARKER_SIZE = 4
+_OPACITY_OF_BANDS = 0.2
 
 
 def range_of_runs(values: ValuesOfRuns) -> Ends:
@@ -67,13 +68,14 @@ def curve_with_band(
         return
     low, high = band(values)
     known = np.isfinite(low) & np.isfinite(high)
-    look = {"color": style.colour, "alpha": 0.2, "linewidth": 0}
     axis.fill_between(
         episodes,
         low,
         high,
-        where=known,
-        **look,
+        where=known.tolist(),
+        color=style.colour,
+        alpha=_OPACITY_OF_BANDS,
+        linewidth=0,
     )
 
 
