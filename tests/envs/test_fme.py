@@ -19,7 +19,7 @@ from marl_envs.fme import FME, FMEConfig
 from marl_envs.fme.rewards import LevelTable
 from marl_pr.resonance import corrected_policy, resonate
 
-#: Table 2, transcribed on its own: a level a row, as the paper prints it.
+#: Table 2, transcribed a second time: one level in each row, as the paper prints it.
 TABLE_2 = """
 1A6B0C 1A5B1C 1A4B2C 1A3B3C 1A2B4C 1A1B5C 1A0B6C
 0      0      0      0      0      0      0
@@ -171,7 +171,7 @@ def test_any_team_any_number_of_actions(
 
 
 def test_agents_see_the_level_and_who_they_are() -> None:
-    """The level index 0..6 with mean 3 and variance 4, as the authors' normaliser makes it; then the identity."""
+    """The level index 0..6 with mean 3 and variance 4, normalised, and then the identity."""
     features = _environment(
         _config(agents=4, tag="1A4B2C")
     ).distinct_observations.features
@@ -203,7 +203,7 @@ def test_the_index_of_a_single_level_is_zero() -> None:
 
 
 def _rewards(level: dict[str, Any], actions: list[int], games: int = 1) -> Tensor:
-    """What a team that takes these actions earns in each game of one level."""
+    """The reward of a team that takes these actions, in each game of one level."""
     environment = _environment(_config(agents=len(actions), levels=[level]), games)
     environment.reset()
     return environment.step(torch.tensor([actions] * games)).team_reward
@@ -228,7 +228,10 @@ def test_lv_c_collapses_under_the_whole_team(count: int, reward: float) -> None:
     ("arm", "probability"), [(8, 0.5), (9, 0.4), (5, 0.1), (0, 0.0)]
 )
 def test_lv_b_draws_an_arm(arm: int, probability: float) -> None:
-    """c_beta = 1/0.5 = 2: three of four agents on the drawn arm earn 1.5. The fourth is never on an arm."""
+    """c_beta = 1/0.5 = 2: three of four agents on the drawn arm earn 1.5.
+
+    The fourth agent is never on an arm.
+    """
     games = 20_000
     rewards = _rewards({"kind": "B", "arms": [8, 9, 5]}, [arm] * 3 + [1], games)
     paid = rewards == 1.5
@@ -245,7 +248,7 @@ def test_lv_b_draws_an_arm(arm: int, probability: float) -> None:
     [(0.0, 5), (0.09, 5), (0.11, 8), (0.59, 8), (0.61, 9), (1 - 2**-24, 9)],
 )
 def test_lv_b_by_inversion(number: float, arm: int) -> None:
-    """In order of the actions' numbers: 5 below 0.1, 8 below 0.6, 9 up to 1; never one that is no arm."""
+    """Arms are drawn in the order of their numbers: 5 below 0.1, 8 below 0.6, and 9 up to 1."""
     table = LevelTable.build(
         _config(levels=[{"kind": "B", "arms": [8, 9, 5]}]).resolved_levels(),
         10,
@@ -381,7 +384,7 @@ def test_expected_rewards_by_enumeration(
 @given(seed=seeds())
 @settings(max_examples=10)
 def test_expected_rewards_under_resonance(eta: float, seed: int) -> None:
-    """The eta-mixture of the greedy joint action's reward and the closed form at the corrected policies."""
+    """The mixture, by eta, of the greedy reward and the closed form at the corrected policies."""
     config = _config(agents=4, actions=6, tag="1A2B3C")
     environment, weight = _environment(config), torch.tensor(eta, dtype=torch.float64)
     policy = _policies(6 * 4, 6, seed).view(6, 4, 6)

@@ -33,7 +33,7 @@ def generator(seed: int) -> torch.Generator:
 
 
 def scattered(seed: int, fighters: int, extent: float, games: int = 1) -> Battle:
-    """Fighters anywhere within ``extent`` of the middle, moving and facing anyhow, a fifth of them dead."""
+    """Random battles: fighters within ``extent`` of the middle, a fifth of them dead."""
     source = generator(seed)
 
     def uniform(*shape: int) -> Tensor:

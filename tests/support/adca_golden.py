@@ -1,8 +1,9 @@
 """Recorded battles of the authors' program, for differential tests.
 
-The full files lie outside the repository: in the folder that the environment variable MARL_GOLDEN names, or in
-``../shared/golden`` beside the repository. ``tests/golden/adca_excerpt.npz`` holds a few dozen of their transitions, so
-that every test runs without them; ``tests/golden/README.md`` says where they come from.
+The full files are outside the repository: in the folder that the environment variable MARL_GOLDEN
+names, or in ``../shared/golden`` beside the repository. ``tests/golden/adca_excerpt.npz`` holds a
+few dozen of their transitions, so that every test runs without the full files.
+``tests/golden/README.md`` says where they come from.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _STATE = ("alive", "pos", "vel", "heading", "terrain_attr")
 
 
 def folder() -> Path | None:
-    """Where the full recordings are, if they are at hand."""
+    """The folder of the full recordings; None if there is none."""
     beside = REPOSITORY.parent / "shared" / "golden"
     found = Path(os.environ.get("MARL_GOLDEN", beside))
     return found if (found / "adca_transitions.npz").exists() else None
@@ -34,7 +35,10 @@ def folder() -> Path | None:
 
 @dataclass(frozen=True)
 class Recording:
-    """T recorded transitions of one size of battle, in the order of the arrays' names in the recordings' README."""
+    """T recorded transitions of battles of one size.
+
+    The names of the arrays are those in the README of the recordings.
+    """
 
     arrays: dict[str, np.ndarray]
 
@@ -45,12 +49,12 @@ class Recording:
 
     @property
     def attackers(self) -> int:
-        """H."""
+        """H, the number of attackers."""
         return int(self.arrays["att_heading"].shape[1])
 
     @property
     def config(self) -> ADCAConfig:
-        """What was recorded: no jamming, neighbours in order of distance."""
+        """The recorded task: no jamming, and neighbours in the order of their distance."""
         return ADCAConfig(
             name="adca",
             agents=GUARDS,
@@ -62,7 +66,10 @@ class Recording:
     def battle(
         self, when: str = "before", dtype: torch.dtype = torch.float64
     ) -> Battle:
-        """The states before the transitions, after them (with the clock before), or those that were observed."""
+        """The states before the transitions, after them, or when they were observed.
+
+        After the transitions, the clock is still as it was before.
+        """
         theta = self.tensor("observed_theta" if when == "observed" else "theta").to(
             dtype
         )
@@ -87,7 +94,11 @@ class Recording:
 
 
 def excerpt(prefix: str) -> Recording:
-    """The committed transitions: ``exact`` (50 against 60, double precision), ``v60`` or ``v75``."""
+    """The committed transitions.
+
+    Args:
+        prefix: ``exact`` (50 against 60, in double precision), ``v60`` or ``v75``.
+    """
     with np.load(EXCERPT) as data:
         found = {
             name.split("/")[1]: data[name]
@@ -98,7 +109,7 @@ def excerpt(prefix: str) -> Recording:
 
 
 def full(prefix: str) -> Recording | None:
-    """All recorded transitions of the kinds that ``excerpt`` knows; None where the files are not at hand."""
+    """All recorded transitions of a kind of ``excerpt``; None without the full files."""
     where = folder()
     if where is None:
         return None
@@ -120,7 +131,10 @@ def full(prefix: str) -> Recording | None:
 
 
 def starts(sizes: str) -> dict[str, Tensor]:
-    """Recorded resets of ``50v60``, ``50v75`` or ``40v44``: theta, pos, heading. All of them where they are at hand."""
+    """Recorded resets of ``50v60``, ``50v75`` or ``40v44``: theta, pos and heading.
+
+    These are all resets if the full files are there, and otherwise the committed ones.
+    """
     where = folder()
     file, prefix = (
         (EXCERPT, f"init/{sizes}_")
@@ -158,7 +172,7 @@ def _transitions(recorded: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def write_excerpt() -> None:
-    """Choose transitions from the full files and write ``EXCERPT``: ``python -m tests.adca_golden``."""
+    """Choose transitions and write ``EXCERPT``: ``python -m tests.support.adca_golden``."""
     chosen: dict[str, np.ndarray] = {}
     for prefix, most, observed in (
         ("exact", 9, [1, 5]),
@@ -181,7 +195,7 @@ def write_excerpt() -> None:
 
 
 def _interesting(arrays: dict[str, np.ndarray], most: int) -> np.ndarray:
-    """Ends of all kinds, steps with many hits, with many beyond the wall, the first one, and some at random."""
+    """All kinds of ends, many hits, many fighters beyond the wall, the first step, random steps."""
     done, win, time = arrays["done"], arrays["win"], arrays["clock"]
     beyond = (
         (np.abs(arrays["before_pos"]) > 4.95).any(-1) & arrays["before_alive"]

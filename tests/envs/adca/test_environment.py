@@ -50,7 +50,7 @@ def test_protocol(check: str, fields: dict[str, Any]) -> None:
     "check", ["the_dead_stay_dead", "state_dict_continues_exactly"]
 )
 def test_protocol_where_guards_die(check: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lines so near each other that the first step is deadly."""
+    """The two lines are so near each other that the first step is deadly."""
     monkeypatch.setattr(reset, "FRONT", 0.1)
     fields = {"agents": 7, "attackers": 9, "max_steps": 6}
     arena = environment(16, 0, **fields)
@@ -117,7 +117,7 @@ def _seen(
 @given(seed=seeds(), sizes=teams())
 @settings(max_examples=40)
 def test_guards_see_the_nearest(seed: int, sizes: tuple[int, int]) -> None:
-    """The rows, one guard at a time; all values are the world's."""
+    """The rows are computed again in plain Python, one guard at a time."""
     guards, fighters = sizes[0], sum(sizes)
     battle = scattered(seed, fighters, 2.5)
     settings_ = config(
@@ -154,7 +154,7 @@ def test_guards_see_the_nearest(seed: int, sizes: tuple[int, int]) -> None:
 @given(seed=seeds())
 @settings(max_examples=20)
 def test_shuffling_changes_the_order_alone(seed: int) -> None:
-    """Oneself stays first, missing rows stay last, and each block has the same rows."""
+    """The guard itself stays first, missing rows stay last, and each block keeps its rows."""
     _, _, plain, mask = _seen(
         {"jam_probability": 0, "shuffle_neighbours": False}, 5, seed
     )
@@ -167,7 +167,7 @@ def test_shuffling_changes_the_order_alone(seed: int) -> None:
 
 
 def test_all_orders_are_equally_likely() -> None:
-    """Which rank the nearest enemy of six gets, and what order the nearest two have."""
+    """All pairs of ranks that the nearest two of six enemies get are equally frequent."""
     settings_ = config(agents=40, attackers=10, jam_probability=0)
     battle = scattered(0, 50, 0.5, games=200)
     battle.alive[:] = True
@@ -190,7 +190,7 @@ def test_all_orders_are_equally_likely() -> None:
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_jamming_hides_each_other_fighter_with_its_probability(shuffle: bool) -> None:
-    """And never the guard itself; what is left are rows that were there."""
+    """The guard itself is never hidden, and the rows that are left were there before."""
     fields = {"shuffle_neighbours": shuffle}
     alive, _, plain, mask = _seen({"jam_probability": 0, **fields}, 400, extent=1.0)
     _, _, jammed, left = _seen({"jam_probability": 0.3, **fields}, 400, extent=1.0)
@@ -255,7 +255,7 @@ def _play(seed: int, steps: int, games: int = 3, **fields: Any) -> None:
         for name in ("position", "velocity"):
             kept = (before[name] == after[name]).all(1)
             assert kept[dead | died].all()
-        # Whoever died was within some living enemy's reach.
+        # Those that died were within the reach of a living enemy.
         distance = torch.cdist(before["position"].mT, before["position"].mT)
         enemy = torch.arange(after["alive"].shape[1]) < guards
         able = (
@@ -287,7 +287,7 @@ def _select(state: dict[str, torch.Tensor], game: int) -> dict[str, torch.Tensor
 def test_a_battle_goes_the_same_way_alone_and_among_others(
     fields: dict[str, Any],
 ) -> None:
-    """The script's random squads, jamming and shuffling included."""
+    """This includes random squads, jamming and shuffling."""
     games, chosen = 64, 17
     together, alone = _melee(0, games, **fields), environment(1, 1, **fields)
     alone.reset()
@@ -309,7 +309,7 @@ def test_a_battle_goes_the_same_way_alone_and_among_others(
 
 
 def test_the_clock_ends_a_battle_with_a_verdict() -> None:
-    """Guards and attackers that never meet: 5 of 5 against 6 of 6 is a draw, and so won; and the task's own end."""
+    """Teams that never meet: 5 of 5 against 6 of 6 is a draw, and a draw is a win."""
     arena = environment(2, agents=5, attackers=6, max_steps=3)
     arena.reset()
     for step in range(3):

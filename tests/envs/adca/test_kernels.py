@@ -1,4 +1,4 @@
-"""The script's orders as fused kernels, against torch's: the same but where rounding decides a tie."""
+"""The fused kernel gives the orders that torch gives, except where rounding decides a tie."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from marl_envs.adca.opponent.groups import pick
 from marl_envs.adca.opponent.kernels.warp_orders import WarpOrders
 from tests.support.adca_battles import environment, scattered, seeds
 
-#: Between the orders of attackers who have the same place.
+#: The largest difference between orders that send an attacker to the same place.
 ROUNDING = 2e-5
 
 
@@ -31,7 +31,7 @@ pytest.importorskip("warp")
 
 @dataclass(frozen=True)
 class Stages:
-    """What the kernel found on its way to the orders, and the orders."""
+    """The intermediate results of the kernel, and its orders."""
 
     component: Tensor
     targets: Tensor
@@ -79,12 +79,12 @@ def _groups(points: Tensor, battle: Battle) -> tuple[Tensor, Tensor]:
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:
-    """In which battles two results are not the same up to rounding."""
+    """Which battles have results that differ by more than rounding."""
     return ((one.double() - other.double()).abs() > ROUNDING).flatten(1).any(1)
 
 
 def _unstable_groups(points: Tensor, battle: Battle) -> Tensor:
-    """In which battles torch itself groups otherwise when the positions are rounded otherwise."""
+    """Which battles torch groups differently when positions are rounded differently."""
     label = _groups(points, battle)[0]
     source = torch.Generator().manual_seed(0)
     unlike = _groups(points.double(), battle)[0] != label
@@ -95,7 +95,7 @@ def _unstable_groups(points: Tensor, battle: Battle) -> Tensor:
 
 
 def _unstable_targets(centres: Tensor, targets: Tensor) -> Tensor:
-    """In which battles torch itself gives squads other targets when positions are rounded otherwise."""
+    """Which battles get other targets from torch when positions are rounded differently."""
     given = squad_targets(centres, targets)
     source = torch.Generator().manual_seed(0)
     unlike = _apart(squad_targets(centres.double(), targets.double()), given)
@@ -114,7 +114,12 @@ def _unstable_targets(centres: Tensor, targets: Tensor) -> Tensor:
 
 
 def _closest_keys(points: Tensor, way: Tensor) -> float:
-    """The least difference between the keys by which torch sorts points of a squad: those of one game, [2, n]."""
+    """The smallest difference between the keys by which torch sorts the points of one squad.
+
+    Args:
+        points: of one battle, ``[2, n]``.
+        way: of the squad.
+    """
     along, across = way.double()
     left = (
         (
@@ -128,7 +133,13 @@ def _closest_keys(points: Tensor, way: Tensor) -> float:
 
 
 def _check_rings(battle: Battle, found: Stages, guards: int) -> int:
-    """Rings are torch's but for squads with a tie, whose members have the ring's places all the same; how many have."""
+    """Check that members have the places that torch gives them.
+
+    The members of a squad with a tie may be permuted, but have the places of the ring.
+
+    Returns:
+        The number of squads with a tie.
+    """
     attackers, living = battle.position[..., guards:], battle.alive[:, guards:]
     wanted = ring_places(attackers, found.label, found.centres, found.given)
     places = found.acceleration + attackers
@@ -142,7 +153,7 @@ def _check_rings(battle: Battle, found: Stages, guards: int) -> int:
         angle = torch.arange(size) * (torch.pi / size - 1)
         ring = RING * torch.stack([angle.cos(), angle.sin()])
         here, centre = found.given[game, :, [squad]], found.centres[game, :, [squad]]
-        # Keys lie ``squad * 256`` up, where single precision is coarse.
+        # Keys are offset by ``squad * 256``, where single precision is coarse.
         grain = 4 * 256 * (squad + 1) * 2.0**-23
         ways = (here - centre).squeeze(-1)
         members = attackers[game][:, inside] - here
@@ -166,7 +177,11 @@ def _check_rings(battle: Battle, found: Stages, guards: int) -> int:
 
 
 def _check(script: WarpOrders, battle: Battle, guards: int) -> tuple[int, int]:
-    """Every stage is torch's, given the kernel's own stage before; how many battles and how many squads had ties."""
+    """Check that each stage is what torch computes from the kernel's stage before.
+
+    Returns:
+        The number of battles and the number of squads that had ties.
+    """
     near = measure(battle, guards)
     found, wanted = _stages(script, battle, guards), give_orders(battle, near)
     alive, attackers = battle.alive[:, :guards], battle.position[..., guards:]
@@ -225,7 +240,10 @@ def test_orders_are_those_of_torch(
 def test_fighters_may_stand_in_one_place(
     script: WarpOrders, seed: int, sizes: tuple[int, int], places: int
 ) -> None:
-    """All on a few points of a grid, so that nearly everything is a tie: the stages before the squads' are torch's."""
+    """All stand on a few points of a grid, so that nearly everything is a tie.
+
+    The stages before that of the squads are still those of torch.
+    """
     battle, guards = _single(scattered(seed, sum(sizes), 1.0, games=4)), sizes[0]
     battle.position.mul_(places).round_().mul_(0.25)
     near, found = measure(battle, guards), _stages(script, battle, guards)
@@ -255,7 +273,7 @@ def test_fighters_may_stand_in_one_place(
 
 
 def test_a_whole_battle(script: WarpOrders) -> None:
-    """Torch plays, and the kernel is asked in every step."""
+    """Torch's orders are played, and the kernel is compared with them in every step."""
     arena = environment(3, 3, agents=50, attackers=60)
     arena.reset()
     source, ties, rings = torch.Generator().manual_seed(0), 0, 0
@@ -279,7 +297,7 @@ def test_a_battle_goes_the_same_way_alone_and_among_others(script: WarpOrders) -
 
 
 def test_the_environment_plays_with_it() -> None:
-    """The first step is torch's; a state of other battles is taken up, in double precision too."""
+    """The first step is that of torch; states in double precision can be loaded too."""
     actions = torch.zeros(6, 9, dtype=torch.int64)
     states = []
     for kernels in ("torch", "warp"):

@@ -1,4 +1,4 @@
-"""The scripted opponent of ADCA: clusters, squads, assignments and rings, against plain implementations."""
+"""The script of ADCA, compared with plain implementations of its parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.adca_battles import generator, scattered, seeds, teams
 
 
 def _clusters(positions: list[list[float]], alive: list[bool]) -> list[set[int]]:
-    """Connected components, by walking from everybody."""
+    """Connected components, found by walking from each guard to all guards near it."""
     living = [i for i, lives in enumerate(alive) if lives]
     found: list[set[int]] = []
     for start in living:
@@ -49,7 +49,7 @@ def _clusters(positions: list[list[float]], alive: list[bool]) -> list[set[int]]
 def _targets(
     positions: list[list[float]], clusters: list[set[int]], count: int
 ) -> list[list[float]]:
-    """Target points in order, as the script's description has it."""
+    """Target points in order, as the description of the script says."""
     found: list[list[float]] = []
     noise = sorted(next(iter(cluster)) for cluster in clusters if len(cluster) == 1)
     told = False
@@ -91,7 +91,7 @@ def test_clusters_and_targets(
 
 
 def test_a_chain_is_one_cluster() -> None:
-    """The longest there can be, in an order that makes names travel."""
+    """The longest chain there can be, in an order in which names have to travel far."""
     battle = scattered(0, 200, 1.0)
     place = torch.randperm(199, generator=generator(1)).double()
     battle.position[0, 0, :199], battle.position[0, 1, :199], battle.alive[:] = (
@@ -108,7 +108,7 @@ def test_a_chain_is_one_cluster() -> None:
 @given(seed=seeds(), attackers=st.integers(1, 70))
 @settings(max_examples=40)
 def test_lloyd(seed: int, attackers: int) -> None:
-    """Everybody is with the nearest centre, centres are means, and every step makes squads more compact."""
+    """Points go to the nearest centre, centres are means, and steps make squads more compact."""
     points = scattered(seed, attackers, 5.0, games=3).position
     count = squads(attackers)
     centres = start_centres(points, torch.rand(3, count, generator=generator(seed)))
@@ -131,7 +131,7 @@ def test_lloyd(seed: int, attackers: int) -> None:
 
 
 def test_starts_are_drawn_by_squared_distance() -> None:
-    """Three points at 0, 1 and 3 of a line; from the first, the others come as 1 to 9."""
+    """Three points at 0, 1 and 3 on a line: after the first, the others are drawn as 1 to 9."""
     games = 20000
     points = (
         torch.tensor([[0.0, 1.0, 3.0], [0.0, 0.0, 0.0]])
@@ -159,7 +159,7 @@ def test_an_empty_squad_keeps_its_centre() -> None:
 
 
 def _least(members: Tensor, places: Tensor) -> float:
-    """The least sum of distances, by trying every order."""
+    """The smallest sum of distances, found by trying every order."""
     distance = (members.unsqueeze(2) - places.unsqueeze(1)).norm(dim=0)
     rank = range(len(distance))
     return min(
@@ -182,7 +182,7 @@ def test_in_a_tournament_all_meet_once(ranks: int) -> None:
 @given(seed=seeds(), members=st.integers(1, 40), count=st.integers(1, 6))
 @settings(max_examples=40)
 def test_exchanging_places(seed: int, members: int, count: int) -> None:
-    """Places are permuted within groups; nobody's exchange makes the sum longer; where it ends no tried pair gains."""
+    """Places are permuted within groups, no exchange makes the sum longer, and none is missed."""
     source = generator(seed)
     label = torch.randint(0, count, (2, members), generator=source).sort(-1).values
     one, places = (
@@ -219,7 +219,7 @@ def test_exchanging_places(seed: int, members: int, count: int) -> None:
 @given(seed=seeds(), count=st.integers(1, 6))
 @settings(max_examples=40)
 def test_targets_of_few_squads(seed: int, count: int) -> None:
-    """Hardly ever longer than the best of all orders, and never by much."""
+    """The sum is rarely longer than that of the best order, and never by much."""
     centres, targets = (
         scattered(seed + s, count, 5.0, games=8).position for s in range(2)
     )

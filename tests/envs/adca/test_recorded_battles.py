@@ -1,4 +1,7 @@
-"""ADCA against recorded battles of the authors' program: every rule, given the state, actions and orders."""
+"""ADCA compared with recorded battles of the authors' program.
+
+Every rule is checked given the recorded state, actions and orders.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ from marl_envs.adca.physics import wrap
 from marl_envs.adca.rules import advance, verdict
 from tests.support.adca_golden import GUARDS, Recording, excerpt, full
 
-#: Battles are stored in single precision but for the "exact" ones: positions up to 7, angles up to 2 pi.
+#: Battles are stored in single precision, except the "exact" ones. Positions are up to 7, and
+#: angles up to 2 pi.
 SINGLE, EXACT = 3e-6, 1e-9
 
 
@@ -87,7 +91,7 @@ def test_every_transition_is_the_recorded_one(
     _close(
         wrap(after.heading - then.heading), torch.zeros_like(then.heading), tolerance
     )
-    # The angle itself, and not only the direction, for all that a step sets.
+    # The angle itself, and not only the direction, of everything that a step sets.
     known = after.alive | (
         before.alive & (torch.arange(before.alive.shape[1]) >= GUARDS)
     )
@@ -117,7 +121,10 @@ def test_observations_are_the_recorded_ones(recording: Recording) -> None:
 
 @pytest.mark.parametrize("kernels", ["torch", "warp"])
 def test_the_environment_plays_the_rules(recording: Recording, kernels: str) -> None:
-    """A step of the environment is the rules with its own script's orders; the guards move as recorded."""
+    """A step of the environment follows the rules, with the orders of its own script.
+
+    The guards move as recorded.
+    """
     if kernels == "warp":
         pytest.importorskip("warp")
     config = recording.config.model_copy(update={"kernels": kernels})
@@ -149,11 +156,11 @@ def test_the_environment_plays_the_rules(recording: Recording, kernels: str) -> 
     assert torch.equal(state["clock"], battle.clock + 1)
 
 
-# The script, stage by stage, each given what was recorded of the one before
+# The script, stage by stage; each stage is given what was recorded of the one before
 
 
 def test_clusters_are_those_of_dbscan(recording: Recording) -> None:
-    """Two guards are in one cluster here where they are there; a component of one is noise."""
+    """The same guards are in one cluster here and in the recording; one alone is noise."""
     alive = recording.tensor("before_alive")[:, :GUARDS]
     component, label = (
         components(_distances(recording).guards),
@@ -180,7 +187,7 @@ def test_target_points(recording: Recording) -> None:
 
 
 def test_squads_are_those_of_the_recorded_seed(recording: Recording) -> None:
-    """k-means++ and 20 Lloyd steps, fed with the numbers that scipy drew from numpy's old generator."""
+    """k-means++ and 20 steps of Lloyd's algorithm, with the numbers that scipy drew from numpy."""
     count = squads(recording.attackers)
     draws = np.empty((len(recording.arrays["clock"]), count))
     for row, seed in zip(draws, recording.arrays["kmeans_seed"], strict=True):
@@ -228,7 +235,7 @@ def test_own_squads_are_as_compact_as_the_recorded(recording: Recording) -> None
 
 
 def test_squads_get_targets_at_nearly_the_least_distance(recording: Recording) -> None:
-    """The recorded assignment is the Hungarian method's."""
+    """The recorded assignment is that of the Hungarian method."""
     centres, targets = (
         recording.tensor("team_centroid").mT,
         recording.tensor("targets").mT,
@@ -245,7 +252,10 @@ def test_squads_get_targets_at_nearly_the_least_distance(recording: Recording) -
 
 
 def test_ring_places(recording: Recording) -> None:
-    """Every squad takes all places of its ring, at nearly the least distance; most go exactly where the recorded go."""
+    """Every squad takes all places of its ring, and the distances are nearly the least.
+
+    Most attackers go exactly where they go in the recording.
+    """
     battle, tolerance = recording.battle(), 4 * _tolerance(recording)
     position, living = battle.position[..., GUARDS:], battle.alive[:, GUARDS:]
     label = recording.tensor("team_label").long()
@@ -273,7 +283,8 @@ def test_ring_places(recording: Recording) -> None:
     recorded = recording.tensor("att_acc")
     acceleration = torch.where(living.unsqueeze(-1), (places - position).mT, 0.0)
     assert ((acceleration - recorded).abs().amax(-1) <= tolerance).float().mean() > 0.9
-    # Where all of a squad live, the recorded accelerations are all that the Hungarian method had to sum.
+    # If all members of a squad live, the recorded accelerations are all the distances that the
+    # Hungarian method had to sum.
     whole = (member @ living.double().unsqueeze(-1)).squeeze(-1) == size
     own, best = (
         (member @ a.norm(dim=-1, keepdim=True)).squeeze(-1)[whole]

@@ -20,7 +20,7 @@ SIZES = [("50v60", 50, 60), ("50v75", 50, 75), ("40v44", 40, 44)]
 
 @dataclass(frozen=True)
 class Chance:
-    """What a start has left once the rules are taken out: noise of positions, of headings, angles of the field."""
+    """What is left of a start without its rules: noise of positions and headings, and angles."""
 
     position: Tensor
     heading: Tensor

@@ -1,4 +1,4 @@
-"""ADCA's physics, weapons, wall, ends and rewards, against the rules written out one fighter at a time."""
+"""The rules of ADCA, compared with the same rules written for one fighter at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.adca_battles import config, generator, scattered, seeds, team
 
 
 def _hits(battle: Battle, shooter: int, target: int) -> bool:
-    """The rule for one pair of the first battle, by angles as the authors' program has it."""
+    """The rule for one pair in the first battle, by angles, as in the authors' program."""
     if not (battle.alive[0, shooter] and battle.alive[0, target]):
         return False
     (x, y) = (battle.position[0, :, target] - battle.position[0, :, shooter]).tolist()
@@ -49,7 +49,7 @@ def _hits(battle: Battle, shooter: int, target: int) -> bool:
 @given(seed=seeds(), sizes=teams())
 @settings(max_examples=30)
 def test_fire_pair_by_pair(seed: int, sizes: tuple[int, int]) -> None:
-    """Every death has a hitter, every hitter a victim; all shots at once."""
+    """Every death has a shooter, every shooter that hits has a victim, and shots fall at once."""
     guards, fighters = sizes[0], sum(sizes)
     battle = scattered(seed, fighters, 0.5)
     shots = fire(battle, measure(battle, guards))
@@ -64,7 +64,10 @@ def test_fire_pair_by_pair(seed: int, sizes: tuple[int, int]) -> None:
 
 
 def test_the_fan_and_the_reach() -> None:
-    """Straight ahead, at the fan's edges and at the end of the reach; only the shooter's ground counts."""
+    """Targets straight ahead, at the edges of the fan and at the end of the reach.
+
+    Only the ground under the shooter counts.
+    """
     angles = torch.tensor([0.0, 0.39, 0.40, -0.39, -0.40, 0.0, 0.0, math.pi])
     distance = torch.tensor([0.2, 0.2, 0.2, 0.2, 0.2, 0.399, 0.401, 0.2])
     games = len(angles)
@@ -106,7 +109,7 @@ def test_the_fan_and_the_reach() -> None:
 @given(seed=seeds(), sizes=teams())
 @settings(max_examples=30)
 def test_motion_one_by_one(seed: int, sizes: tuple[int, int]) -> None:
-    """Velocity, speed limit, position, turn; the dead and the killed stay as they are."""
+    """Velocity, speed limit, position and turn; the dead and the killed stay as they are."""
     guards, fighters = sizes[0], sum(sizes)
     battle = scattered(seed, fighters, 5.2)
     near = measure(battle, guards)
@@ -174,7 +177,7 @@ def test_the_wall_is_the_limit_of_the_softplus(seed: int) -> None:
 @given(seed=seeds(), thrust=st.floats(0, 3))
 @settings(max_examples=15)
 def test_the_wall_keeps_everybody_in(seed: int, thrust: float) -> None:
-    """Pushing outwards leads no further than a quarter of a unit beyond it; whoever starts there returns."""
+    """Nobody gets further than a quarter of a unit beyond the wall, and those beyond it return."""
     start = scattered(seed, 10, 5.4)
     position, velocity = start.position, start.velocity
     for step in range(150):
@@ -199,7 +202,7 @@ def test_the_wall_keeps_everybody_in(seed: int, thrust: float) -> None:
 
 @given(seed=seeds())
 def test_the_ground(seed: int) -> None:
-    """The formula, one fighter at a time; it repeats along the battlefield's axes and never beats its best."""
+    """The formula for one fighter at a time; it is periodic along the axes and has a maximum."""
     battle = scattered(seed, 5, 6.0)
     theta = float(battle.theta)
     for one in range(5):
@@ -244,7 +247,8 @@ def test_actions() -> None:
     assert turn[0].tolist() == pytest.approx([0, 0, 0, 0, 0, 0.17, -0.17])
 
 
-#: Where each action leads after a quarter turn to the left: +x becomes +y, -x becomes -y, +y -x, -y +x.
+#: Each action after a quarter turn to the left: +x becomes +y, -x becomes -y, +y becomes -x, and
+#: -y becomes +x.
 _QUARTER = torch.tensor([0, 3, 4, 2, 1, 5, 6])
 
 
@@ -275,7 +279,8 @@ def test_the_world_has_no_preferred_direction(
 ) -> None:
     """Battles turned by a right angle, actions and orders turned with them, go on turned.
 
-    The script aims alike in both. Its rings of places do not turn: their first place is always at +x.
+    The script aims alike in both. Its rings of places do not turn: their first place is always at
+    +x.
     """
     guards = sizes[0]
     plain = scattered(seed, sum(sizes), extent)
