@@ -13,8 +13,9 @@ import typer
 from ruamel.yaml import YAML
 
 from marl_core import registry
+from marl_core.base_config import KINDS
 from marl_core.cli import main
-from marl_core.config.run import run_schema
+from marl_core.config.schema import run_schema
 from marl_core.config.yaml_file import load_run
 from marl_core.training import stages
 from tests.support.command import RUN, Command
@@ -68,11 +69,12 @@ def assert_is_evaluation(evaluation: Any, episodes: int) -> None:
 def test_a_run_from_beginning_to_end(marl: Command) -> None:
     trained = marl("train", "--config", str(EXAMPLE), *SHORT)
     assert trained.status == 0, trained.err
-    assert "run folder: runs/fme_pr-seed0" in trained.out.replace("\n", " ")
-    run = marl.folder / "runs" / "fme_pr-seed0"
+    name = "fme_pr-agents=3-stage0.episodes=1024-stage1.episodes=1024-seed0"
+    assert trained.out.endswith(f"run folder: runs/{name}\n")
+    run = marl.folder / "runs" / name
     assert load_run(run / "config.yaml") == load_run(EXAMPLE, SHORT[1::2])
     summary = json.loads((run / "summary.json").read_text())
-    own = {"training_episodes", "updates", "seconds", "seed"}
+    own = {"training_episodes", "updates", "seconds", "seed", "cpu"}
     assert summary.keys() == {"return", "win_rate", "levels", "episodes"} | own
     assert summary["win_rate"] is None  # FME is neither won nor lost
     assert (summary["training_episodes"], summary["updates"], summary["seed"]) == (
@@ -85,16 +87,14 @@ def test_a_run_from_beginning_to_end(marl: Command) -> None:
     assert_is_evaluation(summary, 192)
 
     before = marl.files()
-    evaluated = marl("evaluate", "runs/fme_pr-seed0", "--json")
+    evaluated = marl("evaluate", str(run), "--json")
     assert (evaluated.status, evaluated.err) == (0, "")
     assert evaluated.out.count("\n") == 1
     same = json.loads(evaluated.out)
     assert {key: written[key] for key in same} == same
-    fewer = json.loads(
-        marl("evaluate", "runs/fme_pr-seed0", "--json", "--episodes", "16").out
-    )
+    fewer = json.loads(marl("evaluate", str(run), "--json", "--episodes", "16").out)
     assert_is_evaluation(fewer, 16)
-    table = marl("evaluate", "runs/fme_pr-seed0").out
+    table = marl("evaluate", str(run)).out
     assert all(
         word in table
         for word in (
@@ -109,7 +109,7 @@ def test_a_run_from_beginning_to_end(marl: Command) -> None:
     )
     assert marl.files() == before
 
-    assert marl("report", "runs/fme_pr-seed0", "--out", "curve.png").status == 0
+    assert marl("report", str(run), "--out", "curve.png").status == 0
     assert (marl.folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -120,11 +120,11 @@ def test_list_names_everything(marl: Command) -> None:
         [cell.strip() for cell in line.strip("│").split("│")[:2]]
         for line in outcome.out.splitlines()
     ]
-    for kind in ("environment", "host", "exploration"):
+    for kind in KINDS:
         for name in registry.names(kind):
             assert [kind, name] in rows
     assert ["environment", "fme"] in rows
-    assert ["exploration", "policy_resonance"] in rows
+    assert ["coupling", "policy_resonance"] in rows
 
 
 def test_show_writes_every_default_and_is_itself_a_config(marl: Command) -> None:

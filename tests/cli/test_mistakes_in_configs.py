@@ -12,53 +12,62 @@ from tests.support.command import RUN, Command, refused
 
 #: A module of the user's: an exploration for action values, and classes that are not quite one.
 MODULE = """\
-from typing import Any, ClassVar
+from typing import Any
 
-from marl_core.config.named import ExplorationConfig, HostConfig
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm, HostNeeds
+from torch import nn
+
+from marl_core.base_config import HostConfig, PolicyConfig
+from marl_core.capabilities import HostCapabilities
 
 
-class ValuesOnly(ExplorationStrategy):
-    Config = ExplorationConfig
+class ValuesOnly:
+    Config = PolicyConfig
+    accepts = frozenset({"values"})
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, spec: Any) -> None:
         pass
 
-    @property
-    def accepts(self) -> frozenset[str]:
-        return frozenset({"values"})
+    def log_policy(self, scores: Any, legal: Any, progress: Any) -> Any:
+        return scores.log_softmax(-1)
+
+    def entropy_coefficient(self, progress: Any) -> float:
+        return 0.0
+
+
+class Unfinished:
+    Config = PolicyConfig
+    accepts = frozenset({"values"})
+
+    def __init__(self, config: Any, spec: Any) -> None:
+        pass
 
     def log_policy(self, scores: Any, legal: Any, progress: Any) -> Any:
         return scores.log_softmax(-1)
 
 
-class Unfinished(ExplorationStrategy):
-    Config = ExplorationConfig
-
-    def __init__(self, config: Any) -> None:
-        pass
-
-
-class Headless(HostAlgorithm):
+class Headless(nn.Module):
     Config = HostConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True)
+    capabilities = HostCapabilities(scores="logits")
 
     def __init__(self, config: Any, spec: Any, generator: Any) -> None:
-        super().__init__(config, spec, generator)
+        super().__init__()
+
+    def initial_memory(self, games: int) -> Any:
+        return {}
 
     def scores(self, observation: Any, memory: Any) -> Any: ...
 
-    def losses(self, rollout: Any, exploration: Any, ranks: Any) -> Any: ...
+    def losses(self, rollout: Any, policy: Any, context: Any) -> Any: ...
 
     def parameter_groups(self) -> Any:
         return []
 
 
 class Far(Headless):
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True, entities=True)
+    capabilities = HostCapabilities(scores="logits", needs=frozenset({"entities"}))
 
 
-function = print
+no_class = 3
 """
 
 # On standard error a warning would be a second line.
@@ -256,12 +265,12 @@ IN_THE_FILE = {
     "component of another kind": (
         "ppo_ma",
         "marl_envs.fme:FME",
-        "7: host.name: 'marl_envs.fme:FME' is no host: it is no subclass of HostAlgorithm",
+        "7: host.name: 'marl_envs.fme:FME' is no host (HostAlgorithm): 'initial_memory' is missing, ...",
     ),
     "no class": (
         "ppo_ma",
-        "mine:function",
-        "7: host.name: 'mine:function' is no host: it is no subclass of HostAlgorithm",
+        "mine:no_class",
+        "7: host.name: 'mine:no_class' is no host: it is not a class",
     ),
     "module that is not there": (
         "ppo_ma",
@@ -286,7 +295,7 @@ IN_THE_FILE = {
     "class that is not whole": (
         "entropy_sampling",
         "mine:Unfinished",
-        "10: exploration.name: 'mine:Unfinished' is no whole exploration: it lacks accepts, log_policy",
+        "10: exploration.name: 'mine:Unfinished' is no exploration (IndividualPolicy): 'entropy_coefficient' is missing",
     ),
     "host and exploration do not fit": (
         "name: entropy_sampling",
@@ -308,7 +317,8 @@ IN_THE_FILE = {
         RUN[RUN.index("ppo_ma") :]
         .replace("ppo_ma\n  hidden: 4", "mine:Headless")
         .replace("eta_max: 0.5", "variant: pr_fast"),
-        "13: stages.1.exploration: host 'Headless' has no policy head that could be copied for each agent",
+        "13: stages.1.exploration: exploration 'policy_resonance' needs a policy head for each agent, "
+        "and host 'mine:Headless' has no policy head that could be copied",
     ),
     "episodes no multiple of the batch": (
         "- episodes: 32\n    exp",
@@ -438,7 +448,10 @@ def test_an_accelerator_that_is_not_there(marl: Command) -> None:
     assert line.startswith(
         place + "Lightning refuses accelerator, devices, strategy or precision: "
     )
-    assert line.endswith("No supported gpu backend found!")
+    assert "No supported gpu backend found!" in line
+    assert line.endswith(
+        "; there is no GPU here: `accelerator: auto` takes what there is"
+    )
 
 
 def test_every_mistake_has_its_line(marl: Command) -> None:

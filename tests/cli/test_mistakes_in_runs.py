@@ -13,7 +13,7 @@ import torch
 
 from marl_core.config.yaml_file import load_run
 from marl_core.runs.folder import RunFolder
-from marl_core.training.stages import train
+from marl_core.training.stages import Watchers, train
 from tests.support.command import RUN, Command, refused
 
 # On standard error a warning would be a second line.
@@ -27,7 +27,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "run.yaml").write_text(RUN)
     folder = RunFolder(path / "run")
     folder.create(load_run(path / "run.yaml"))
-    train(folder.load_config(), folder, progress_bar=False)
+    train(folder.load_config(), folder, Watchers(progress_bar=False))
     return folder.path
 
 
@@ -40,7 +40,20 @@ def run(finished: Path, marl: Command) -> Path:
 
 def test_a_folder_that_holds_a_run(marl: Command, run: Path) -> None:
     line = refused(marl, "train", "--config", str(marl.write()), "--run-dir", "run")
-    assert line == "run: there is a run here already; `marl resume run` continues it"
+    assert line == (
+        "run: there is a run here already; `marl resume run` continues it; "
+        "to start anew, choose another folder (--run-dir, or out= in Python)"
+    )
+
+
+def test_a_folder_that_holds_another_run(marl: Command, run: Path) -> None:
+    """To resume it would not be what the user asked for."""
+    config = marl.write(RUN.replace("agents: 3", "agents: 4"))
+    line = refused(marl, "train", str(config), "--run-dir", "run")
+    assert line == (
+        "run: there is another run here already, with another environment.agents; "
+        "choose another folder (--run-dir, or out= in Python)"
+    )
 
 
 def test_a_folder_that_holds_a_checkpoint_of_who_knows_what(
@@ -88,7 +101,7 @@ def _torch_file_of_other_things(path: Path) -> None:
 
 def _lightning_without_progress(path: Path) -> None:
     saved = torch.load(path, weights_only=True)
-    torch.save({**saved, "marl": {"progress": {"laps": 3}}}, path)
+    torch.save({**saved, "marl": {**saved["marl"], "progress": {"laps": 3}}}, path)
 
 
 def _cut_off(path: Path) -> None:
@@ -120,6 +133,23 @@ def test_checkpoints_that_are_none(
         "run/checkpoints/last.ckpt: this is no checkpoint of a run ("
     )
     assert "attacked" not in marl.files()
+
+
+@pytest.mark.parametrize("command", ["resume", "evaluate"])
+@pytest.mark.parametrize("written", [None, 0, 99])
+def test_a_checkpoint_of_another_version(
+    marl: Command, run: Path, written: int | None, command: str
+) -> None:
+    path = marl.folder / run / "checkpoints" / "last.ckpt"
+    saved = torch.load(path, weights_only=True)
+    del saved["marl"]["format"]
+    if written is not None:
+        saved["marl"]["format"] = written
+    torch.save(saved, path)
+    line = refused(marl, command, "run")
+    version = "a newer" if written == 99 else "an older"
+    assert f"this checkpoint was written by {version} version of this project" in line
+    assert "versions.json" in line
 
 
 def test_a_checkpoint_of_another_run(marl: Command, run: Path) -> None:

@@ -68,9 +68,7 @@ def rollout_of_all(run: RunConfig, progress: Progress) -> Rollout:
     """The games of all ranks, the same in every process. The later games earn far more, and none is shorter."""
     # Played by the initial policy, so that ranks differ in nothing but their games.
     state = first_state(run)
-    streams = [
-        generator("cpu", 11, name, progress.updates) for name in ("play", "act")
-    ]
+    streams = [generator("cpu", 11, name, progress.updates) for name in ("play", "act")]
     environment = build_environment(
         run.environment, games=GAMES, device="cpu", generator=streams[0]
     )

@@ -78,7 +78,7 @@ class Run:
         """Whether every episode of the config has been trained, and the run has been evaluated."""
         if not self._folder.summary.exists():
             return False
-        return self.trained_episodes == self.config.episodes
+        return self.summary.training_episodes == self.config.episodes
 
     @property
     def transferred(self) -> Transferred | None:

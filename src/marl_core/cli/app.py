@@ -46,7 +46,7 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool | None) -> None:
     if wanted:
         import marl_core
 
@@ -56,14 +56,14 @@ def _print_version(wanted: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--version",
             callback=_print_version,
             is_eager=True,
             help="Print the version and exit.",
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     """Multi-agent RL for large teams."""
 

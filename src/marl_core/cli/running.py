@@ -48,10 +48,12 @@ def resume(run: RunArgument) -> None:
     from marl_core.api.run import load
 
     begun = load(run)
-    if begun.finished:
-        typer.echo(f"{run}: this run is finished; nothing is left to train", err=True)
+    was_finished = begun.finished
     with _told_how_to_go_on(run):
-        _report(begun.resume())
+        resumed = begun.resume()
+    if was_finished:
+        typer.echo(f"{run}: this run is finished; nothing was left to train", err=True)
+    _report(resumed)
 
 
 @contextmanager

@@ -11,15 +11,16 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marl_pr.strategy import PolicyResonanceConfig
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
 from marl_core.config.named import COMPONENT, Kind, validate_strictly
-from marl_core.config.run import Precision, RunConfig, run_schema
+from marl_core.config.run import Precision, RunConfig
+from marl_core.config.schema import run_schema
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.registry import find, names
 from marl_envs.fme.config import FMEConfig
-from marl_pr.strategy import PolicyResonanceConfig
 from tests.support.command import RUN
 from tests.support.places import EXAMPLES
 

@@ -27,7 +27,14 @@ from marl_core.runs.metrics_file import MetricsFile, read_metrics
 from marl_core.training import stages
 from marl_core.training.learner import Learner
 from marl_core.training.optimizer import FlatAdam
-from tests.support.runs import SECOND_STAGES, differences, go_on, outcome, run_data, start
+from tests.support.runs import (
+    SECOND_STAGES,
+    differences,
+    go_on,
+    outcome,
+    run_data,
+    start,
+)
 
 
 class CrashError(Exception):
@@ -35,7 +42,9 @@ class CrashError(Exception):
 
 
 @contextmanager
-def crash_at(owner: Any, name: str, call: int, *, after: bool = False) -> Iterator[None]:
+def crash_at(
+    owner: Any, name: str, call: int, *, after: bool = False
+) -> Iterator[None]:
     """Let the given call of a function fail, before or after it has done its work."""
     original, calls = getattr(owner, name), 0
 
@@ -65,13 +74,17 @@ def interrupted(path: Path, data: dict[str, Any], *crashes: Any) -> RunFolder:
 
 
 @pytest.fixture(scope="module")
-def never_stopped(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+def never_stopped(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., dict[str, Any]]:
     """The outcome of a run that ended undisturbed, by its second stage and its host."""
     outcomes: dict[tuple[str, str], dict[str, Any]] = {}
 
     def outcome_of(second: str, host: str = "ppo_ma") -> dict[str, Any]:
         if (second, host) not in outcomes:
-            folder = start(tmp_path_factory.mktemp("whole") / "run", run_data(second, host=host))
+            folder = start(
+                tmp_path_factory.mktemp("whole") / "run", run_data(second, host=host)
+            )
             go_on(folder)
             outcomes[second, host] = outcome(folder)
         return outcomes[second, host]
@@ -89,7 +102,7 @@ POINTS = {
     "after the logs, before the checkpoint": (Trainer, "save_checkpoint", 2, False),
     "before a new checkpoint takes the old one's place": (Path, "replace", 5, False),
     "at the end of the first stage": (Trainer, "save_checkpoint", 3, True),
-    "between stages": (stages, "enter_stage", 2, True),
+    "between stages": (stages, "next_stage", 1, True),
     "before the second stage's first checkpoint": (Learner, "training_step", 8, True),
     "in the second stage": (Learner, "training_step", 11, True),
     "before the last checkpoint": (Trainer, "save_checkpoint", 6, False),
@@ -100,7 +113,9 @@ POINTS = {
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_resumed_run_is_the_same(point: str, tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]) -> None:
+def test_resumed_run_is_the_same(
+    point: str, tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]
+) -> None:
     folder = interrupted(tmp_path / "run", run_data("pr_fast"), POINTS[point])
     assert differences(outcome(folder), never_stopped("pr_fast")) == []
 
@@ -119,7 +134,9 @@ OFF_POLICY_POINTS = {
 def test_resumed_off_policy_run_is_the_same(
     point: str, tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]
 ) -> None:
-    folder = interrupted(tmp_path / "run", run_data("pr_fast", host="qmix"), OFF_POLICY_POINTS[point])
+    folder = interrupted(
+        tmp_path / "run", run_data("pr_fast", host="qmix"), OFF_POLICY_POINTS[point]
+    )
     assert differences(outcome(folder), never_stopped("pr_fast", "qmix")) == []
 
 
@@ -132,7 +149,9 @@ def test_off_policy_run_resumed_over_and_over(
     assert differences(outcome(folder), never_stopped(second, "qmix")) == []
 
 
-def test_checkpoints_hold_the_replay(never_stopped: Callable[..., dict[str, Any]]) -> None:
+def test_checkpoints_hold_the_replay(
+    never_stopped: Callable[..., dict[str, Any]],
+) -> None:
     """The newest 40 of the stage's 96 episodes, each of three levels; an on-policy run has none."""
     (own,) = never_stopped("pr_fast", "qmix")["checkpoint"]["marl"]["ranks"]
     assert own["replay"]["stored"]["actions"].shape == (40, 3, 5)
@@ -143,13 +162,17 @@ def test_checkpoints_hold_the_replay(never_stopped: Callable[..., dict[str, Any]
 
 
 @pytest.mark.parametrize("second", SECOND_STAGES)
-def test_resumed_over_and_over(second: str, tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]) -> None:
+def test_resumed_over_and_over(
+    second: str, tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]
+) -> None:
     crashes = [(Learner, "training_step", call, True) for call in (2, 5, 4, 3, 5)]
     folder = interrupted(tmp_path / "run", run_data(second), *crashes)
     assert differences(outcome(folder), never_stopped(second)) == []
 
 
-def test_the_comparison_sees_a_single_bit(never_stopped: Callable[..., dict[str, Any]]) -> None:
+def test_the_comparison_sees_a_single_bit(
+    never_stopped: Callable[..., dict[str, Any]],
+) -> None:
     one = never_stopped("pr_fast", "qmix")
     rank = ["marl", "ranks", 0]
     for path in (
@@ -167,19 +190,23 @@ def test_the_comparison_sees_a_single_bit(never_stopped: Callable[..., dict[str,
         assert differences(one, other) == ["/checkpoint/" + "/".join(map(str, path))]
 
 
-def test_runs_depend_on_the_seed(tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]) -> None:
+def test_runs_depend_on_the_seed(
+    tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]
+) -> None:
     folder = start(tmp_path / "run", {**run_data("pr_fast"), "seed": 4})
     go_on(folder)
     assert differences(outcome(folder), never_stopped("pr_fast")) != []
 
 
-def test_stages_have_random_streams_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_have_random_streams_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stage that drew from the same streams as the one before would play the same games again."""
     seen: list[Tensor] = []
 
     def watched(learner: Learner) -> None:
         on_fit_start(learner)
-        seen.append(learner._generators["environment"].get_state())
+        seen.append(learner._playing._generators["environment"].get_state())
 
     on_fit_start = Learner.on_fit_start
     monkeypatch.setattr(Learner, "on_fit_start", watched)
@@ -188,7 +215,9 @@ def test_stages_have_random_streams_of_their_own(tmp_path: Path, monkeypatch: py
     assert not torch.equal(*seen)
 
 
-def test_half_written_metrics_are_healed(tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]) -> None:
+def test_half_written_metrics_are_healed(
+    tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]
+) -> None:
     folder = start(tmp_path / "run", run_data("pr_fast"))
     with crash_at(Learner, "training_step", 6, after=False), pytest.raises(CrashError):
         go_on(folder)
@@ -214,24 +243,38 @@ def test_rewriting_metrics_loses_nothing(tmp_path: Path) -> None:
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     folder = start(tmp_path / "run", run_data(tensorboard=True))
     go_on(folder)
-    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    before = {
+        path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()
+    }
     with crash_at(Trainer, "fit", 1):  # nothing is left to fit
         go_on(folder)
-    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()
+    } == before
 
 
-def test_tensorboard_shows_every_update_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorboard_shows_every_update_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Files of one second and one process are read in the order of their last number: as text, 10 before 9.
-    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
+    monkeypatch.setattr(
+        event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0)
+    )
     crashes = [(Learner, "training_step", call, True) for call in (2, 5, 6)]
     folder = interrupted(tmp_path / "run", run_data(tensorboard=True), *crashes)
     events = EventAccumulator(str(folder.path / "tensorboard"))
     events.Reload()
     rows = read_metrics(folder.metrics)
     for name in ("training_return", "exact/return", "coupling"):
-        expected = [(int(row["update"]), float(row[name])) for row in rows if name in row]
-        assert [event.step for event in events.Scalars(name)] == [step for step, _ in expected]
-        assert [event.value for event in events.Scalars(name)] == pytest.approx([value for _, value in expected])
+        expected = [
+            (int(row["update"]), float(row[name])) for row in rows if name in row
+        ]
+        assert [event.step for event in events.Scalars(name)] == [
+            step for step, _ in expected
+        ]
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(
+            [value for _, value in expected]
+        )
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed", "bf16-true"])
@@ -239,16 +282,25 @@ def test_other_precisions_resume_exactly_too(precision: str, tmp_path: Path) -> 
     data = run_data(precision=precision)
     whole = interrupted(tmp_path / "whole", data)
     parts = interrupted(
-        tmp_path / "parts", data, (Learner, "training_step", 5, True), (Learner, "training_step", 8, True)
+        tmp_path / "parts",
+        data,
+        (Learner, "training_step", 5, True),
+        (Learner, "training_step", 8, True),
     )
     assert differences(outcome(parts), outcome(whole)) == []
     weights = outcome(whole)["checkpoint"]["state_dict"]["host.head.layers.0.weight"]
-    expected = {"64-true": torch.float64, "bf16-mixed": torch.float32, "bf16-true": torch.bfloat16}
+    expected = {
+        "64-true": torch.float64,
+        "bf16-mixed": torch.float32,
+        "bf16-true": torch.bfloat16,
+    }
     assert weights.dtype == expected[precision]
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed", "bf16-true"])
-def test_other_precisions_resume_exactly_off_policy_too(precision: str, tmp_path: Path) -> None:
+def test_other_precisions_resume_exactly_off_policy_too(
+    precision: str, tmp_path: Path
+) -> None:
     data = run_data(precision=precision, host="qmix")
     whole = interrupted(tmp_path / "whole", data)
     crashes = [(Learner, "training_step", call, True) for call in (5, 8)]
@@ -262,7 +314,10 @@ def test_a_resumed_run_keeps_the_same_policies(tmp_path: Path) -> None:
     whole = interrupted(tmp_path / "whole", data)
     crashes = [(Learner, "training_step", call, True) for call in (1, 5, 3, 5)]
     parts = interrupted(tmp_path / "parts", data, *crashes)
-    kept = [{file.name: file.read_bytes() for file in folder.policies_folder.iterdir()} for folder in (whole, parts)]
+    kept = [
+        {file.name: file.read_bytes() for file in folder.policies_folder.iterdir()}
+        for folder in (whole, parts)
+    ]
     assert kept[0] == kept[1]
     assert len(kept[0]) == 5
     assert len(set(kept[0].values())) == 5
@@ -277,7 +332,9 @@ def test_compiled_runs_resume_exactly(tmp_path: Path) -> None:
     assert differences(outcome(parts), outcome(whole)) == []
 
 
-def test_a_half_made_folder_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_half_made_folder_can_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A kill before config.yaml exists leaves no run: there is nothing to resume, and nothing in the way."""
     with crash_at(run_folder, "dump_run", 1), pytest.raises(CrashError):
         start(tmp_path / "run", run_data())
@@ -322,13 +379,19 @@ def marl(*arguments: str) -> int:
     return ended.value.code
 
 
-@pytest.mark.parametrize("override", ["environment.agents=4", "seed=5", "training.episodes_per_update=8"])
-def test_a_run_goes_on_by_the_config_it_began_with(tmp_path: Path, override: str) -> None:
+@pytest.mark.parametrize(
+    "override", ["environment.agents=4", "seed=5", "training.episodes_per_update=8"]
+)
+def test_a_run_goes_on_by_the_config_it_began_with(
+    tmp_path: Path, override: str
+) -> None:
     folder = start(tmp_path / "run", run_data())
     with crash_at(Learner, "training_step", 5), pytest.raises(CrashError):
         go_on(folder)
     folder.config_file.write_text(dump_run(load_run(folder.config_file, [override])))
-    with pytest.raises(UserError, match=f"{re.escape(override.split('=')[0])} is not what it was"):
+    with pytest.raises(
+        UserError, match=f"{re.escape(override.split('=')[0])} is not what it was"
+    ):
         go_on(folder)
 
 
@@ -339,4 +402,6 @@ def test_a_finished_run_can_be_given_another_stage(tmp_path: Path) -> None:
     data["stages"].append({"episodes": 32})
     folder.config_file.write_text(dump_run(RunConfig.model_validate(data)))
     go_on(folder)
-    assert outcome(folder)["summary"]["training_episodes"] == sum(stage["episodes"] for stage in data["stages"])
+    assert outcome(folder)["summary"]["training_episodes"] == sum(
+        stage["episodes"] for stage in data["stages"]
+    )

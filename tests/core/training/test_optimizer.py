@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from marl_core.protocols import ParameterGroup
 from marl_core.training.optimizer import FlatAdam
+from marl_core.types import ParameterGroup
 
 LIMIT = 50.0
 
