@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from marl_core.errors import UserError
-from marl_core.registry import build
+from marl_core.registry import build_environment
 from marl_core.testing import ENVIRONMENT_CHECKS, EnvironmentCase
 from marl_core.testing.checking import SIGMAS, counts_agree
 from marl_envs.adca import ADCA, ADCAConfig, reset
@@ -62,9 +62,7 @@ def test_protocol_where_guards_die(check: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_it_is_found_by_its_name() -> None:
-    built = build(
-        "environment", config(), games=1, device="cpu", generator=generator(0)
-    )
+    built = build_environment(config(), games=1, device="cpu", generator=generator(0))
     assert type(built).__name__ == "ADCA"
     assert (built.spec.agents, built.spec.actions, built.spec.entities) == (
         50,

@@ -44,9 +44,10 @@ def _hidden(visible: int, draw: float, probability: float) -> int:
 
 
 def _plain_block(
-    block: list[int], order_draw: float, jam_draw: float, settings_: ADCAConfig
+    block: list[int], draws: list[float], settings_: ADCAConfig
 ) -> list[int]:
     """One block as a guard sees it: shuffled, the last ones hidden, nobody at the end."""
+    order_draw, jam_draw = draws
     there = [fighter for fighter in block if fighter != NOBODY]
     orders = list(permutations(range(len(there))))
     # The draw chooses one of 720 equal parts of [0, 1); orders take turns in them.
@@ -81,11 +82,11 @@ def test_guards_see_what_the_plain_version_says(
         for guard in range(GUARDS):
             oneself, *friends = seen[:BLOCK, guard, game].tolist()
             enemies = seen[BLOCK:, guard, game].tolist()
-            friend_draws, enemy_draws = draws[game, :, :, guard].tolist()
+            own_draws = draws[game, :, :, guard].tolist()
             wanted = [
                 oneself,
-                *_plain_block(friends, *friend_draws, settings_),
-                *_plain_block(enemies, *enemy_draws, settings_),
+                *_plain_block(friends, own_draws[0], settings_),
+                *_plain_block(enemies, own_draws[1], settings_),
             ]
             assert shown[game, guard].tolist() == wanted
 

@@ -285,13 +285,15 @@ def test_a_whole_battle(script: WarpOrders) -> None:
     assert rings < 3 * 190 * 12 * 0.005
 
 
+def _only(battle: Battle, game: int) -> Battle:
+    return battle.map(lambda value: value[game : game + 1])
+
+
 def test_a_battle_goes_the_same_way_alone_and_among_others(script: WarpOrders) -> None:
     battle = _single(scattered(5, 50, 3.0, games=5))
     together = _stages(script, battle, 20)
     for game in range(5):
-        alone = _stages(
-            script, battle.map(lambda value, at=game: value[at : at + 1]), 20
-        )  # type: ignore[misc]
+        alone = _stages(script, _only(battle, game), 20)
         for name, value in vars(alone).items():
             assert torch.equal(value, vars(together)[name][game : game + 1])
 
