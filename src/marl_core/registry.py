@@ -183,6 +183,8 @@ def _checked(
     fitting = [kind for kind in kinds if not wrong[kind] and _has_methods(loaded, kind)]
     if fitting:
         return fitting[0], loaded
+    if "exploration" in kinds and _may_be_a_strategy(loaded):
+        return "exploration", loaded  # looked at again once it is made
     kind = min(kinds, key=lambda kind: len(wrong[kind]) or 99)
     protocol = _protocol(kind).__name__
     problem = ", ".join(wrong[kind]) or "it has none of the members"
@@ -202,6 +204,28 @@ def _has_methods(loaded: type, kind: Kind) -> bool:
         hasattr(loaded, part) or part in annotated
         for part in ("individual", "coupling")
     )
+
+
+def _may_be_a_strategy(loaded: type) -> bool:
+    """Whether a class may be a strategy that gets its two parts in its constructor.
+
+    It has no method of a policy or a coupling, and is made from ``(config, spec)``.
+    """
+    from marl_core.conformance import members
+
+    other_kinds: tuple[Kind, ...] = ("policy", "coupling")
+    for kind in other_kinds:
+        stated = members(_protocol(kind)).items()
+        methods = [name for name, member in stated if inspect.isfunction(member)]
+        if any(hasattr(loaded, name) for name in methods):
+            return False
+    if loaded.__init__ is object.__init__:  # type: ignore[misc]
+        return False
+    try:
+        inspect.signature(loaded).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def look_for_modules_in(*folders: str) -> None:

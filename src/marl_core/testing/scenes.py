@@ -130,15 +130,13 @@ def small_scenes() -> st.SearchStrategy[Scene]:
 def _scene(batch: ScoreBatch, progress: Progress, seed: int) -> Scene:
     generator = torch.Generator().manual_seed(seed)
     games, agents, _ = batch.scores.shape
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
+    entities = (games, agents, *_ENTITIES)
+    there = torch.randn(entities[:-1], generator=generator) < 1
     seen = Observation(
-        features=normal(games, agents, _FEATURES),
-        entities=normal(games, agents, *_ENTITIES),
-        entity_mask=normal(games, agents, _ENTITIES[0]) < 1,
-        state=normal(games, _STATE),
+        features=torch.randn(games, agents, _FEATURES, generator=generator),
+        entities=torch.randn(entities, generator=generator),
+        entity_mask=there,
+        state=torch.randn(games, _STATE, generator=generator),
         action_mask=batch.legal,
     )
     return Scene(batch, seen, progress)
