@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from marl_core.types import Progress
-from tests.core.rendering.test_rendering import battle, data_of, lesson
+from tests.support.episodes import battle, data_of, lesson
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed (pip install -e .[dev])"
@@ -352,7 +352,7 @@ def test_names_never_become_markup(tab: Tab, tmp_path: Path) -> None:
             spec=replace(episode.spec, levels=levels),
         )
         file = tmp_path / f"{number}.html"
-        file.write_text(viewer.page(named), encoding="utf-8")  # type: ignore[attr-defined]
+        file.write_text(viewer.page(named), encoding="utf-8")
         tab.open(file)
         if number == 0:
             tab.page.select_option("#fighter", "1")
