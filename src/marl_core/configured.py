@@ -27,7 +27,7 @@ class Configured(Generic[AnyConfig]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for base in getattr(cls, "__orig_bases__", ()):
+        for base in vars(cls).get("__orig_bases__", ()):
             arguments = get_args(base)
             if arguments and isinstance(arguments[0], type):
                 cls.Config = arguments[0]

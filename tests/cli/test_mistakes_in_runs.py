@@ -219,7 +219,7 @@ def test_reporting_by_a_metric_that_is_not_there(marl: Command, run: Path) -> No
     )
     line = refused(marl, "report", "run", "--metric", "loss")
     assert line.startswith(
-        "run: no metric 'loss' was evaluated; there are exact/A1, exact/B1, exact/C1, "
+        "run: no metric 'loss' was evaluated; there are coupling/in resonance, "
     )
 
 

@@ -11,21 +11,21 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marl_pr.strategy import PolicyResonanceConfig
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
-from marl_core.config.named import COMPONENT, Kind, validate_strictly
+from marl_core.base_config import KINDS, validate_strictly
+from marl_core.config.named import PART, config_class
 from marl_core.config.run import Precision, RunConfig
 from marl_core.config.schema import run_schema
 from marl_core.config.yaml_file import dump_run, load_run
-from marl_core.registry import find, names
+from marl_core.registry import EXPLORATIONS, find, names
 from marl_envs.fme.config import FMEConfig
+from marl_pr.coupling import PolicyResonanceConfig
 from tests.support.command import RUN
 from tests.support.places import EXAMPLES
 
 CONFIGS = sorted(EXAMPLES.glob("*.yaml"))
-KINDS: tuple[Kind, ...] = ("environment", "host", "exploration")
 
 UNIT = st.floats(0, 1, exclude_max=True)
 POSITIVE = st.floats(1e-12, 1e12)
@@ -204,23 +204,26 @@ def test_the_schema_lets_dotted_names_pass(validator: Any) -> None:
 
 def test_the_schema_helps_an_editor() -> None:
     schema = run_schema()
-    assert COMPONENT not in json.dumps(schema)
+    assert PART not in json.dumps(schema)
     assert all(field.get("description") for field in schema["properties"].values())
     assert all(
         field.get("description")
         for field in schema["$defs"]["TrainingConfig"]["properties"].values()
     )
     for kind in KINDS:
+        kinds = EXPLORATIONS if kind == "exploration" else (kind,)
+        named = [(one, name) for one in kinds for name in names(one)]
         members = [
             member["$ref"].removeprefix("#/$defs/")
             for member in schema["$defs"][kind]["oneOf"][:-1]
         ]
-        assert members == [f"{kind}_{name}" for name in names(kind)]
-        for name, member in zip(names(kind), members, strict=True):
+        assert members == [f"{one}_{name}" for one, name in named]
+        for (one, name), member in zip(named, members, strict=True):
             properties = schema["$defs"][member]["properties"]
             assert properties["name"]["const"] == name
-            assert properties.keys() == find(kind, name).Config.model_fields.keys()
-    eta = schema["$defs"]["exploration_policy_resonance"]["properties"]["eta_max"]
+            model = config_class(one, find(one, name))
+            assert properties.keys() == model.model_fields.keys()
+    eta = schema["$defs"]["coupling_policy_resonance"]["properties"]["eta_max"]
     assert (eta["default"], eta["exclusiveMaximum"], eta["type"]) == (0.75, 1, "number")
     assert "probability" in eta["description"]
 

@@ -7,30 +7,44 @@ from dataclasses import replace
 import pytest
 
 from marl_core.base_config import validate_strictly
+from marl_core.capabilities import HostCapabilities
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
-from marl_core.hosts.ppo.ppo_ma import PPOMA
-from marl_core.runs.compatibility import check_compatible, first_change
-from marl_core.training.stages import check, environment_spec
+from marl_core.hosts.ppo.ppo_ma import PPOMAConfig
+from marl_core.registry import environment_spec
+from marl_core.runs.changes import first_change
+from marl_core.runs.compatibility import check_compatible
+from marl_core.training.stages import check
 from tests.support.runs import run_data
+
+GIVES = HostCapabilities(scores="logits", own_heads=True)
+
+
+def declare(monkeypatch: pytest.MonkeyPatch, capabilities: HostCapabilities) -> None:
+    """Have PPO-MA's config declare other capabilities."""
+    declared = property(lambda config: capabilities)
+    monkeypatch.setattr(PPOMAConfig, "capabilities", declared)
 
 
 @pytest.mark.parametrize(
-    ("needs", "message"),
+    ("capabilities", "message"),
     [
         (
-            replace(PPOMA.needs, on_policy=False),
-            "'ppo_ma' is off-policy, but its `replay` says nothing",
+            replace(GIVES, needs=frozenset({"entities"})),
+            "'ppo_ma' needs entities .*'fme'",
         ),
-        (replace(PPOMA.needs, entities=True), "'ppo_ma' needs entities .*'fme'"),
-        (replace(PPOMA.needs, scores="values"), "'ppo_ma' .*'entropy_sampling'"),
+        (replace(GIVES, scores="values"), "'ppo_ma' .*'entropy_sampling'"),
+        (
+            replace(GIVES, own_heads=False),
+            "needs a policy head for each agent, and host 'ppo_ma' has no",
+        ),
     ],
-    ids=["replay", "entities", "scores"],
+    ids=["entities", "scores", "own heads"],
 )
 def test_what_a_host_needs_and_nobody_gives(
-    monkeypatch: pytest.MonkeyPatch, needs: object, message: str
+    monkeypatch: pytest.MonkeyPatch, capabilities: HostCapabilities, message: str
 ) -> None:
-    monkeypatch.setattr(PPOMA, "needs", needs)
+    declare(monkeypatch, capabilities)
     with pytest.raises(UserError, match=message):
         check(RunConfig.model_validate(run_data()))
 
@@ -38,11 +52,11 @@ def test_what_a_host_needs_and_nobody_gives(
 def test_a_host_that_needs_a_state_nobody_gives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(PPOMA, "needs", replace(PPOMA.needs, state=True))
+    declare(monkeypatch, replace(GIVES, needs=frozenset({"state"})))
     config = RunConfig.model_validate(run_data())
-    spec = replace(environment_spec(config), state_features=None)
+    spec = replace(environment_spec(config.environment), state_features=None)
     with pytest.raises(UserError, match=r"'ppo_ma' needs state .*'fme'"):
-        check_compatible(config, spec)
+        check_compatible(config, spec, [])
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from marl_core.collection.collector import observation_table
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
+from marl_core.observation_table import table_of
 from marl_core.registry import build_environment
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import first_state, newest_state
@@ -85,7 +85,7 @@ def test_metrics_of_a_run(tmp_path: Path) -> None:
     # Those of the update's rollout: it began an update earlier. eta rises over 64 episodes to 0.75.
     column = "coupling/in resonance"
     eta = [float(row[column]) for row in rows if column in row]
-    assert eta == pytest.approx([0.75 * 32 / 64, 0.75, 0.75])
+    assert eta == pytest.approx([0, 0.75 * 32 / 64, 0.75, 0.75])
     assert all(column not in row for row in rows if row["stage"] == "0")
 
 
@@ -291,7 +291,7 @@ def policies_of(state: RunState) -> Tensor:
         device="cpu",
         generator=torch.Generator(),
     )
-    table = observation_table(environment)
+    table = table_of(environment)
     assert table is not None
     with torch.no_grad():
         scores, _ = state.host.scores(table, {})

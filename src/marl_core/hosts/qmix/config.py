@@ -50,5 +50,6 @@ class QMIXConfig(HostConfig):
         return HostCapabilities(
             scores="values",
             needs=frozenset({"features", "state"} if monotonic else {"features"}),
+            own_heads=True,
             replay=ReplaySettings(self.replay_episodes, self.batch_episodes),
         )
