@@ -19,8 +19,10 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, *location: str | int) -> None:
-        super().__init__(f"{dotted(location)}: {message}" if location else message)
-        self.message, self.location = message, location
+        place = f"{dotted(location)}: " if location else ""
+        super().__init__(place + message)
+        self.message = message
+        self.location = location
 
 
 def dotted(location: Location) -> str:
@@ -40,7 +42,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         known: what could have been meant.
     """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return near[0] if near else None
+    if not near:
+        return None
+    return near[0]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -51,4 +55,6 @@ def suggestion(word: str, known: Iterable[str]) -> str:
         known: what could have been meant.
     """
     near = nearest(word, known)
-    return f", did you mean '{near}'?" if near else ""
+    if near is None:
+        return ""
+    return f", did you mean '{near}'?"

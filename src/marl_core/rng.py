@@ -27,11 +27,15 @@ def seed_for(seed: int, *path: str | int) -> int:
     Returns:
         A number of 63 bits.
     """
-    keys = [
-        zlib.crc32(part.encode()) if isinstance(part, str) else part for part in path
-    ]
-    low, high = np.random.SeedSequence(entropy=seed, spawn_key=keys).generate_state(2)
-    return int(low) | (int(high) & 0x7FFFFFFF) << 32
+    keys = [_key(part) for part in path]
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=keys)
+    low, high = sequence.generate_state(2)
+    upper_bits = int(high) & 0x7FFFFFFF
+    return int(low) | upper_bits << 32
+
+
+def _key(part: str | int) -> int:
+    return zlib.crc32(part.encode()) if isinstance(part, str) else part
 
 
 def generator(
@@ -44,7 +48,8 @@ def generator(
         seed: the run's.
         *path: names the purpose.
     """
-    return torch.Generator(device=device).manual_seed(seed_for(seed, *path))
+    made = torch.Generator(device=device)
+    return made.manual_seed(seed_for(seed, *path))
 
 
 def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -72,13 +77,17 @@ class Generators:
     """
 
     def __init__(self, seed: int, rank: int, device: torch.device | str) -> None:
-        self._seed, self._rank, self._device = seed, rank, device
+        self._seed = seed
+        self._rank = rank
+        self._device = device
         self._made: dict[str, torch.Generator] = {}
 
     def __getitem__(self, name: str) -> torch.Generator:
-        if name not in self._made:
-            self._made[name] = generator(self._device, self._seed, name, self._rank)
-        return self._made[name]
+        made = self._made.get(name)
+        if made is None:
+            made = generator(self._device, self._seed, name, self._rank)
+            self._made[name] = made
+        return made
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state of every generator in use, as byte tensors."""

@@ -30,7 +30,8 @@ def corrected_greedy_probability(
         eta: resonance probability in [0, 1).
         p_min: least probability of the greedy action when not resonated, in [0, 1).
     """
-    return ((greatest - eta) / (1 - eta)).clamp(min=p_min, max=1.0)
+    exact = (greatest - eta) / (1 - eta)
+    return exact.clamp(min=p_min, max=1.0)
 
 
 def corrected_policy(
@@ -56,8 +57,10 @@ def corrected_policy(
     others = individual.scatter(-1, greedy, 0.0)
     rest = others.sum(-1, keepdim=True)
     corrected = torch.where(rest > 0, corrected, 1.0)
-    scaled = others * ((1 - corrected) / torch.where(rest > 0, rest, 1.0))
-    return torch.where(eta > 0, scaled.scatter(-1, greedy, corrected), individual)
+    divisor = torch.where(rest > 0, rest, 1.0)
+    scaled = others * ((1 - corrected) / divisor)
+    resonant = scaled.scatter(-1, greedy, corrected)
+    return torch.where(eta > 0, resonant, individual)
 
 
 def resonate(
@@ -110,4 +113,6 @@ def clamp_acts(
         eta: resonance probability in [0, 1).
         p_min: least probability of the greedy action when not resonated, in [0, 1).
     """
-    return (eta > 0) & ((individual.amax(-1) - eta) / (1 - eta) < p_min)
+    exact = (individual.amax(-1) - eta) / (1 - eta)
+    resonates = eta > 0
+    return resonates & (exact < p_min)
