@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from marl_core.evaluation.statistics import bootstrap_band
+from marl_core.evaluation.bootstrap import bootstrap_band
 from marl_core.reports.experiments import Experiment
 from marl_core.reports.panels import (
     column_of_panels,

@@ -10,13 +10,13 @@ from jaxtyping import Float
 from rich.table import Table
 from rich.text import Text
 
-from marl_core.evaluation.statistics import (
-    Interval,
+from marl_core.evaluation.bootstrap import (
     bootstrap_interval,
     improvement_interval,
     interquartile_mean,
     mean_statistic,
 )
+from marl_core.evaluation.statistics import Interval
 from marl_core.reports.experiments import (
     Experiment,
     compared_metrics,

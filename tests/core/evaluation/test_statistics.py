@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from marl_core.evaluation.statistics import (
-    Interval,
+from marl_core.evaluation.bootstrap import (
     Statistic,
     bootstrap_band,
     bootstrap_interval,
@@ -20,8 +19,8 @@ from marl_core.evaluation.statistics import (
     interquartile_mean,
     mean_statistic,
     probability_of_improvement,
-    share_interval,
 )
+from marl_core.evaluation.statistics import Interval, share_interval
 
 STATISTICS = pytest.mark.parametrize("statistic", [mean_statistic, interquartile_mean])
 SCORES = arrays(

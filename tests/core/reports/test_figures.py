@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marl_core.evaluation.statistics import (
-    bootstrap_band,
-)
+from marl_core.evaluation.bootstrap import bootstrap_band
 from marl_core.rendering.figure_files import figure_file
 from marl_core.reports.experiments import (
     compared_metrics,

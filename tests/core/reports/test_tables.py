@@ -11,10 +11,7 @@ import numpy as np
 import pytest
 
 from marl_core.errors import UserError
-from marl_core.evaluation.statistics import (
-    bootstrap_interval,
-    improvement_interval,
-)
+from marl_core.evaluation.bootstrap import bootstrap_interval, improvement_interval
 from marl_core.reports.experiments import (
     Experiment,
     compared_metrics,

@@ -22,8 +22,8 @@ from marl_core.runs.lock import run_lock
 from marl_core.sweep import work
 from marl_core.sweep.work import Task, perform
 from marl_core.training.learner import Learner
-from tests.core.runs.test_resume import crash_at
 from tests.support.command import Command, refused
+from tests.support.resuming import crash_at
 from tests.support.runs import differences, go_on, outcome
 from tests.support.sweeps import config, mortal_config
 
