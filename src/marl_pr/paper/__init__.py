@@ -1,1 +1,1 @@
-"""The results of the paper, each by one command: ``marl reproduce ITEM``."""
+"""The results of the paper, each made by one command: ``marl reproduce ITEM``."""

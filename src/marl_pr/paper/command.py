@@ -1,4 +1,7 @@
-"""``marl reproduce``. Heavy imports happen inside of it: ``marl --help`` imports this file."""
+"""``marl reproduce``.
+
+Everything heavy is imported inside the function, because ``marl --help`` imports this file.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +11,36 @@ from typing import Annotated, Literal
 
 import typer
 
+from marl_pr.paper.catalogue import list_of_items
+
+#: The sign \b keeps the lines below it as they are.
+_ITEMS = f"What to make.\n\n\b\n{list_of_items()}"
+
 
 def reproduce(
-    item: Annotated[
-        str,
-        typer.Argument(
-            metavar="ITEM", help="A figure or table, as table1 or fig5; or all."
-        ),
-    ],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help=_ITEMS)],
     seeds: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="How many seeds, from 0; by default 8 of PPO-MA, 5 of QMIX, 3 of Conc4Hist.",
+            help="How many seeds, from 0; by default 8 of PPO-MA, 5 of QMIX, 3 of "
+            "Conc4Hist.",
         ),
     ] = None,
     scale: Annotated[
         Literal["paper", "small", "quick"],
         typer.Option(
-            help="As long as in the paper; the same, but ADCA with ten guards; or minutes."
+            help="As long as in the paper; the same, but ADCA with ten guards; or "
+            "minutes."
         ),
     ] = "paper",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; by default one a core.")
+        int | None,
+        typer.Option(min=1, help="Runs at a time; by default one for each core."),
     ] = None,
     backend: Annotated[
-        Literal["local", "ray"], typer.Option(help="Processes here, or a Ray cluster.")
+        Literal["local", "ray"],
+        typer.Option(help="Processes on this machine, or a Ray cluster."),
     ] = "local",
     out: Annotated[Path, typer.Option(help="The results go to OUT/ITEM.")] = Path(
         "reproduced"
@@ -42,29 +49,46 @@ def reproduce(
         Path, typer.Option(help="Where the runs are kept, and found again.")
     ] = Path("runs/reproduce"),
 ) -> None:
-    """Make a result of the paper from scratch: train, evaluate, write table, figure and data."""
+    """Make a result of the paper from scratch: train, evaluate, write table, figure and data.
+
+    \f
+    Args:
+        item: the name of an item, or ``all``.
+        seeds: how many seeds; None is as many as the scale or the item asks for.
+        scale: the name of the scale.
+        workers: how many runs are trained at a time; None is one for each core.
+        backend: of the sweep.
+        out: the folder of all results.
+        runs: the folder of all runs.
+
+    Raises:
+        UserError: there is no such item, or a file cannot be written.
+        Exit: with status 1, where a run failed.
+    """
     from marl_pr.paper.registry import items_named
     from marl_pr.paper.reproduction import Reproduction
     from marl_pr.paper.scale import SCALES
 
     chosen = items_named(item)
     reproduction = Reproduction(
-        SCALES[scale], seeds, runs, out, backend, workers or _cores()
+        SCALES[scale],
+        seeds,
+        runs,
+        out,
+        backend,
+        workers or _cores(),
     )
     failures: dict[str, str] = {}
     for one in chosen:
         failures |= reproduction.make(one)
         typer.echo(str(out / one.name / "table.md"))
     if failures:
-        typer.echo(
-            f"{len(failures)} failed: why is said above and in table.md", err=True
-        )
+        number = len(failures)
+        typer.echo(f"{number} failed: why is said above and in table.md", err=True)
         raise typer.Exit(1)
 
 
 def _cores() -> int:
-    return (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

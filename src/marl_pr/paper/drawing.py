@@ -1,211 +1,148 @@
-"""What the figures have in common."""
+"""What all figures have in common: axes, legends, and files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from marl_core.rendering.figure_files import write_figure
-from marl_core.rendering.line_styles import LineStyle, line_style
-from marl_core.reports.curves import curve_with_band
-from marl_core.reports.labels import Label
-from marl_core.reports.results import RunResult
-from marl_pr.paper.experiments import OPTIMUM
-from marl_pr.paper.scores import Reading, by_label, mean_of, select, values_of
+from marl_pr.paper.fixed_settings import OPTIMUM
 
-#: The metric that says how probable resonance was in training.
-IN_RESONANCE = "coupling/in resonance"
+_TEAM_SIZE = "N, agents in the team"
 
 
 def one_axis(
-    across: str, up: str, size: tuple[float, float] = (7, 4)
+    across: str,
+    up: str,
+    size: tuple[float, float] = (7, 4),
 ) -> tuple[Figure, Axes]:
-    """A figure of one plot with these labels."""
+    """A figure with one plot.
+
+    Args:
+        across: the label of the horizontal axis.
+        up: the label of the vertical axis.
+        size: width and height in inches.
+    """
     figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
-    axis.set_xlabel(across)
-    axis.set_ylabel(up)
-    axis.grid(alpha=0.3)
+    label_axis(axis, across, up)
     return figure, axis
 
 
-def interval_bars(
-    axis: Axes,
-    groups: Mapping[Label, Sequence[RunResult]],
-    reading: Reading,
-    label: str,
-    colour: int,
-) -> None:
-    """Means over the runs at each place on the axis, with their intervals as bars; places without runs are left out."""
-    known = {
-        place: interval
-        for place, runs in groups.items()
-        if (interval := mean_of(runs, reading)) is not None
-    }
-    if not known:
+def label_axis(axis: Axes, across: str, up: str) -> None:
+    """Label both axes of a plot, and draw its grid.
+
+    Args:
+        axis: the plot.
+        across: the label of the horizontal axis.
+        up: the label of the vertical axis.
+    """
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+    axis.grid(alpha=0.3)
+
+
+def add_legend(axis: Axes, *others: Axes, title: str = "") -> None:
+    """Put a legend above a plot, if anything in it has a label.
+
+    Args:
+        axis: the plot.
+        *others: further axes in the same place.
+        title: of the legend.
+    """
+    handles = []
+    labels = []
+    for part in (axis, *others):
+        found = part.get_legend_handles_labels()
+        handles += found[0]
+        labels += found[1]
+    if not handles:
         return
-    middle = np.array([one.mean for one in known.values()])
-    ends = np.array(
-        [[one.mean - one.low, one.high - one.mean] for one in known.values()]
-    ).T
-    ends = np.where(
-        np.isfinite(ends), ends.clip(min=0), 0
-    )  # of a single run nothing is known
-    axis.errorbar(
-        list(known),
-        middle,
-        yerr=ends,
-        label=label,
-        color=f"C{colour}",
-        capsize=3,
-        marker=".",
+    axis.legend(
+        handles,
+        labels,
+        title=title,
+        alignment="left",
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        frameon=False,
     )
 
 
-def bars_of_each(
+def add_figure_legend(
+    figure: Figure,
     axis: Axes,
-    results: Sequence[RunResult],
-    algorithms: Sequence[str],
-    across: str,
-    reading: Reading,
+    *,
+    location: str,
+    columns: int = 1,
+    title: str = "",
 ) -> None:
-    """``interval_bars`` over the values of a label, for each algorithm in a colour of its own."""
-    for place, algorithm in enumerate(algorithms):
-        interval_bars(
-            axis,
-            by_label(select(results, algorithm=algorithm), across),
-            reading,
-            algorithm,
-            place,
-        )
+    """Put one legend for several plots beside them, if anything in one of them has a label.
 
-
-def add_legend(axis: Axes, *others: Axes) -> None:
-    """A legend above the plot, of all that has a label on axes that share a place, if anything has."""
-    parts = [part.get_legend_handles_labels() for part in (axis, *others)]
-    handles = [handle for found, _ in parts for handle in found]
+    Args:
+        figure: all plots.
+        axis: the plot whose labels the legend shows.
+        location: where it goes, as matplotlib takes it.
+        columns: the number of its columns.
+        title: of the legend.
+    """
+    handles, labels = axis.get_legend_handles_labels()
     if handles:
-        labels = [label for _, found in parts for label in found]
-        axis.legend(
+        figure.legend(
             handles,
             labels,
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            ncols=2,
+            title=title,
+            alignment="left",
+            loc=location,
+            ncols=columns,
             frameon=False,
         )
 
 
 def mark_optimum(axis: Axes) -> None:
-    """The dotted line of the paper's figures."""
-    axis.axhline(OPTIMUM, color="black", linestyle=":", linewidth=1)
+    """Draw the optimal return as a dotted line, as in the paper's figures.
+
+    Args:
+        axis: the plot.
+    """
+    axis.axhline(
+        OPTIMUM,
+        color="black",
+        linestyle=":",
+        linewidth=1,
+        label=f"optimum, {OPTIMUM:g}",
+    )
 
 
 def team_size_scale(axis: Axes, teams: Sequence[float]) -> None:
-    """N on a logarithmic axis, with the teams that there are."""
-    if teams:
-        axis.set_xscale("log")
-        axis.set_xticks(teams, [f"{agents:g}" for agents in teams])
-        axis.minorticks_off()
-
-
-def return_curves(groups: Mapping[str, Sequence[RunResult]]) -> Figure:
-    """FME: exact return over episodes for each group of runs that resonate in their second stage."""
-    figure = resonance_curves(groups, "exact/return", "return of the greedy team")
-    mark_optimum(figure.axes[0])
-    return figure
-
-
-def resonance_curves(
-    groups: Mapping[str, Sequence[RunResult]], metric: str, up: str
-) -> Figure:
-    """A metric over episodes for each group of runs; eta, of the first group that resonates, on a second axis."""
-    figure, axis = one_axis("episodes", up)
-    for place, (label, runs) in enumerate(groups.items()):
-        curve_band(axis, runs, metric, label, line_style(place))
-    resonating = next(
-        (
-            runs
-            for runs in groups.values()
-            if any("eta_max" in run.labels for run in runs)
-        ),
-        [],
-    )
-    twin = axis.twinx()
-    grey = LineStyle("#7f7f7f", marker="", dashes="--")
-    curve_band(twin, resonating, IN_RESONANCE, "resonance probability", grey)
-    twin.set_ylim(0, 1)
-    twin.set_ylabel("resonance probability eta (training only)")
-    add_legend(axis, twin)
-    return figure
-
-
-def curve_band(
-    axis: Axes,
-    runs: Sequence[RunResult],
-    metric: str,
-    label: str,
-    style: LineStyle,
-) -> None:
-    """Draw a metric over episodes: the mean over runs, in a band from the lowest to the highest.
+    """Make the horizontal axis logarithmic in N, with a tick at each team, and say so in its label.
 
     Args:
-        axis: to draw into.
-        runs: those without the metric are left out.
-        metric: its name.
-        label: of the line.
-        style: of the line; the band has the same colour.
+        axis: the plot.
+        teams: the values of N; without any, the axis stays linear.
     """
-    measured = [run for run in runs if metric in run.metrics]
-    if measured:
-        episodes = np.array(measured[0].episodes)
-        values = np.stack([run.metrics[metric] for run in measured])
-        curve_with_band(axis, episodes, values, label=label, style=style)
-
-
-def heat_map(
-    axis: Axes,
-    runs: Sequence[RunResult],
-    *,
-    across: str,
-    up: str,
-    reading: Reading,
-    limits: tuple[float, float],
-) -> AxesImage:
-    """The mean over runs for each pair of two labels' values, written into its cell; empty where no run is."""
-    columns, rows = values_of(runs, across), values_of(runs, up)
-    means = np.full((max(1, len(rows)), max(1, len(columns))), np.nan)
-    for y, row in enumerate(rows):
-        for x, column in enumerate(columns):
-            interval = mean_of(select(runs, **{up: row, across: column}), reading)
-            if interval is not None:
-                means[y, x] = interval.mean
-                bright = interval.mean > (limits[0] + 2 * limits[1]) / 3
-                colour = "black" if bright else "white"
-                axis.text(
-                    x, y, f"{interval.mean:.2f}", ha="center", va="center", color=colour
-                )
-    image = axis.imshow(
-        means,
-        origin="lower",
-        aspect="auto",
-        cmap="viridis",
-        vmin=limits[0],
-        vmax=limits[1],
-    )
-    axis.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
-    axis.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
-    axis.set_xlabel(across)
-    axis.set_ylabel(up)
-    return image
+    if not teams:
+        axis.set_xlabel(_TEAM_SIZE)
+        return
+    axis.set_xscale("log")
+    axis.set_xlabel(f"{_TEAM_SIZE} (log scale)")
+    axis.set_xticks(teams, [f"{agents:g}" for agents in teams])
+    axis.minorticks_off()
 
 
 def save_figure(figure: Figure, folder: Path) -> None:
-    """Write ``figure.png`` and ``figure.svg``: equal figures make equal files."""
+    """Write ``figure.png`` and ``figure.svg``. Equal figures make equal files.
+
+    Args:
+        figure: what to write.
+        folder: where to write it.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
     for name in ("figure.svg", "figure.png"):
         write_figure(figure, folder / name)

@@ -3,134 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from marl_core.base_config import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.reports.labels import Label
 from marl_core.sweep import Job
+from marl_pr.paper.algorithms import (
+    CONC4HIST,
+    PPO_MA,
+    QMIX,
+    Variant,
+    as_long,
+    with_resonance,
+)
+from marl_pr.paper.fixed_settings import BATTLE_P_MIN, ETA_MAX, P_MIN, TAG
+from marl_pr.paper.host_settings import (
+    Settings,
+    conc4hist_settings,
+    ppo_ma_settings,
+    qmix_settings,
+)
 from marl_pr.paper.item import LabelledJob
 from marl_pr.paper.scale import Scale
 
-Variant = Literal["pr", "pr_fast"]
+#: How long the team's coin holds.
 Coin = Literal["episode", "step"]
 
-#: The task of Table 1 and of all figures about FME but Fig. 8.
-TAG = "1A4B2C"
-#: Every task of Table 2 has seven levels, each with an optimal expected reward of 1.
-OPTIMUM = 7.0
-#: The team in which eta_max, p_min and the variants are compared: N = 30, as printed in Fig. 9.
-LARGE_TEAM = 30
-ETA_MAX, P_MIN = 0.75, 0.2
-#: The same for ADCA: a round number below the paper's bound, 1/n_k of seven actions.
-BATTLE_P_MIN = 0.1
 
-PPO_MA, QMIX, CONC4HIST = "PPO-MA", "QMIX", "Conc4Hist"
-PPO_MA_PR, PPO_MA_PR_FAST, QMIX_PR = "PPO-MA + PR", "PPO-MA + PR-Fast", "QMIX + PR"
-#: QMIX trained as long as with resonance, but without it.
-QMIX_LONGER = "QMIX, as long"
-CONC4HIST_PR, CONC4HIST_PR_FAST, CONC4HIST_LONGER = (
-    "Conc4Hist + PR",
-    "Conc4Hist + PR-Fast",
-    "Conc4Hist, as long",
-)
-_WITH: dict[str, str] = {"pr": "PR", "pr_fast": "PR-Fast"}
+@dataclass(frozen=True)
+class _Task:
+    """What a team is trained on: its label, the environment's settings, and N."""
 
-
-def ppo_ma_settings(scale: Scale, agents: int) -> dict[str, Any]:
-    """PPO-MA: Table 3, which the defaults follow.
-
-    The policies of Table 1's teams are kept for Fig. 1 and the theory; a sweep over the large team would only copy its
-    own from run to run.
-    """
-    batch = 512
-    return {
-        "host": {"name": "ppo_ma"},
-        "exploration": {"name": "entropy_sampling", "coefficient": 0.05},
-        "training": {
-            **_training(scale, "ppo_ma", batch),
-            "record_policies": agents != LARGE_TEAM,
-        },
-    }
-
-
-def qmix_settings(scale: Scale) -> dict[str, Any]:
-    """Fine-tuned QMIX: Table 3, which the defaults follow; 8 games before each update, as Hu et al. (2021).
-
-    Agents see the level as one-hot. From the one number that PPO-MA gets, a feed-forward network hardly tells
-    neighbouring levels apart; that of Hu et al. is recurrent, so that agents can count.
-    """
-    batch = 8
-    rare = {"log_every": 64, "checkpoint_every": 1024}  # updates are short and many
-    return {
-        "host": {"name": "qmix"},
-        "exploration": {
-            "name": "epsilon_greedy",
-            "end": 0.1,
-            "anneal_steps": scale.anneal_steps,
-        },
-        "training": {**_training(scale, "qmix", batch), **rare},
-    }
-
-
-def conc4hist_settings(scale: Scale) -> dict[str, Any]:
-    """Conc4Hist: Table 3, which the defaults follow, where battles are the paper's."""
-    battles = scale.battles
-    training = {
-        **_training(scale, "conc4hist", battles.batch),
-        "parallel_games": battles.parallel,
-        "evaluation_episodes": battles.test,
-        "checkpoint_every": 8,  # updates take seconds
-        "accelerator": "auto",
-    }
-    return {
-        "host": {
-            "name": "conc4hist",
-            "epochs": battles.epochs,
-            "minibatches": battles.minibatches,
-        },
-        "exploration": {"name": "entropy_sampling", "coefficient": battles.entropy},
-        "training": training,
-    }
+    name: str
+    environment: Settings
+    agents: int
 
 
 def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
-    """PPO-MA without resonance."""
-    environment = {"name": "fme", "agents": agents, "tag": tag}
-    return _first_stage(
-        PPO_MA, environment, tag, ppo_ma_settings(scale, agents), scale, seed
-    )
+    """PPO-MA in FME without resonance.
+
+    Args:
+        scale: how much is trained.
+        agents: N.
+        seed: of the run.
+        tag: the task of Table 2.
+    """
+    task = _Task(tag, {"name": "fme", "agents": agents, "tag": tag}, agents)
+    settings = ppo_ma_settings(scale, agents)
+    return _first_stage("ppo_ma", PPO_MA, task, settings, scale, seed)
 
 
 def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
-    """Fine-tuned QMIX without resonance."""
+    """Fine-tuned QMIX in FME without resonance.
+
+    Agents see the level as one-hot. From the one number that PPO-MA gets, a feed-forward network
+    hardly tells neighbouring levels apart; the network of Hu et al. is recurrent, so that agents
+    can count.
+
+    Args:
+        scale: how much is trained.
+        agents: N.
+        seed: of the run.
+        tag: the task of Table 2.
+    """
     environment = {
         "name": "fme",
         "agents": agents,
         "tag": tag,
         "level_index": "one_hot",
     }
-    return _first_stage(QMIX, environment, tag, qmix_settings(scale), scale, seed)
+    task = _Task(tag, environment, agents)
+    return _first_stage("qmix", QMIX, task, qmix_settings(scale), scale, seed)
 
 
 def conc4hist(scale: Scale, enemies: int, seed: int) -> LabelledJob:
-    """Conc4Hist without resonance, against so many attackers for every hundred guards."""
-    battles = scale.battles
-    attackers = battles.agents * enemies // 100
-    size = {
-        "agents": battles.agents,
+    """Conc4Hist in ADCA without resonance.
+
+    Args:
+        scale: how much is trained, and how battles are fought.
+        enemies: attackers for every hundred guards.
+        seed: of the run.
+    """
+    guards = scale.battles.agents
+    attackers = guards * enemies // 100
+    environment = {
+        "name": "adca",
+        "agents": guards,
         "attackers": attackers,
-        "max_steps": battles.max_steps,
+        "max_steps": scale.battles.max_steps,
     }
-    task = f"{battles.agents}v{attackers}"
-    job = _first_stage(
-        CONC4HIST,
-        {"name": "adca", **size},
-        task,
-        conc4hist_settings(scale),
-        scale,
-        seed,
-    )
+    task = _Task(f"{guards}v{attackers}", environment, guards)
+    settings = conc4hist_settings(scale)
+    job = _first_stage("conc4hist", CONC4HIST, task, settings, scale, seed)
     return LabelledJob(job.job, {**job.labels, "enemies": enemies})
 
 
@@ -143,7 +109,16 @@ def resonant(
     p_min: float | None = None,
     coin: Coin = "episode",
 ) -> LabelledJob:
-    """``plain`` and then a second stage in resonance (Section 6.1)."""
+    """A run that continues another one with a second stage in resonance (Section 6.1).
+
+    Args:
+        plain: the run to continue.
+        scale: how much is trained.
+        variant: PR or PR-Fast.
+        eta_max: resonance probability after its ramp.
+        p_min: of Eq. 18; None is 0.1 for Conc4Hist and 0.2 for the other hosts.
+        coin: how long the team's coin holds.
+    """
     host = plain.job.config.host.name
     if p_min is None:
         p_min = BATTLE_P_MIN if host == "conc4hist" else P_MIN
@@ -155,98 +130,114 @@ def resonant(
         "p_min": p_min,
         "level": coin,
     }
-    prefix = "_".join(
-        [
-            *([] if host == "ppo_ma" else [host]),
-            variant,
-            *([] if coin == "episode" else [coin]),
-        ]
-    )
     labels = {
         **plain.labels,
-        "algorithm": f"{plain.labels['algorithm']} + {_WITH[variant]}",
+        "algorithm": with_resonance(str(plain.labels["algorithm"]), variant),
         "eta_max": eta_max,
         "p_min": p_min,
         "coin": coin,
     }
-    return _second_stage(
-        plain,
-        prefix,
-        f"-eta{eta_max:g}-pmin{p_min:g}",
+    name = _name(
+        _resonant_prefix(host, variant, coin),
         labels,
-        scale,
-        {"exploration": exploration},
+        plain.job.config.seed,
+        f"-eta{eta_max:g}-pmin{p_min:g}",
     )
+    return _second_stage(plain, name, labels, scale, {"exploration": exploration})
 
 
 def longer(plain: LabelledJob, scale: Scale) -> LabelledJob:
-    """``plain`` and then a second stage just like the first: what resonance is to be compared with."""
-    labels = {**plain.labels, "algorithm": f"{plain.labels['algorithm']}, as long"}
-    return _second_stage(
-        plain, f"{plain.job.config.host.name}_longer", "", labels, scale, {}
-    )
+    """A run that continues another one with a second stage without resonance.
+
+    Runs in resonance are to be compared with this one, because it is trained for as long.
+
+    Args:
+        plain: the run to continue.
+        scale: how much is trained.
+    """
+    config = plain.job.config
+    labels = {**plain.labels, "algorithm": as_long(str(plain.labels["algorithm"]))}
+    name = _name(f"{config.host.name}_longer", labels, config.seed)
+    return _second_stage(plain, name, labels, scale, {})
+
+
+def both_variants(plain: Iterable[LabelledJob], scale: Scale) -> list[LabelledJob]:
+    """All of several runs, continued with PR, and then all of them continued with PR-Fast.
+
+    Args:
+        plain: the runs to continue.
+        scale: how much is trained.
+    """
+    runs = list(plain)
+    with_pr = [resonant(one, scale, "pr") for one in runs]
+    with_pr_fast = [resonant(one, scale, "pr_fast") for one in runs]
+    return [*with_pr, *with_pr_fast]
 
 
 def unique(jobs: Iterable[LabelledJob]) -> list[LabelledJob]:
-    """The jobs without those that come again."""
-    return list({one.job.name: one for one in jobs}.values())
+    """The jobs, each name once.
+
+    Args:
+        jobs: jobs with equal names are equal.
+    """
+    by_name = {one.job.name: one for one in jobs}
+    return list(by_name.values())
 
 
 def _first_stage(
+    host: str,
     algorithm: str,
-    environment: Mapping[str, Any],
-    task: str,
-    settings: Mapping[str, Any],
+    task: _Task,
+    settings: Settings,
     scale: Scale,
     seed: int,
 ) -> LabelledJob:
-    host = settings["host"]["name"]
-    config = {
+    stage = {"episodes": scale.lengths[host].first}
+    described = {
         "seed": seed,
-        "environment": environment,
+        "environment": task.environment,
         **settings,
-        "stages": [{"episodes": scale.lengths[host].first}],
+        "stages": [stage],
     }
     labels: dict[str, Label] = {
-        "task": task,
+        "task": task.name,
         "algorithm": algorithm,
-        "agents": environment["agents"],
+        "agents": task.agents,
     }
-    return LabelledJob(
-        Job(_name(host, labels, "", seed), validate_strictly(RunConfig, config), None),
-        labels,
-    )
+    config = validate_strictly(RunConfig, described)
+    return LabelledJob(Job(_name(host, labels, seed), config, None), labels)
 
 
 def _second_stage(
     plain: LabelledJob,
-    prefix: str,
-    settings: str,
+    name: str,
     labels: Mapping[str, Label],
     scale: Scale,
-    stage: Mapping[str, Any],
+    settings: Settings,
 ) -> LabelledJob:
     first = plain.job.config.model_dump(mode="json")
-    stages = [
-        *first["stages"],
-        {"episodes": scale.lengths[first["host"]["name"]].second, **stage},
-    ]
+    length = scale.lengths[plain.job.config.host.name].second
+    stages = [*first["stages"], {"episodes": length, **settings}]
     config = validate_strictly(RunConfig, {**first, "stages": stages})
-    return LabelledJob(
-        Job(_name(prefix, labels, settings, config.seed), config, plain.job.name),
-        labels,
-    )
+    return LabelledJob(Job(name, config, plain.job.name), labels)
 
 
-def _name(prefix: str, labels: Mapping[str, Label], settings: str, seed: int) -> str:
+def _resonant_prefix(host: str, variant: Variant, coin: Coin) -> str:
+    """What the name of a run in resonance begins with: only what is not usual is named."""
+    words: list[str] = []
+    if host != "ppo_ma":
+        words.append(host)
+    words.append(variant)
+    if coin != "episode":
+        words.append(coin)
+    return "_".join(words)
+
+
+def _name(
+    prefix: str,
+    labels: Mapping[str, Label],
+    seed: int,
+    settings: str = "",
+) -> str:
+    """The name of a run: ``pr_fast-1A4B2C-N8-eta0.75-pmin0.2-seed3``."""
     return f"{prefix}-{labels['task']}-N{labels['agents']}{settings}-seed{seed}"
-
-
-def _training(scale: Scale, host: str, batch: int) -> dict[str, Any]:
-    lengths = scale.lengths[host]
-    return {
-        "episodes_per_update": batch,
-        "evaluate_every": max(1, lengths.first // batch // lengths.points),
-        "threads": 1,  # the same result on any number of cores
-        "tensorboard": False,
-    }

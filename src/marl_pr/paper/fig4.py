@@ -16,9 +16,9 @@ from marl_pr.paper.battles import (
     sizes,
     two_stage_jobs,
 )
-from marl_pr.paper.drawing import resonance_curves
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
+from marl_pr.paper.resonance_curves import resonance_curves
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import mean_of, select
 
@@ -28,29 +28,44 @@ class Fig4(Item):
     """The learning curve of Conc4Hist with resonance in the second stage, beside one without."""
 
     name = "fig4"
-    title = f"Fig. 4: two-stage training of Conc4Hist with PR and PR-Fast, ADCA against {ENEMIES} % enemies"
-    notes = f"{HOW_TO_READ} The figure has greedy teams; its bands reach from the lowest run to the highest."
+    title = (
+        "Fig. 4: two-stage training of Conc4Hist with PR and PR-Fast, "
+        f"ADCA against {ENEMIES} % enemies"
+    )
+    notes = (
+        f"{HOW_TO_READ} The figure shows greedy teams; its bands reach from the lowest run to the "
+        "highest."
+    )
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """All go on from the same first stage."""
+        """All second stages continue the same first stages.
+
+        Args:
+            scale: how much is trained.
+            seeds: how many seeds for each host.
+        """
         return two_stage_jobs(scale, seeds, [ENEMIES])
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """Before resonance, without it, and after either variant of it."""
+        """A row before resonance, one without it, and one after each variant of it.
+
+        Args:
+            results: of the runs that there are.
+        """
         rows = []
         for algorithm in ALGORITHMS:
             runs = select(results, algorithm=algorithm)
-            intervals = [
-                interval_cell(mean_of(runs, reading)) for reading in READINGS.values()
-            ]
-            rows.append([algorithm, str(len(runs)), *intervals])
-        table = markdown_table(
-            ["algorithm", "runs", *(f"won, {how}" for how in READINGS)], rows
-        )
-        return f"{sizes(results)}\n{table}"
+            means = [mean_of(runs, reading) for reading in READINGS.values()]
+            rows.append([algorithm, str(len(runs)), *map(interval_cell, means)])
+        header = ["algorithm", "runs", *(f"won, {how}" for how in READINGS)]
+        return f"{sizes(results)}\n{markdown_table(header, rows)}"
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
-        """Win rate and eta over episodes."""
+        """Win rate and eta over episodes.
+
+        Args:
+            results: of the runs that there are.
+        """
         groups = {name: select(results, algorithm=name) for name in ALGORITHMS[1:]}
         return resonance_curves(
             groups, "greedy/win_rate", "battles won by the greedy team"

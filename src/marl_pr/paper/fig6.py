@@ -7,6 +7,7 @@ from typing import final
 
 from matplotlib.figure import Figure
 
+from marl_core.evaluation.statistics import Interval
 from marl_core.reports.results import RunResult
 from marl_pr.paper.battles import (
     ALGORITHMS,
@@ -16,7 +17,8 @@ from marl_pr.paper.battles import (
     sizes,
     two_stage_jobs,
 )
-from marl_pr.paper.drawing import add_legend, bars_of_each, one_axis
+from marl_pr.paper.drawing import add_legend, one_axis
+from marl_pr.paper.interval_bars import bars_of_each, what_bars_show
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
@@ -25,45 +27,62 @@ from marl_pr.paper.scores import Reading, mean_of, select, values_of
 
 @final
 class Fig6(Item):
-    """Each number of enemies is a task of its own: a team is tested against as many as it was trained against."""
+    """Win rates against several numbers of enemies, each of which is a task of its own.
+
+    A team is tested against as many enemies as it was trained against.
+    """
 
     name = "fig6"
     title = "Fig. 6: win rate over the number of enemies, ADCA"
     notes = (
-        f"{HOW_TO_READ} Every team is tested against as many enemies as it was trained against. What the paper says of"
-        " its figure, for 50 guards: at 120 % enemies 50 % before resonance, above 80 % with PR, above 95 % with"
-        " PR-Fast; at 150 % some 10 % more with PR-Fast. Our figure has greedy teams."
+        f"{HOW_TO_READ} Every team is tested against as many enemies as it was trained against. "
+        "What the paper says of its figure, for 50 guards: against 120 % enemies 50 % before "
+        "resonance, above 80 % with PR, above 95 % with PR-Fast; against 150 % about 10 % more "
+        "with PR-Fast. Our figure shows greedy teams."
     )
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """A first stage against each number of enemies, and three that go on from it."""
+        """First stages against each number of enemies, and three runs that continue each.
+
+        Args:
+            scale: how much is trained.
+            seeds: how many seeds for each host.
+        """
         return two_stage_jobs(scale, seeds, scale.battles.enemies)
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """A row for each number of enemies, a column for each algorithm; greedy teams, then sampling ones."""
-        parts = (
-            f"{how.capitalize()}:\n\n{_table(results, reading)}"
-            for how, reading in READINGS.items()
-        )
-        return "\n".join([sizes(results), *parts])
+        """A table of greedy teams and one of teams that sample.
+
+        Each has a row for each number of enemies, and a column for each algorithm.
+
+        Args:
+            results: of the runs that there are.
+        """
+        parts = [sizes(results)]
+        for how, reading in READINGS.items():
+            parts.append(f"{how.capitalize()}:\n\n{_table(results, reading)}")
+        return "\n".join(parts)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
-        """A line for each algorithm."""
+        """A line for each algorithm.
+
+        Args:
+            results: of the runs that there are.
+        """
         figure, axis = one_axis(
             "enemies, % of the team", "battles won by the greedy team"
         )
         bars_of_each(axis, results, ALGORITHMS, "enemies", greedy_win_rate)
         axis.set_xticks(values_of(results, "enemies"))
-        add_legend(axis)
+        add_legend(axis, title=what_bars_show(results))
         return figure
 
 
 def _table(results: Sequence[RunResult], reading: Reading) -> str:
-    return comparison_table(
-        "enemies",
-        {f"{share:g} %": share for share in values_of(results, "enemies")},
-        ALGORITHMS,
-        lambda share, algorithm: mean_of(
-            select(results, enemies=share, algorithm=algorithm), reading
-        ),
-    )
+    def cell(share: float, algorithm: str) -> Interval | None:
+        runs = select(results, enemies=share, algorithm=algorithm)
+        return mean_of(runs, reading)
+
+    shares = values_of(results, "enemies")
+    rows = {f"{share:g} %": share for share in shares}
+    return comparison_table("enemies", rows, ALGORITHMS, cell)

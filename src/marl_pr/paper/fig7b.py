@@ -7,16 +7,14 @@ from typing import ClassVar, final
 
 from matplotlib.figure import Figure
 
+from marl_core.rendering.line_styles import line_style
 from marl_core.reports.results import RunResult
+from marl_pr.paper.algorithms import CONC4HIST_PR_FAST
 from marl_pr.paper.battles import ENEMIES, READINGS, sizes
-from marl_pr.paper.drawing import add_legend, interval_bars, one_axis
-from marl_pr.paper.experiments import (
-    BATTLE_P_MIN,
-    CONC4HIST_PR_FAST,
-    conc4hist,
-    resonant,
-    unique,
-)
+from marl_pr.paper.drawing import add_legend, one_axis
+from marl_pr.paper.experiments import conc4hist, resonant, unique
+from marl_pr.paper.fixed_settings import BATTLE_P_MIN
+from marl_pr.paper.interval_bars import interval_bars, what_bars_show
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
@@ -25,19 +23,28 @@ from marl_pr.paper.scores import by_label, mean_of, select, values_of
 
 @final
 class Fig7b(Item):
-    """PR-Fast, the better variant in ADCA; the paper does not say which it shows."""
+    """PR-Fast, the better variant in ADCA; the paper does not say which one it shows."""
 
     name = "fig7b"
-    title = f"Fig. 7b: win rate over eta_max, ADCA against {ENEMIES} % enemies, p_min = {BATTLE_P_MIN}"
+    title = (
+        f"Fig. 7b: win rate over eta_max, ADCA against {ENEMIES} % enemies, "
+        f"p_min = {BATTLE_P_MIN}"
+    )
     notes = (
-        f"The paper prints neither the number of enemies nor the variant; {ENEMIES} % and PR-Fast were chosen."
-        " eta_max = 0 is a second stage without resonance, but with a head for each agent. Share of the test battles"
-        " won after training, resonance taken out: mean over runs [95 % bootstrap interval over runs]."
+        f"The paper prints neither the number of enemies nor the variant; {ENEMIES} % and PR-Fast "
+        "were chosen. eta_max = 0 is a second stage without resonance, but with a head for each "
+        "agent. Share of the test battles won after training, without resonance in the test: mean "
+        "over runs [95 % bootstrap interval over runs]."
     )
     etas: ClassVar[tuple[float, ...]] = (0.0, 0.1, 0.3, 0.5, 0.75, 0.9)
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """Every eta_max goes on from the same first stage."""
+        """The runs of every eta_max continue the same first stages.
+
+        Args:
+            scale: how much is trained.
+            seeds: how many seeds for each host.
+        """
         plain = [conc4hist(scale, ENEMIES, seed) for seed in range(seeds.conc4hist)]
         resonating = [
             resonant(one, scale, "pr_fast", eta_max=eta)
@@ -47,30 +54,31 @@ class Fig7b(Item):
         return unique([*plain, *resonating])
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """A row for each eta_max."""
+        """A row for each eta_max.
+
+        Args:
+            results: of the runs that there are.
+        """
         rows = []
         for eta in values_of(results, "eta_max"):
             runs = select(results, eta_max=eta, algorithm=CONC4HIST_PR_FAST)
-            rows.append(
-                [
-                    f"{eta:g}",
-                    *(
-                        interval_cell(mean_of(runs, reading))
-                        for reading in READINGS.values()
-                    ),
-                ]
-            )
-        return f"{sizes(results)}\n" + markdown_table(
-            ["eta_max", *(f"won, {how}" for how in READINGS)], rows
-        )
+            means = [mean_of(runs, reading) for reading in READINGS.values()]
+            rows.append([f"{eta:g}", *map(interval_cell, means)])
+        header = ["eta_max", *(f"won, {how}" for how in READINGS)]
+        return f"{sizes(results)}\n{markdown_table(header, rows)}"
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
-        """The mean and its interval over eta_max."""
+        """The mean and its interval over eta_max.
+
+        Args:
+            results: of the runs that there are.
+        """
         figure, axis = one_axis(
             "greatest resonance probability, eta_max", "battles won"
         )
-        groups = by_label(select(results, algorithm=CONC4HIST_PR_FAST), "eta_max")
-        for place, (how, reading) in enumerate(READINGS.items()):
-            interval_bars(axis, groups, reading, how, place)
-        add_legend(axis)
+        resonating = select(results, algorithm=CONC4HIST_PR_FAST)
+        groups = by_label(resonating, "eta_max")
+        for index, (how, reading) in enumerate(READINGS.items()):
+            interval_bars(axis, groups, reading, how, line_style(index))
+        add_legend(axis, title=what_bars_show(resonating))
         return figure

@@ -1,4 +1,4 @@
-"""Fig. 9: the team's coin for each step against the coin for each episode."""
+"""Fig. 9: a coin of the team for each step against a coin for each episode."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
-from marl_pr.paper.drawing import return_curves
-from marl_pr.paper.experiments import LARGE_TEAM, Coin, ppo_ma, resonant, unique
+from marl_pr.paper.experiments import Coin, ppo_ma, resonant, unique
+from marl_pr.paper.fixed_settings import LARGE_TEAM
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
+from marl_pr.paper.resonance_curves import return_curves
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import (
     chance_of_improvement,
@@ -24,58 +25,69 @@ from marl_pr.paper.scores import (
 
 @final
 class Fig9(Item):
-    """Two lines of Algorithm 1 that could change places."""
+    """The coin is tossed at line 5 of Algorithm 1, or at line 7."""
 
     name = "fig9"
-    title = f"Fig. 9: step-level against episode-level resonance, PPO-MA + PR-Fast, 1A4B2C, N = {LARGE_TEAM}"
+    title = (
+        "Fig. 9: step-level against episode-level resonance, PPO-MA + PR-Fast, 1A4B2C, "
+        f"N = {LARGE_TEAM}"
+    )
     notes = (
-        "The paper does not say whether the figure shows PR or PR-Fast; PR-Fast was chosen. Exact return of the greedy"
-        " team, mean over runs [95 % bootstrap interval]; the figure's bands reach from the lowest run to the highest."
+        "The paper does not say whether the figure shows PR or PR-Fast; PR-Fast was chosen. Exact "
+        "return of the greedy team, mean over runs [95 % bootstrap interval]; the figure's bands "
+        "reach from the lowest run to the highest."
     )
     coins: ClassVar[tuple[Coin, ...]] = ("episode", "step")
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """Both go on from the same first stage."""
+        """The runs of both coins continue the same first stages.
+
+        Args:
+            scale: how much is trained.
+            seeds: how many seeds for each host.
+        """
         plain = [ppo_ma(scale, LARGE_TEAM, seed) for seed in range(seeds.ppo_ma)]
-        return unique(
-            [
-                *plain,
-                *(
-                    resonant(one, scale, "pr_fast", coin=coin)
-                    for coin in self.coins
-                    for one in plain
-                ),
-            ]
-        )
+        resonating = [
+            resonant(one, scale, "pr_fast", coin=coin)
+            for coin in self.coins
+            for one in plain
+        ]
+        return unique([*plain, *resonating])
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """A row for each coin, then how likely one beats the other."""
-        groups = {coin: select(results, coin=coin) for coin in self.coins}
-        rows = [
-            [
-                f"{coin} level",
-                str(len(runs)),
-                *(interval_cell(mean_of(runs, r)) for r in _READINGS),
+        """A row for each coin, and the probability that one is better than the other.
+
+        Args:
+            results: of the runs that there are.
+        """
+        header = ["the team's coin", "runs", "final return", "final Lv-C reward"]
+        rows = []
+        for coin in self.coins:
+            runs = select(results, coin=coin)
+            cells = [
+                interval_cell(mean_of(runs, final_return)),
+                interval_cell(mean_of(runs, final_responsibility)),
             ]
-            for coin, runs in groups.items()
-        ]
-        chance = interval_cell(
-            chance_of_improvement(groups["step"], groups["episode"], final_return)
-        )
-        sentence = f"Probability that a step-level run ends higher than an episode-level one: {chance}.\n"
-        return (
-            markdown_table(
-                ["the team's coin", "runs", "final return", "final Lv-C reward"], rows
-            )
-            + "\n"
-            + sentence
-        )
+            rows.append([f"{coin} level", str(len(runs)), *cells])
+        return f"{markdown_table(header, rows)}\n{_chance(results)}"
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
-        """Return and eta over episodes."""
-        return return_curves(
-            {f"{coin} level": select(results, coin=coin) for coin in self.coins}
-        )
+        """Return and eta over episodes.
+
+        Args:
+            results: of the runs that there are.
+        """
+        groups = {f"{coin} level": select(results, coin=coin) for coin in self.coins}
+        return return_curves(groups)
 
 
-_READINGS = (final_return, final_responsibility)
+def _chance(results: Sequence[RunResult]) -> str:
+    chance = chance_of_improvement(
+        select(results, coin="step"),
+        select(results, coin="episode"),
+        final_return,
+    )
+    return (
+        "Probability that a step-level run ends higher than an episode-level one: "
+        f"{interval_cell(chance)}.\n"
+    )

@@ -1,4 +1,4 @@
-"""What one figure or table of the paper needs: its runs, its table, its figure."""
+"""What one figure or table of the paper needs: its runs, its table and its figure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from marl_pr.paper.scale import Scale, Seeds
 
 @dataclass(frozen=True)
 class LabelledJob:
-    """A run to train, and what tells it apart from the item's other runs (``algorithm``, ``agents``, ``eta_max`` ...).
+    """A run to train, with labels that tell it apart from the item's other runs.
 
     A run that several items share has the same labels in all of them.
+
+    Args:
+        job: the run's name and config.
+        labels: ``algorithm``, ``agents``, ``eta_max`` and so on.
     """
 
     job: Job
@@ -29,33 +33,56 @@ class LabelledJob:
 
 
 class Item(ABC):
-    """A figure or table of the paper, or one that the paper lacks.
+    """A figure or table of the paper, or one that is not in the paper.
 
-    ``table`` and ``draw`` are functions of the results alone, in any order of them, and make the best of it when runs
-    are missing. Abstract base.
+    ``table`` and ``draw`` depend on the results alone, in any order of them. They also work where
+    runs are missing. Abstract base.
     """
 
-    #: As the command line gives it.
+    #: As it is given on the command line.
     name: ClassVar[str]
     #: What it shows, in one line.
     title: str
-    #: Where the scale does not say otherwise.
+    #: How many seeds, where the scale does not say otherwise.
     default_seeds: ClassVar[Seeds] = Seeds(ppo_ma=8, qmix=5, conc4hist=3)
-    #: What the paper says and does not say, and how to read the table: Markdown below it.
+    #: Markdown below the table: what the paper says and does not say, and how to read the table.
     notes: str = ""
 
     @abstractmethod
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """The runs, each after the one that it continues; no name twice."""
+        """The runs, each after the one that it continues. No name occurs twice.
+
+        Args:
+            scale: how much is trained.
+            seeds: how many seeds for each host.
+        """
 
     def read(self, folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
-        """The results of a finished run. An item that measures more than a run logs adds its metrics here."""
+        """The results of a finished run.
+
+        An item that measures more than a run logs overrides this, and adds its metrics.
+
+        Args:
+            folder: of the run.
+            labels: of the run.
+
+        Raises:
+            UserError: the run cannot be read.
+        """
         return read_run(folder, labels)
 
     @abstractmethod
     def table(self, results: Sequence[RunResult]) -> str:
-        """A table in Markdown; the paper's numbers, where it prints any, beside ours."""
+        """A table in Markdown, with the paper's numbers, where it prints any, beside ours.
+
+        Args:
+            results: of the runs that there are.
+        """
 
     @abstractmethod
     def draw(self, results: Sequence[RunResult]) -> Figure:
-        """The figure."""
+        """The figure.
+
+        Args:
+            results: of the runs that there are.
+        """

@@ -10,30 +10,45 @@ from marl_core.evaluation.statistics import Interval
 
 Value = TypeVar("Value")
 
-#: Where no run is.
+#: Stands where there is no run.
 MISSING = "-"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column is text and whose others are numbers."""
+    """A table whose first column is text and whose other columns are numbers.
+
+    Args:
+        header: a cell for each column.
+        rows: the cells of each row.
+    """
     rule = [":--", *["--:" for _ in header[1:]]]
-    return (
-        "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
-        + "\n"
-    )
+    lines = [_line(cells) for cells in (header, rule, *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def interval_cell(interval: Interval | None) -> str:
-    """``mean [low, high]``; the mean alone where nothing is known of its interval."""
+    """``mean [low, high]``; only the mean where its interval is not known.
+
+    Args:
+        interval: None where there is no run.
+    """
     if interval is None:
         return MISSING
-    if not math.isfinite(interval.high - interval.low):  # of a single run
+    if not math.isfinite(interval.high - interval.low):  # The interval of a single run.
         return number_cell(interval.mean)
     return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def number_cell(value: float | None) -> str:
-    """Two places."""
+    """A number with two decimal places.
+
+    Args:
+        value: None where there is no run.
+    """
     return MISSING if value is None else f"{value:.2f}"
 
 
@@ -43,9 +58,16 @@ def comparison_table(
     columns: Sequence[str],
     cell: Callable[[Value, str], Interval | None],
 ) -> str:
-    """A row for each of ``rows`` (how it is written, and its value), the interval of ``cell`` in each column."""
-    body = [
-        [text, *(interval_cell(cell(value, column)) for column in columns)]
-        for text, value in rows.items()
-    ]
+    """A table of intervals.
+
+    Args:
+        corner: the header of the first column.
+        rows: how each row's value is written, and the value.
+        columns: the headers of the other columns.
+        cell: from a row's value and a column's header to the interval.
+    """
+    body = []
+    for text, value in rows.items():
+        cells = [interval_cell(cell(value, column)) for column in columns]
+        body.append([text, *cells])
     return markdown_table([corner, *columns], body)

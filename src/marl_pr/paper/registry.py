@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marl_core.errors import UserError, suggestion
+from marl_pr.paper.catalogue import ALL, NO_ITEMS, SUMMARIES, named_like
 from marl_pr.paper.fig1 import Fig1
 from marl_pr.paper.fig3 import Fig3
 from marl_pr.paper.fig4 import Fig4
@@ -18,31 +19,49 @@ from marl_pr.paper.table1 import Table1
 from marl_pr.paper.theory_item import Theory
 from marl_pr.paper.value_resonance import ValueResonance
 
-#: In the order in which ``all`` makes them: what is short, or needed by others, first.
-_FME = (
+_EVERY: tuple[Item, ...] = (
     Fig1(),
+    Fig3(),
+    Fig4(),
+    Fig5(),
+    Fig6(),
+    Fig7a(),
+    Fig7b(),
+    Fig8(),
+    Fig9(),
+    PMin(),
     Table1(),
     Theory(),
-    Fig5(),
-    Fig3(),
-    Fig9(),
-    Fig7a(),
-    PMin(),
-    Fig8(),
     ValueResonance(),
 )
-_ADCA = (Fig4(), Fig7b(), Fig6())
-ITEMS: dict[str, Item] = {item.name: item for item in (*_FME, *_ADCA)}
-ALL = "all"
+_BY_NAME = {item.name: item for item in _EVERY}
+#: In the order of the catalogue, in which ``all`` makes them.
+ITEMS: dict[str, Item] = {name: _BY_NAME[name] for name in SUMMARIES}
 
 
 def items_named(name: str) -> list[Item]:
-    """The item of this name, or all of them. Raises ``UserError`` where there is none."""
+    """The item with a name, or all of them.
+
+    Args:
+        name: of an item, or ``all``.
+
+    Raises:
+        UserError: there is no such item.
+    """
     if name == ALL:
         return list(ITEMS.values())
     if name not in ITEMS:
-        known = f" (known: {', '.join([*ITEMS, ALL])})"
-        raise UserError(
-            f"there is no '{name}' to reproduce{suggestion(name, [*ITEMS, ALL]) or known}"
-        )
+        raise UserError(_unknown(name))
     return [ITEMS[name]]
+
+
+def _unknown(name: str) -> str:
+    """Say that there is no such item, and which ones there are."""
+    why = f": {NO_ITEMS[name]}" if name in NO_ITEMS else ""
+    message = f"there is no '{name}' to reproduce{why}"
+    if name.startswith("fig"):
+        return f"{message} (figures: {named_like('fig')})"
+    if name.startswith("table"):
+        return f"{message} (tables: {named_like('table')})"
+    known = [*ITEMS, ALL]
+    return message + (suggestion(name, known) or f" (known: {', '.join(known)})")

@@ -1,4 +1,4 @@
-"""From an item to its folder: train what is missing, read all runs, write table, figure and data."""
+"""From an item to its folder: train what is missing, read all runs, write what they show."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from marl_core.runs.whole_writes import create_output_folder, write_output
 from marl_core.sweep import run_sweep
 from marl_pr.paper.drawing import save_figure
 from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.page import page_of
 from marl_pr.paper.scale import Scale, Seeds
 
 Backend = Literal["local", "ray"]
+
+#: From the name of a run to one line that says why it failed.
+Failures = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Reproduction:
     """How items are made.
 
-    Attributes:
+    Args:
         scale: how much is trained.
-        seeds: how many for each host; None: what the scale or else the item asks for.
-        runs: all run folders go below ``runs/SCALE``, where items find each other's.
-        out: ``OUT/ITEM`` gets the results.
+        seeds: how many for each host; None: as many as the scale or else the item asks for.
+        runs: all run folders are in ``runs/SCALE``, where items find each other's runs.
+        out: the results of an item go to ``OUT/ITEM``.
         backend: of the sweep.
-        workers: of the sweep.
-        show_progress: on standard error; failures, too, as they come.
+        workers: how many runs are trained at a time.
+        show_progress: on standard error, where failures are told as well, as they come.
     """
 
     scale: Scale
@@ -44,97 +48,76 @@ class Reproduction:
     workers: int = 1
     show_progress: bool = True
 
-    def make(self, item: Item) -> dict[str, str]:
+    def make(self, item: Item) -> Failures:
         """Train what is not trained, and write the item's folder from the runs that there are.
+
+        Args:
+            item: what to make.
 
         Returns:
             The runs that failed, and why.
+
+        Raises:
+            UserError: the folder of results cannot be written.
         """
-        jobs = item.jobs(self.scale, self._seeds(item))
-        folder, out = self.runs / self.scale.name, self.out / item.name
+        jobs = item.jobs(self.scale, self._seeds_of(item))
+        out = self.out / item.name
         # Created now, because the training may take hours.
         create_output_folder(out, "folder of results")
-        failures = run_sweep(
-            [one.job for one in jobs],
-            folder,
-            backend=self.backend,
-            workers=self.workers,
-            show_progress=self.show_progress,
-        )
-        results, unread = _read(item, jobs, folder, failures)
-        if self.show_progress:  # of the others the sweep has told
-            for name, line in unread.items():
-                print(f"{name}: {line}", file=sys.stderr)
-        failures = {**failures, **unread}
-        page = self._page(item, jobs, results, failures)
+        failures = dict(self._train(jobs))
+        results, unread = self._read(item, jobs, failures)
+        failures |= unread
+        page = page_of(item, jobs, results, failures, self._command(item))
         write_tidy(results, out / "results.csv")
         write_marl_eval(results, out / "results.json")
         write_output(out / "table.md", page.encode(), "table")
         save_figure(item.draw(results), out)
         return failures
 
-    def _seeds(self, item: Item) -> Seeds:
+    @property
+    def _folder(self) -> Path:
+        """The folder of all run folders."""
+        return self.runs / self.scale.name
+
+    def _seeds_of(self, item: Item) -> Seeds:
         if self.seeds is not None:
             return Seeds(self.seeds, self.seeds, self.seeds)
         return self.scale.seeds or item.default_seeds
 
-    def _page(
+    def _command(self, item: Item) -> str:
+        seeds = "" if self.seeds is None else f" --seeds {self.seeds}"
+        return f"marl reproduce {item.name} --scale {self.scale.name}{seeds}"
+
+    def _train(self, jobs: Sequence[LabelledJob]) -> Mapping[str, str]:
+        return run_sweep(
+            [one.job for one in jobs],
+            self._folder,
+            backend=self.backend,
+            workers=self.workers,
+            show_progress=self.show_progress,
+        )
+
+    def _read(
         self,
         item: Item,
         jobs: Sequence[LabelledJob],
-        results: Sequence[RunResult],
         failures: Mapping[str, str],
-    ) -> str:
-        """``table.md``. Nothing in it depends on how the runs came about."""
-        chosen = "" if self.seeds is None else f" --seeds {self.seeds}"
-        failed = "".join(
-            f"- {name}: {line}\n" for name, line in sorted(failures.items())
-        )
-        return "\n".join(
-            [
-                f"# {item.title}\n",
-                f"    marl reproduce {item.name} --scale {self.scale.name}{chosen}\n",
-                f"Episodes: {_lengths_of(jobs)}. Seeds: {_seeds_of(jobs)}. Runs: {len(results)} of {len(jobs)}.\n",
-                *(
-                    [f"**Missing, because the run failed:**\n\n{failed}"]
-                    if failed
-                    else []
-                ),
-                item.table(results),
-                *([f"{item.notes}\n"] if item.notes else []),
-            ]
-        )
+    ) -> tuple[list[RunResult], Failures]:
+        """The results of the runs that did not fail, and which of these cannot be read."""
+        results: list[RunResult] = []
+        unread: Failures = {}
+        for one in jobs:
+            name = one.job.name
+            if name in failures:
+                continue
+            try:
+                results.append(item.read(RunFolder(self._folder / name), one.labels))
+            except UserError as error:
+                unread[name] = str(error)
+                self._tell(f"{name}: {error}")
+        return results, unread
 
-
-def _lengths_of(jobs: Sequence[LabelledJob]) -> str:
-    """Of the stages, as far as runs differ: ``262,144, and 262,144 + 131,072``."""
-    lengths = [
-        " + ".join(f"{stage.episodes:,}" for stage in one.job.config.stages)
-        for one in jobs
-    ]
-    return ", and ".join(dict.fromkeys(lengths))
-
-
-def _seeds_of(jobs: Sequence[LabelledJob]) -> str:
-    """By host, as far as they differ: ``0 to 7 (ppo_ma), 0 to 4 (qmix)``."""
-    by_host: dict[str, int] = {}
-    for one in jobs:
-        config = one.job.config
-        by_host[config.host.name] = max(config.seed, by_host.get(config.host.name, 0))
-    return ", ".join(f"0 to {last} ({host})" for host, last in by_host.items())
-
-
-def _read(
-    item: Item, jobs: Sequence[LabelledJob], folder: Path, failures: Mapping[str, str]
-) -> tuple[list[RunResult], dict[str, str]]:
-    """The results of the runs that did not fail; and which of them cannot be read, and why."""
-    results: list[RunResult] = []
-    unread: dict[str, str] = {}
-    for one in jobs:
-        if one.job.name in failures:
-            continue
-        try:
-            results.append(item.read(RunFolder(folder / one.job.name), one.labels))
-        except UserError as error:
-            unread[one.job.name] = str(error)
-    return results, unread
+    def _tell(self, failure: str) -> None:
+        """Tell a failure that the sweep has not told."""
+        if self.show_progress:
+            print(failure, file=sys.stderr)

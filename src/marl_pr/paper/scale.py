@@ -1,4 +1,8 @@
-"""How much is trained: as much as the paper did, what two cores can do, or as little as shows that everything works."""
+"""How much is trained.
+
+There are three scales: as much as in the paper; what two cores can do; and as little as shows that
+everything works.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,13 @@ Choice = TypeVar("Choice")
 
 @dataclass(frozen=True)
 class Seeds:
-    """How many seeds, from 0, each host is trained with."""
+    """How many seeds, counted from 0, each host is trained with.
+
+    Args:
+        ppo_ma: seeds of PPO-MA.
+        qmix: seeds of QMIX.
+        conc4hist: seeds of Conc4Hist.
+    """
 
     ppo_ma: int
     qmix: int
@@ -22,11 +32,11 @@ class Seeds:
 class Lengths:
     """How long a host is trained.
 
-    Attributes:
-        first: episodes of the first stage, M.
-        second: of the stage that follows.
-        ramp: M_pr, in which eta rises.
-        points: evaluations in the first stage.
+    Args:
+        first: M, the episodes of the first stage.
+        second: the episodes of the second stage.
+        ramp: M_pr, the episodes in which eta rises.
+        points: the number of evaluations in the first stage.
     """
 
     first: int
@@ -37,18 +47,18 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Battles:
-    """How ADCA is played and trained on.
+    """How battles of ADCA are fought and trained on.
 
-    Attributes:
-        agents: N, the guards.
+    Args:
+        agents: N, the number of guards.
         enemies: attackers for every hundred guards, where their number is varied.
-        max_steps: the clock.
+        max_steps: after this number of steps a battle ends.
         batch: episodes before an update.
-        parallel: how many of them at a time.
-        epochs: in an update.
+        parallel: the number of episodes that are played at a time.
+        epochs: over the batch in an update.
         minibatches: in an epoch.
-        entropy: coefficient of the bonus.
-        test: battles of an evaluation.
+        entropy: c_H, the entropy coefficient.
+        test: the number of battles of an evaluation.
     """
 
     agents: int
@@ -66,13 +76,13 @@ class Battles:
 class Scale:
     """The lengths that all items share.
 
-    Attributes:
-        name: as the command line gives it.
-        lengths: by host.
+    Args:
+        name: as it is given on the command line.
+        lengths: by the registered name of the host.
         battles: of ADCA.
         anneal_steps: environment steps in which QMIX's epsilon falls.
-        seeds: in place of what the items ask for; None leaves it to them.
-        everything: whether the items vary N, eta_max ... over all their values, or over three of them.
+        seeds: used in place of those that the items ask for; None leaves it to the items.
+        everything: whether items vary N, eta_max and so on over all their values, or over three.
     """
 
     name: str
@@ -83,14 +93,22 @@ class Scale:
     everything: bool = True
 
     def of(self, values: Sequence[Choice]) -> tuple[Choice, ...]:
-        """The values that an item varies something over: all, or the first, a middle one and the last."""
+        """The values that an item really varies something over.
+
+        Args:
+            values: those at paper scale.
+
+        Returns:
+            All of them, or the first, a middle one and the last.
+        """
         if self.everything or len(values) <= 3:
             return tuple(values)
         return (values[0], values[len(values) // 2], values[-1])
 
 
-#: Section 6.1 and Table 3. The paper gives no length of the second stages, at whose ends nothing changes any more, and
-#: none for QMIX: there epsilon has reached its end in 28,571 episodes, and twice as long is what is trained.
+#: Section 6.1 and Table 3. The paper gives no length for the second stages; at the ends of these,
+#: nothing changes any more. It gives none for QMIX; epsilon has reached its end after 28,571
+#: episodes, and QMIX is trained for more than twice that.
 PAPER = Scale(
     "paper",
     lengths={
@@ -128,6 +146,7 @@ SMALL = replace(
         test=192,
     ),
 )
+#: Shows that everything works together. Its numbers mean nothing.
 QUICK = Scale(
     "quick",
     lengths={
@@ -136,7 +155,12 @@ QUICK = Scale(
         "conc4hist": Lengths(64, 32, 16, 4),
     },
     battles=replace(
-        SMALL.battles, max_steps=60, batch=8, parallel=8, minibatches=2, test=16
+        SMALL.battles,
+        max_steps=60,
+        batch=8,
+        parallel=8,
+        minibatches=2,
+        test=16,
     ),
     anneal_steps=20_000,
     seeds=Seeds(2, 2, 2),

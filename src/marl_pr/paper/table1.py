@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, final
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from marl_core.rendering.line_styles import LineStyle, line_style
 from marl_core.reports.results import RunResult
-from marl_pr.paper.drawing import add_legend, interval_bars, one_axis, team_size_scale
-from marl_pr.paper.experiments import PPO_MA, QMIX, ppo_ma, qmix
+from marl_pr.paper.algorithms import PPO_MA, QMIX
+from marl_pr.paper.drawing import add_legend, one_axis, team_size_scale
+from marl_pr.paper.experiments import ppo_ma, qmix
+from marl_pr.paper.interval_bars import interval_bars, what_bars_show
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table, number_cell
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import (
-    Reading,
     average_responsibility,
     by_label,
     final_responsibility,
@@ -22,6 +25,17 @@ from marl_pr.paper.scores import (
     middle_of,
     select,
     values_of,
+)
+
+_HEADER = (
+    "algorithm",
+    "N",
+    "runs",
+    "paper",
+    "final",
+    "final, IQM",
+    "average",
+    "average, IQM",
 )
 
 
@@ -32,10 +46,10 @@ class Table1(Item):
     name = "table1"
     title = "Table 1: the average reward of the Lv-C levels, 1A4B2C, without resonance"
     notes = (
-        "The paper does not say what its average is over, so there are two readings, both of the exact expected reward"
-        " of the greedy team, the mean over the two Lv-C levels: *final*, after the training, and *average*, over all"
-        " evaluations during the training. Brackets: 95 % bootstrap interval over runs; IQM: interquartile"
-        " mean over runs."
+        "The paper does not say what its average is over, so there are two readings. Both are of "
+        "the exact expected reward of the greedy team, the mean over the two Lv-C levels: "
+        "*final*, after the training, and *average*, over all evaluations during the training. "
+        "Brackets: 95 % bootstrap interval over runs; IQM: interquartile mean over runs."
     )
     teams: ClassVar[tuple[int, ...]] = (3, 5, 6, 7, 8, 15, 25, 40)
     #: What the paper prints, in the order of ``teams``.
@@ -45,72 +59,85 @@ class Table1(Item):
     }
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """Every team with both hosts."""
+        """Every team with both hosts.
+
+        Args:
+            scale: how much is trained.
+            seeds: how many seeds for each host.
+        """
         teams = scale.of(self.teams)
-        return [
-            *(
-                ppo_ma(scale, agents, seed)
-                for agents in teams
-                for seed in range(seeds.ppo_ma)
-            ),
-            *(
-                qmix(scale, agents, seed)
-                for agents in teams
-                for seed in range(seeds.qmix)
-            ),
+        with_ppo_ma = [
+            ppo_ma(scale, agents, seed)
+            for agents in teams
+            for seed in range(seeds.ppo_ma)
         ]
+        with_qmix = [
+            qmix(scale, agents, seed) for agents in teams for seed in range(seeds.qmix)
+        ]
+        return [*with_ppo_ma, *with_qmix]
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """A row for each host and team."""
-        header = [
-            "algorithm",
-            "N",
-            "runs",
-            "paper",
-            "final",
-            "final, IQM",
-            "average",
-            "average, IQM",
-        ]
-        rows = [
-            self._row(
-                algorithm,
-                int(agents),
-                select(results, algorithm=algorithm, agents=agents),
-            )
-            for algorithm in self.printed
-            for agents in values_of(results, "agents")
-        ]
-        return markdown_table(header, rows)
+        """A row for each host and team.
+
+        Args:
+            results: of the runs that there are.
+        """
+        rows = []
+        for algorithm in self.printed:
+            for agents in values_of(results, "agents"):
+                runs = select(results, algorithm=algorithm, agents=agents)
+                rows.append(self._row(algorithm, int(agents), runs))
+        return markdown_table(_HEADER, rows)
 
     def _row(self, algorithm: str, agents: int, runs: Sequence[RunResult]) -> list[str]:
-        readings: tuple[Reading, ...] = (final_responsibility, average_responsibility)
         printed = self.printed[algorithm][self.teams.index(agents)]
-        ours = [
-            cell
-            for r in readings
-            for cell in (
-                interval_cell(mean_of(runs, r)),
-                number_cell(middle_of(runs, r)),
-            )
+        return [
+            algorithm,
+            str(agents),
+            str(len(runs)),
+            number_cell(printed),
+            interval_cell(mean_of(runs, final_responsibility)),
+            number_cell(middle_of(runs, final_responsibility)),
+            interval_cell(mean_of(runs, average_responsibility)),
+            number_cell(middle_of(runs, average_responsibility)),
         ]
-        return [algorithm, str(agents), str(len(runs)), number_cell(printed), *ours]
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
-        """Final reward over N, the paper's numbers as crosses."""
-        figure, axis = one_axis("N, agents in the team", "Lv-C reward")
-        for place, algorithm in enumerate(self.printed):
-            runs = select(results, algorithm=algorithm)
-            interval_bars(
-                axis, by_label(runs, "agents"), final_responsibility, algorithm, place
-            )
-            axis.plot(
-                self.teams,
-                self.printed[algorithm],
-                "x",
-                color=f"C{place}",
-                label=f"{algorithm}, paper",
-            )
+        """Final reward over N, with the paper's numbers as hollow markers.
+
+        Args:
+            results: of the runs that there are.
+        """
+        figure, axis = one_axis("", "Lv-C reward")
+        draw_beside_printed(axis, results)
         team_size_scale(axis, self.teams)
-        add_legend(axis)
+        add_legend(axis, title=what_bars_show(results))
         return figure
+
+
+def draw_beside_printed(axis: Axes, results: Sequence[RunResult]) -> None:
+    """Draw the final Lv-C reward of each host over N, and what the paper prints.
+
+    Args:
+        axis: the plot.
+        results: of the runs that there are.
+    """
+    for index, algorithm in enumerate(Table1.printed):
+        style = line_style(index)
+        groups = by_label(select(results, algorithm=algorithm), "agents")
+        label = f"{algorithm}, measured"
+        interval_bars(axis, groups, final_responsibility, label, style)
+        _draw_printed(axis, algorithm, style)
+
+
+def _draw_printed(axis: Axes, algorithm: str, style: LineStyle) -> None:
+    axis.plot(
+        Table1.teams,
+        Table1.printed[algorithm],
+        linestyle="none",
+        marker=style.marker,
+        markersize=10,
+        markerfacecolor="none",
+        color=style.colour,
+        label=f"{algorithm}, paper",
+    )

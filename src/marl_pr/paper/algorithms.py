@@ -1,0 +1,44 @@
+"""How tables and figures call the algorithms: the values of the label ``algorithm``."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+#: The two ways to train in resonance: PR trains the whole network, PR-Fast only the heads.
+Variant = Literal["pr", "pr_fast"]
+
+PPO_MA: Final = "PPO-MA"
+PPO_MA_PR: Final = "PPO-MA + PR"
+PPO_MA_PR_FAST: Final = "PPO-MA + PR-Fast"
+
+QMIX: Final = "QMIX"
+#: QMIX trained for as long as QMIX + PR, but without resonance.
+QMIX_LONGER: Final = "QMIX, as long"
+QMIX_PR: Final = "QMIX + PR"
+
+CONC4HIST: Final = "Conc4Hist"
+#: Conc4Hist trained for as long as Conc4Hist + PR, but without resonance.
+CONC4HIST_LONGER: Final = "Conc4Hist, as long"
+CONC4HIST_PR: Final = "Conc4Hist + PR"
+CONC4HIST_PR_FAST: Final = "Conc4Hist + PR-Fast"
+
+_VARIANTS: dict[Variant, str] = {"pr": "PR", "pr_fast": "PR-Fast"}
+
+
+def with_resonance(algorithm: str, variant: Variant) -> str:
+    """The name of an algorithm after a second stage in resonance.
+
+    Args:
+        algorithm: its name before.
+        variant: how resonance is trained.
+    """
+    return f"{algorithm} + {_VARIANTS[variant]}"
+
+
+def as_long(algorithm: str) -> str:
+    """The name of an algorithm after a second stage without resonance.
+
+    Args:
+        algorithm: its name before.
+    """
+    return f"{algorithm}, as long"
