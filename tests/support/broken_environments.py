@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from marl_core.joint_policy import JointPolicy
+from marl_core.observation_table import table_of
 from marl_core.protocols import Environment
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.fme import FME, FMEConfig
 
 
-class Wrapped(Environment):
+class Wrapped:
     """The practice environment, which keeps every promise; each mutant changes one thing."""
 
     Config = PracticeConfig
@@ -30,7 +31,7 @@ class Wrapped(Environment):
         generator: torch.Generator,
     ) -> None:
         self.generator = generator
-        self.inner = self.build(games, device, generator)
+        self.inner: Any = self.build(games, device, generator)
 
     @staticmethod
     def build(
@@ -46,7 +47,7 @@ class Wrapped(Environment):
 
     @property
     def distinct_observations(self) -> Observation | None:
-        return self.inner.distinct_observations
+        return table_of(self.inner)
 
     def reset(self, games: Tensor | None = None) -> Observation:
         return self.inner.reset(games)
@@ -59,6 +60,23 @@ class Wrapped(Environment):
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self.inner.load_state_dict(state)
+
+
+class HasNoReset(Wrapped):
+    reset: Any = None
+
+
+class WritesIntoRewards(Wrapped):
+    """Gives the same tensor at every step, and writes the next rewards into it."""
+
+    buffer: Tensor | None = None
+
+    def step(self, actions: Tensor) -> StepResult:
+        result = self.inner.step(actions)
+        if self.buffer is None:
+            self.buffer = result.team_reward.clone()
+        self.buffer.copy_(result.team_reward)
+        return replace(result, team_reward=self.buffer)
 
 
 class ResetsEverything(Wrapped):
@@ -234,9 +252,7 @@ class RowsOutOfTheTable(WrappedFME):
         result = self.inner.step(actions)
         row = result.observation.row
         assert row is not None
-        return replace(
-            result, observation=replace(result.observation, row=row + 1)
-        )
+        return replace(result, observation=replace(result.observation, row=row + 1))
 
 
 class ForgetsTheTable(WrappedFME):
@@ -261,13 +277,13 @@ class OneAgentElsewhere(WrappedFME):
         assert result.observation.row is not None
         row = result.observation.row.clone()
         row[:, -1] = 0
-        return replace(
-            result, observation=replace(result.observation, row=row)
-        )
+        return replace(result, observation=replace(result.observation, row=row))
 
 
 #: Each mutant and the check that must reject it.
 MUTANTS: dict[type[Wrapped], str] = {
+    HasNoReset: "environment_has_every_member",
+    WritesIntoRewards: "what_was_given_stays",
     OneAgentElsewhere: "table_says_what_agents_see",
     ResetsEverything: "reset_touches_only_the_games_in_the_mask",
     NeverResets: "a_reset_game_forgets",

@@ -5,33 +5,42 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from marl_core.base_config import HostConfig
 from marl_core.observation_table import DistinctObservations
-from marl_core.protocols import (
-    ExplorationStrategy,
-    HostAlgorithm,
-    HostNeeds,
+from marl_core.capabilities import HostCapabilities
+from marl_core.hosts.base import HostModule
+from marl_core.learning import LearningContext
+from marl_core.observation_table import DistinctObservations
+from marl_core.protocols import IndividualPolicy
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
     ParameterGroup,
-    Ranks,
+    Rollout,
 )
-from marl_core.types import EnvironmentSpec, Loss, Memory, Observation, Rollout
+from tests.support.wide_laws import LatentHost
 
 
-class Sound(HostAlgorithm):
+class Sound(HostModule):
     """REINFORCE with two layers and an exponential memory of what was seen; each mutant changes one thing."""
 
     Config = HostConfig
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True, memory=True)
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        return HostCapabilities(scores="logits", memory=True, own_heads=True)
 
     def __init__(
         self, config: Any, spec: EnvironmentSpec, generator: torch.Generator
     ) -> None:
-        super().__init__(config, spec, generator)
+        super().__init__()
         assert spec.features is not None
         self.shape = (spec.agents, spec.features)
         self.body = nn.Parameter(
@@ -56,11 +65,11 @@ class Sound(HostAlgorithm):
         return torch.einsum("...nh,nha->...na", hidden, heads)
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         assert rollout.memory is not None
         scores, _ = self.scores(rollout.observations, rollout.memory)
-        log_policy = exploration.log_policy(
+        log_policy = policy.log_policy(
             scores, rollout.observations.legal_actions(), rollout.progress
         )
         chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
@@ -140,7 +149,7 @@ class TwiceInGroups(Sound):
 
 class NoLoss(Sound):
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         return iter(())
 
@@ -149,9 +158,9 @@ class InfiniteLoss(Sound):
     """Divides by a deviation that can be 0."""
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
-        for loss in super().losses(rollout, exploration, ranks):
+        for loss in super().losses(rollout, policy, context):
             yield replace(
                 loss,
                 total=loss.total / loss.total.detach().sub(loss.total.detach()).abs(),
@@ -160,9 +169,9 @@ class InfiniteLoss(Sound):
 
 class VectorLoss(Sound):
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
-        for loss in super().losses(rollout, exploration, ranks):
+        for loss in super().losses(rollout, policy, context):
             broken = copy.copy(loss)
             object.__setattr__(broken, "total", loss.total.unsqueeze(0))
             yield broken
@@ -170,10 +179,10 @@ class VectorLoss(Sound):
 
 class LearnsFromPadding(Sound):
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         return super().losses(
-            replace(rollout, valid=torch.ones_like(rollout.valid)), exploration, ranks
+            replace(rollout, valid=torch.ones_like(rollout.valid)), policy, context
         )
 
 
@@ -196,10 +205,10 @@ class LearnsOutsideParameters(Sound):
         return super().evaluate(joined) + self.shift
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         self.shift = rollout.team_reward.mean() * torch.arange(self.heads.shape[-1])
-        return super().losses(rollout, exploration, ranks)
+        return super().losses(rollout, policy, context)
 
 
 class NewHeads(Sound):
@@ -229,7 +238,9 @@ class ForgetsItsMemory(Sound):
 class Memoryless(Sound):
     """A sound host without memory: what the mutant of the table path changes."""
 
-    needs: ClassVar[HostNeeds] = HostNeeds(scores="logits", on_policy=True)
+    @property
+    def capabilities(self) -> HostCapabilities:
+        return HostCapabilities(scores="logits", own_heads=True)
 
     def initial_memory(self, games: int) -> Memory:
         return {}
@@ -242,11 +253,11 @@ class Memoryless(Sound):
         ), memory
 
     def losses(
-        self, rollout: Rollout, exploration: ExplorationStrategy, ranks: Ranks
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
         distinct = DistinctObservations(rollout)
         rows = distinct.observations
-        log_policy = exploration.log_policy(
+        log_policy = policy.log_policy(
             self.scores(rows, {})[0], rows.legal_actions(), rollout.progress
         )
         chosen = (
@@ -271,8 +282,63 @@ class KnowsTheTable(Memoryless):
         return super().evaluate(joined) + torch.arange(joined.shape[0]).view(-1, 1, 1)
 
 
+class AsksForARate(Sound):
+    def parameter_groups(self, rate: float) -> Sequence[ParameterGroup]:  # type: ignore[override]
+        return [ParameterGroup(list(self.parameters()), rate)]
+
+
+class HidesItsHeads(Sound):
+    """Can give every agent a head of its own, and does not say so."""
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        return HostCapabilities(scores="logits", memory=True)
+
+
+class ClaimsComponents(Sound):
+    """Says that it can score components, and cannot."""
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        return replace(super().capabilities, component_scores=True)
+
+
+class ForgetsAComponent(LatentHost):
+    def component_scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Tensor, Memory]:
+        scores, memory = super().component_scores(observation, memory)
+        return scores[1:], memory
+
+
+class MixesGames(LatentHost):
+    """For each component, scores are centred over the batch."""
+
+    def component_scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Tensor, Memory]:
+        scores, memory = super().component_scores(observation, memory)
+        return scores - scores.mean(1, keepdim=True), memory
+
+
+class NeverLearnsTheLatent(LatentHost):
+    """Learns as if the team had shared nothing."""
+
+    def losses(
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
+    ) -> Iterator[Loss]:
+        first = torch.zeros_like(rollout.component)
+        return super().losses(replace(rollout, component=first), policy, context)
+
+
 #: Each mutant and the check that must reject it.
-MUTANTS: dict[type[Sound], str] = {
+MUTANTS: dict[type[HostModule], str] = {
+    AsksForARate: "host_has_every_member",
+    HidesItsHeads: "own_heads_change_no_score",
+    ClaimsComponents: "each_component_has_its_scores",
+    ForgetsAComponent: "each_component_has_its_scores",
+    MixesGames: "each_component_has_its_scores",
+    NeverLearnsTheLatent: "components_learn",
     GlobalInitialisation: "host_leaves_global_randomness_alone",
     Dropout: "host_leaves_global_randomness_alone",
     FixedWeights: "scores_do_not_change_by_looking",

@@ -7,7 +7,6 @@ that are learnt; agents that act one after the other. Each keeps Eq. 16.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import final
 
 import torch
 from pydantic import Field
@@ -45,7 +44,6 @@ class LatentHostConfig(HostConfig):
         return HostCapabilities(scores="logits", component_scores=True)
 
 
-@final
 class LatentHost(HostModule):
     """REINFORCE; each value of the team's latent variable adds an embedding to what the agents see.
 

@@ -19,9 +19,12 @@ from marl_core.testing.learning import (
     check_groups,
     check_losses,
     descend,
+    first_losses,
+    gradients_of,
     learn,
     parameters_of,
     random_trajectory,
+    rollouts,
     score_all,
     trainable,
 )
@@ -145,21 +148,47 @@ def each_component_has_its_scores(case: HostCase) -> None:
 
 
 def components_learn(case: HostCase) -> None:
-    """Rollouts of a team that shares a latent variable teach every parameter, and change the
-    components' scores.
+    """A team that shares a latent variable teaches every parameter.
+
+    What is learnt depends on which component each team had drawn.
 
     Args:
         case: the host to check.
     """
-    host = case.build()
-    if not isinstance(host, HasComponentScores):
-        return
-    host.score_components(_COMPONENTS)
     policy = case.exploration.individual
     shared = CoupledExploration(policy, SharedLatent(_COMPONENTS))
     latent = replace(case, exploration=shared)
+    host = _scoring_components(latent)
+    if host is None:
+        return
     check_groups(host)
     check_losses(host, learn(latent, host))
+    as_drawn = _first_gradients(latent, 0)
+    otherwise = _first_gradients(latent, 1)
+    alike = [same(as_drawn[name], otherwise[name]) for name in as_drawn]
+    assert not all(alike), "losses do not depend on which component was drawn"
+
+
+def _scoring_components(case: HostCase) -> HostAlgorithm | None:
+    """A fresh host that scores each component; None where it cannot."""
+    host = case.build()
+    if not isinstance(host, HasComponentScores):
+        return None
+    host.score_components(_COMPONENTS)
+    return host
+
+
+def _first_gradients(case: HostCase, shift: int) -> dict[str, Tensor | None]:
+    """The gradients of a fresh host's first loss, with the numbers of the drawn components shifted."""
+    host = _scoring_components(case)
+    assert host is not None
+    played = rollouts(case.environment, host, case.exploration)
+    shifted = (
+        replace(rollout, component=(rollout.component + shift) % _COMPONENTS)
+        for rollout in played
+    )
+    first = next(first_losses(case, host, shifted))
+    return gradients_of(host, first)
 
 
 HOST_ABILITY_CHECKS = by_name(

@@ -116,10 +116,24 @@ def learn(case: HostCase, host: HostAlgorithm) -> Iterator[Loss]:
 
     Args:
         case: says what is played.
+        host: plays and learns.
+    """
+    played = rollouts(case.environment, host, case.exploration)
+    return first_losses(case, host, played)
+
+
+def first_losses(
+    case: HostCase, host: HostAlgorithm, played: Iterable[Rollout]
+) -> Iterator[Loss]:
+    """The losses of the first rollout that brings any.
+
+    Args:
+        case: says what the team's individual policy is.
         host: learns.
+        played: what it may learn from.
     """
     policy = case.exploration.individual
-    for rollout in rollouts(case.environment, host, case.exploration):
+    for rollout in played:
         any_loss = False
         for loss in host.losses(rollout, policy, LearningContext()):
             any_loss = True

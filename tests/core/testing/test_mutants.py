@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 
-from marl_core.config.named import HostConfig
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.hosts.base import HostModule
+from marl_core.protocols import ExplorationStrategy
 from marl_core.testing import (
+    COUPLING_CHECKS,
     ENVIRONMENT_CHECKS,
     EXPLORATION_CHECKS,
     HOST_CHECKS,
+    POLICY_CHECKS,
+    CouplingCase,
     EnvironmentCase,
     ExplorationCase,
     HostCase,
+    PolicyCase,
+    check_coupling,
     check_environment,
     check_exploration,
     check_host,
+    check_policy,
 )
-from tests.support import broken_environments, broken_explorations, broken_hosts
+from marl_core.types import EnvironmentSpec
+from tests.support import (
+    broken_couplings,
+    broken_environments,
+    broken_hosts,
+    broken_policies,
+)
 from tests.support.broken_environments import Wrapped, WrappedFME
 
-HOST_CONFIG = HostConfig(name="broken")
-#: Eq. 17 holds down to pi(u*) = eta; the strategies drawn from have at most 12 actions, so pi(u*) >= 1/12.
-assert broken_explorations.Sound.ETA < 1 / 12
+#: Eq. 17 holds down to pi(u*) = eta; scenes have at most 12 actions, so pi(u*) >= 1/12.
+assert broken_couplings.Sound.ETA < 1 / 12
+
+#: A strategy of sound parts, with one part broken.
+MakeStrategy = Callable[[EnvironmentSpec], ExplorationStrategy]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,36 +60,62 @@ def _label(value: type | str) -> str:
     return value if isinstance(value, str) else value.__name__
 
 
-def _host_case(host: type[broken_hosts.Sound]) -> HostCase:
-    needs_table = broken_hosts.MUTANTS.get(host) == "table_and_samples_agree"
-    case = HostCase(partial(host, HOST_CONFIG))
-    return HostCase(case.make, EnvironmentCase(WrappedFME)) if needs_table else case
+def _host_case(host: Any) -> HostCase:
+    make = partial(host, host.Config())
+    if broken_hosts.MUTANTS.get(host) == "table_and_samples_agree":
+        return HostCase(make, EnvironmentCase(WrappedFME))
+    return HostCase(make)
+
+
+def _strategy(policy: Any, coupling: Any) -> MakeStrategy:
+    def make(spec: EnvironmentSpec) -> ExplorationStrategy:
+        return CoupledExploration(policy(spec), broken_couplings.make(coupling, spec))
+
+    return make
 
 
 def test_sound_implementations_are_accepted() -> None:
-    check_exploration(broken_explorations.Sound)
+    check_exploration(_strategy(broken_policies.Sound, broken_couplings.Sound))
     check_environment(Wrapped)
     check_environment(WrappedFME)
-    check_host(partial(broken_hosts.Sound, HOST_CONFIG))
-    check_host(partial(broken_hosts.Memoryless, HOST_CONFIG), environment=WrappedFME)
+    check_host(partial(broken_hosts.Sound, None))
+    check_host(partial(broken_hosts.Memoryless, None), environment=WrappedFME)
 
 
 @pytest.mark.parametrize(
-    ("mutant", "check"),
-    broken_explorations.MUTANTS.items(),
-    ids=lambda x: getattr(x, "__name__", x),
+    ("mutant", "check"), broken_policies.MUTANTS.items(), ids=_label
 )
-def test_broken_exploration(
-    mutant: type[broken_explorations.Sound], check: str
-) -> None:
+def test_broken_policy(mutant: Any, check: str) -> None:
     with pytest.raises(AssertionError):
-        EXPLORATION_CHECKS[check](ExplorationCase(mutant))
+        POLICY_CHECKS[check](PolicyCase(mutant))
 
 
 @pytest.mark.parametrize(
-    ("mutant", "check"),
-    broken_environments.MUTANTS.items(),
-    ids=lambda x: getattr(x, "__name__", x),
+    ("mutant", "check"), broken_couplings.MUTANTS.items(), ids=_label
+)
+def test_broken_coupling(mutant: Any, check: str) -> None:
+    with pytest.raises(AssertionError):
+        COUPLING_CHECKS[check](CouplingCase(partial(broken_couplings.make, mutant)))
+
+
+def test_broken_strategy() -> None:
+    """Each part is found to be broken, whichever it is; and one that is not there."""
+    check = EXPLORATION_CHECKS["individual.illegal_actions_are_never_taken"]
+    policy = _strategy(broken_policies.IgnoresMasks, broken_couplings.Sound)
+    with pytest.raises(AssertionError, match="gives illegal actions"):
+        check(ExplorationCase(policy))
+    check = EXPLORATION_CHECKS["coupling.marginal_is_the_individual_policy"]
+    coupling = _strategy(broken_policies.Sound, broken_couplings.PerAgentCoin)
+    with pytest.raises(AssertionError, match="Eq. 16"):
+        check(ExplorationCase(coupling))
+    check = EXPLORATION_CHECKS["strategy_has_both_parts"]
+    half: Any = lambda spec: SimpleNamespace(individual=broken_policies.Sound(spec))
+    with pytest.raises(AssertionError, match="'coupling' is missing"):
+        check(ExplorationCase(half))
+
+
+@pytest.mark.parametrize(
+    ("mutant", "check"), broken_environments.MUTANTS.items(), ids=_label
 )
 def test_broken_environment(mutant: type[Wrapped], check: str) -> None:
     with pytest.raises(AssertionError):
@@ -79,7 +123,7 @@ def test_broken_environment(mutant: type[Wrapped], check: str) -> None:
 
 
 @pytest.mark.parametrize(("mutant", "check"), broken_hosts.MUTANTS.items(), ids=_label)
-def test_broken_host(mutant: type[broken_hosts.Sound], check: str) -> None:
+def test_broken_host(mutant: type[HostModule], check: str) -> None:
     with pytest.raises(AssertionError):
         HOST_CHECKS[check](_host_case(mutant))
 
@@ -89,14 +133,21 @@ def test_the_message_names_the_check() -> None:
         AssertionError,
         match=r"illegal_actions_are_never_taken: .* gives illegal actions",
     ):
-        check_exploration(broken_explorations.IgnoresMasks)
+        check_policy(broken_policies.IgnoresMasks)
+    with pytest.raises(AssertionError, match=r"coupling_has_every_member: .* names"):
+        check_coupling(broken_couplings.EqualNames)
 
 
 def test_every_check_rejects_something() -> None:
-    tables = (
-        broken_explorations.MUTANTS,
-        broken_environments.MUTANTS,
-        broken_hosts.MUTANTS,
-    )
-    rejecting = {check for table in tables for check in table.values()}
-    assert rejecting == {*EXPLORATION_CHECKS, *ENVIRONMENT_CHECKS, *HOST_CHECKS}
+    """Those of a strategy are the others, but for the one that asks for its two parts."""
+    tables: list[tuple[dict[Any, str], Any]] = [
+        (broken_policies.MUTANTS, POLICY_CHECKS),
+        (broken_couplings.MUTANTS, COUPLING_CHECKS),
+        (broken_environments.MUTANTS, ENVIRONMENT_CHECKS),
+        (broken_hosts.MUTANTS, HOST_CHECKS),
+    ]
+    for mutants, checks in tables:
+        assert set(mutants.values()) == set(checks)
+    of_parts = [f"individual.{name}" for name in POLICY_CHECKS]
+    of_parts += [f"coupling.{name}" for name in COUPLING_CHECKS]
+    assert list(EXPLORATION_CHECKS) == ["strategy_has_both_parts", *of_parts]
