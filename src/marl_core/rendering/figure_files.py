@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from marl_core.rendering.formats import file_format
 from marl_core.runs.whole_writes import cannot_write, write_output
 
 _DOTS_PER_INCH = 150
@@ -35,7 +36,7 @@ def figure_file(
     Raises:
         UserError: the ending stands for no format that matplotlib writes.
     """
-    kind = out.suffix.removeprefix(".").lower()
+    kind = file_format(out)
     if not kind:
         raise cannot_write(out, "figure", "the name needs an ending, as .png")
     content = io.BytesIO()

@@ -13,26 +13,32 @@ PICTURES = frozenset({"pdf", "png", "svg"})
 FILMS = frozenset({"gif", "mp4"})
 
 
-def checked_format(
+def file_format(out: Path) -> str:
+    """The format of a file: its ending, without a dot and in lower case.
+
+    Args:
+        out: the file.
+    """
+    return out.suffix.removeprefix(".").lower()
+
+
+def check_format(
     out: Path,
     step: int | None,
     fps: int | None,
-) -> str:
-    """Find out the format of a file before any work is done.
+) -> None:
+    """Refuse what cannot be written, before any work is done.
 
     Args:
         out: the file; its ending says the format.
         step: which picture was asked for, if a certain one.
         fps: how many pictures a second were asked for, if a certain number.
 
-    Returns:
-        The ending, without a dot and in lower case.
-
     Raises:
         UserError: the format is unknown or does not fit what was asked for, or the file cannot be
             written.
     """
-    kind = out.suffix.removeprefix(".").lower()
+    kind = file_format(out)
     known = PAGES | PICTURES | FILMS
     if kind not in known:
         found = f"'.{kind}' is none" if kind else "the name has none"
@@ -47,7 +53,6 @@ def checked_format(
     check_output(out, "episode")
     if kind == "mp4":
         _check_ffmpeg(out)
-    return kind
 
 
 def _listed(kinds: Iterable[str]) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from marl_core.errors import UserError
 from marl_core.rendering.episode import Episode, History, Mode
-from marl_core.rendering.formats import FILMS, PAGES, checked_format
+from marl_core.rendering.formats import FILMS, PAGES, check_format, file_format
 from marl_core.rendering.recording import record
-from marl_core.rendering.viewer import HasViewer
+from marl_core.rendering.viewer import HasViewer, Viewer
 from marl_core.runs.assembly import newest_state
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.whole_writes import write_output
@@ -42,7 +42,7 @@ def render_run(
     Raises:
         UserError: there is nothing to show, or no way to show it, or it cannot be written.
     """
-    kind = checked_format(out, step, fps)
+    check_format(out, step, fps)
     folder = RunFolder(run)
     state = newest_state(folder)
     environment, episode = record(
@@ -56,24 +56,28 @@ def render_run(
         name = state.config.environment.name
         message = "has no picture: it brings no viewer() along"
         raise UserError(f"environment '{name}' {message}")
-    viewer = environment.viewer()
-    if kind in PAGES:
-        content = viewer.page(episode).encode()
-    else:
-        # Pages need no matplotlib, which takes its time to import.
-        from marl_core.rendering.pictures import film, picture
-
-        if kind in FILMS:
-            content = film(
-                viewer,
-                episode,
-                kind,
-                fps or FRAMES_PER_SECOND,
-            )
-        else:
-            content = picture(viewer, episode, out, step)
+    content = _content(environment.viewer(), episode, out, step, fps)
     write_output(out, content, "episode")
     return episode
+
+
+def _content(
+    viewer: Viewer,
+    episode: Episode,
+    out: Path,
+    step: int | None,
+    fps: int | None,
+) -> bytes:
+    """What the file shall hold."""
+    kind = file_format(out)
+    if kind in PAGES:
+        return viewer.page(episode).encode()
+    # Pages need no matplotlib, which takes its time to import.
+    from marl_core.rendering.pictures import film, picture
+
+    if kind in FILMS:
+        return film(viewer, episode, kind, fps or FRAMES_PER_SECOND)
+    return picture(viewer, episode, out, step)
 
 
 def _history(

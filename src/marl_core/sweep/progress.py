@@ -1,4 +1,4 @@
-"""What is seen of a running sweep."""
+"""What is seen of a running sweep: a bar or, where there is no terminal, lines."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _SMALLEST_TOTAL = 1e-9
 @final
 class SweepProgress:
     """Jobs done of all, failures, the time left and the running jobs' names, on standard error.
+
+    In a pipe or a log, where no bar can be seen, each job that ends is a line.
 
     Args:
         weights: what each job costs, in any unit.
@@ -75,15 +77,13 @@ class SweepProgress:
         self._worked += self._weights[name]
         if failure is None:
             self._done.add(name)
-            return
-        self._failures += 1
-        if self._shown:
-            self._bar.console.print(
-                f"{name}: {failure}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            if not self._bar.console.is_terminal:
+                self._say(
+                    f"{name}: done, {self._jobs()} jobs, {self._time_left()} left"
+                )
+        else:
+            self._failures += 1
+            self._say(f"{name}: {failure}")
 
     def show(self, running: Collection[str]) -> None:
         """Bring the display up to date.
@@ -97,12 +97,24 @@ class SweepProgress:
             **self._fields(running),
         )
 
+    def _say(self, line: str) -> None:
+        if self._shown:
+            self._bar.console.print(
+                line,
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def _jobs(self) -> str:
+        return f"{len(self._done)}/{len(self._weights)}"
+
     def _fields(self, running: Collection[str]) -> dict[str, Any]:
         names = list(running)[:_SHOWN_NAMES]
         if len(running) > _SHOWN_NAMES:
             names.append("...")
         return {
-            "jobs": f"{len(self._done)}/{len(self._weights)}",
+            "jobs": self._jobs(),
             "left": self._time_left(),
             "failures": f"{self._failures} failed" if self._failures else "",
             "running": " ".join(names).replace("[", r"\["),

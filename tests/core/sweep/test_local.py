@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def test_whatever_happens_to_some_jobs_the_others_finish(
     for name, line in expected.items():
         assert f"{name}: {line}\n" in shown.err
     assert "2/8 jobs" in shown.err
+    assert re.search(r"one-3: done, [12]/8 jobs, \d+:\d\d:\d\d left\n", shown.err)
     assert "6 failed" in shown.err
     (tmp_path / "healed").touch()
     assert run_sweep(jobs, runs, workers=1, show_progress=False) == {}

@@ -53,7 +53,7 @@ class Picture:
             self._draw_policies(policies, level, row)
             self._draw_episode(taken, level, row)
             self._note(policies, taken, row)
-        self._name_columns(axes[0], axes[-1])
+        self._name_columns(list(axes[0]), list(axes[-1]))
         figure.suptitle(f"FME · {self.episode.title}")
 
     def _label(
