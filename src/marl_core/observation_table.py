@@ -1,10 +1,10 @@
 """The table of distinct observations: everything that agents can ever see, listed once.
 
 In some environments agents see few distinct things. In FME, for example, an agent sees the level
-that its team is in, and its own identity. Such an environment lists the *distinct observations* in a
-*table* of M *rows*: row m holds, for each of the N agents, what it sees there. Observations then have
-``Observation.row``, the row that each agent sees, in place of features. So a network without memory
-is evaluated M N times for a whole rollout, and not once for each sample.
+that its team is in, and its own identity. Such an environment lists the *distinct observations* in
+a *table* of M *rows*: row m holds, for each of the N agents, what it sees there. Observations then
+have ``Observation.row``, the row that each agent sees, in place of features. So a network without
+memory is evaluated M N times for a whole rollout, and not once for each sample.
 
 Everything that knows of the table is here. Hosts ask for ``DistinctObservations``, which works for
 rollouts with and without a table::
@@ -127,7 +127,7 @@ class DistinctObservations:
 
     @property
     def last_row(self) -> Int[Tensor, "E N"]:
-        """The row of the table that the agents see after each game's last step. Only with a table."""
+        """The row of the table that is seen after each game's last step. Only with a table."""
         row = self.rollout.last_observation.row
         assert row is not None, "there is no table"
         return row
@@ -142,11 +142,14 @@ class DistinctObservations:
             ``[T, E, N, ...]``.
         """
         if not self.has_table:
-            return values.unflatten(0, self.rollout.actions.shape[:2])
+            return values.unflatten(
+                0,
+                self.rollout.actions.shape[:2],
+            )
         return _of_agents(values, self.row)
 
     def at_ends(self, values: Tensor) -> Tensor:
-        """Results for each distinct observation, brought to what is seen after each game's last step.
+        """Results for each distinct observation, brought to what is seen after the last steps.
 
         Only with a table: without one, ``rollout.last_observation`` is not among the rows.
 

@@ -21,7 +21,8 @@ from marl_core.base_config import ExplorationConfig
 from marl_core.collection.collector import Collector
 from marl_core.errors import UserError
 from marl_core.exploration.entropy_sampling import EntropySamplingConfig
-from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.config import PPOMAConfig
+from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.joint_policy import draw_components, greedy_actions
 from marl_core.observation_table import DistinctObservations
 from marl_core.testing.checking import counts_agree

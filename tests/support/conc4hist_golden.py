@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
-from marl_core.hosts.conc4hist.concentration import ConcentrationBlock
+from marl_core.hosts.conc4hist.block import ConcentrationBlock
+from marl_core.hosts.conc4hist.conc4hist import Conc4Hist
+from marl_core.hosts.conc4hist.config import Conc4HistConfig
 from marl_core.hosts.networks import Dense
 from marl_core.types import EnvironmentSpec, Memory, Observation
 from tests.support.places import GOLDEN, REPOSITORY

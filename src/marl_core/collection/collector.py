@@ -67,7 +67,14 @@ class Collector:
         table = self.table(host, exploration)
         observation = self._seen(self._reset(), table)
         games = self._begin(host, observation)
-        team = Team(host, exploration, progress, table, observation, self._generator)
+        team = Team(
+            host,
+            exploration,
+            progress,
+            table,
+            observation,
+            self._generator,
+        )
         while True:
             if games.steps:
                 team.begin_step(games.observation)
@@ -144,7 +151,11 @@ class Collector:
         if again is None:
             return False
         observation = self._seen(self._reset(again), table)
-        games.begin_again(again, observation, host.initial_memory(len(again)))
+        games.begin_again(
+            again,
+            observation,
+            host.initial_memory(len(again)),
+        )
         team.begin_again(again, observation)
         return True
 

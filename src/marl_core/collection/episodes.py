@@ -116,7 +116,10 @@ class GamesInPlay:
         return self._ended & (self._ended.cumsum(0) <= missing)
 
     def begin_again(
-        self, again: Bool[Tensor, "E"], observation: Observation, memory: Memory
+        self,
+        again: Bool[Tensor, "E"],
+        observation: Observation,
+        memory: Memory,
     ) -> None:
         """Begin new episodes.
 
@@ -149,7 +152,13 @@ class GamesInPlay:
             progress: how far the run is.
             table: the environment's table of distinct observations, where it was used.
         """
-        rollout = by_game(self.steps, self._last, self._last_memory, progress, table)
+        rollout = by_game(
+            self.steps,
+            self._last,
+            self._last_memory,
+            progress,
+            table,
+        )
         if len(self._on) == self._episodes:
             return rollout
         ends = [*self._ends, self._ends_of(self._episode < self._episodes)]
@@ -175,14 +184,26 @@ def _any_tensor(observation: Observation) -> Tensor:
     return present[0]
 
 
-def _where(mask: Bool[Tensor, "E"], new: Observation, old: Observation) -> Observation:
+def _where(
+    mask: Bool[Tensor, "E"],
+    new: Observation,
+    old: Observation,
+) -> Observation:
     """Each game's entry from ``new`` where the mask is set, else from ``old``."""
     return Observation(**_where_each(mask, new.tensors(), old.tensors()))
 
 
-def _where_each(mask: Bool[Tensor, "E"], new: Memory, old: Memory) -> Memory:
+def _where_each(
+    mask: Bool[Tensor, "E"],
+    new: Memory,
+    old: Memory,
+) -> Memory:
     merged = {}
     for name, value in new.items():
         trailing = [1] * (value.dim() - 1)
-        merged[name] = torch.where(mask.view(-1, *trailing), value, old[name])
+        merged[name] = torch.where(
+            mask.view(-1, *trailing),
+            value,
+            old[name],
+        )
     return merged

@@ -57,7 +57,11 @@ class Replay:
         slots = (self._next + newest) % self._capacity
         for name, value in episodes.items():
             stored = self._stored[name]
-            stored.index_copy_(0, slots, value[games - kept :].to(stored.dtype))
+            stored.index_copy_(
+                0,
+                slots,
+                value[games - kept :].to(stored.dtype),
+            )
         self._next = (self._next + kept) % self._capacity
         self._size = min(self._size + kept, self._capacity)
 
@@ -81,7 +85,12 @@ class Replay:
         drawn = {}
         for name, value in self._stored.items():
             drawn[name] = _widened(value.index_select(0, chosen))
-        return _rollout(drawn, self._spec.fixed_length, self._table, progress)
+        return _rollout(
+            drawn,
+            self._spec.fixed_length,
+            self._table,
+            progress,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """The episodes, and where the next one goes."""
@@ -126,7 +135,11 @@ class Replay:
     def _narrow_type(self, name: str) -> torch.dtype:
         """The smallest type that holds the integers of a tensor."""
         spec = self._spec
-        bound = max(spec.actions, spec.table_rows or 0, len(spec.levels))
+        bound = max(
+            spec.actions,
+            spec.table_rows or 0,
+            len(spec.levels),
+        )
         # How many components a strategy has, the environment's spec does not say.
         if name == "component":
             return torch.int32

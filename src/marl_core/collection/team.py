@@ -74,13 +74,19 @@ class Team:
         if self._varies:
             weights = self._weights_at(observation)
             if weights.dim() > 1:
-                weights = torch.where(again.unsqueeze(-1), weights, self._weights)
+                weights = torch.where(
+                    again.unsqueeze(-1),
+                    weights,
+                    self._weights,
+                )
             self._weights = weights
         drawn = self._draw(games_of(observation))
         self.component = torch.where(again, drawn, self.component)
 
     def act(
-        self, games: GamesInPlay, few: Int[Tensor, "few"] | None
+        self,
+        games: GamesInPlay,
+        few: Int[Tensor, "few"] | None,
     ) -> tuple[Int[Tensor, "E N"], Memory]:
         """The actions of all games, and the host's memory for the next step.
 
@@ -126,7 +132,13 @@ class Team:
         else:
             scores, memory = self._host.scores(observation, memory)
         legal = observation.legal_actions()
-        law = joint_policy(self._exploration, scores, legal, self._progress, weights)
+        law = joint_policy(
+            self._exploration,
+            scores,
+            legal,
+            self._progress,
+            weights,
+        )
         return law, memory
 
     def _weights_at(self, observation: Observation) -> Tensor:

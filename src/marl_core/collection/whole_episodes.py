@@ -122,12 +122,17 @@ def by_episode(
         remembered = torch.cat([end.memory[name] for end in ends])
         last_memory[name] = remembered[order]
     return rollout.map_steps(
-        moved, valid, last.map(lambda x: x[order]), last_memory or None
+        moved,
+        valid,
+        last.map(lambda x: x[order]),
+        last_memory or None,
     )
 
 
 def _places(
-    played: Bool[Tensor, "T E"], steps: Sequence[Step], episodes: int
+    played: Bool[Tensor, "T E"],
+    steps: Sequence[Step],
+    episodes: int,
 ) -> tuple[Int[Tensor, "T2 E2"], Bool[Tensor, "T2 E2"]]:
     """Where each step of each episode is among all steps of all games; and which are steps at all.
 
@@ -136,7 +141,12 @@ def _places(
     episode = torch.stack([step.episode for step in steps])[played]
     age = torch.stack([step.age for step in steps])[played]
     longest = int(age.max()) + 1
-    place = torch.zeros(longest, episodes, dtype=torch.int64, device=played.device)
+    place = torch.zeros(
+        longest,
+        episodes,
+        dtype=torch.int64,
+        device=played.device,
+    )
     place[age, episode] = played.flatten().nonzero().squeeze(-1)
     valid = torch.zeros_like(place, dtype=torch.bool)
     valid[age, episode] = True

@@ -103,13 +103,10 @@ def _message(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     found, context = error["input"], error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            key, known = (
-                str(error["loc"][-1]),
-                list(_model_at(model, error["loc"][:-1]).model_fields),
-            )
-            return f"unknown key '{key}'" + (
-                suggestion(key, known) or f" (known: {', '.join(known)})"
-            )
+            key = str(error["loc"][-1])
+            known = list(_model_at(model, error["loc"][:-1]).model_fields)
+            meant = suggestion(_RENAMED.get(key, key), known)
+            return f"unknown key '{key}'" + (meant or f" (known: {', '.join(known)})")
         case "part" | "mistake":
             return str(error["msg"])
         case "value_error" | "assertion_error":
@@ -152,6 +149,12 @@ _EXPECTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
+}
+#: Settings that had another name in version 0.1: the old name, and the new one.
+_RENAMED = {
+    "passes": "epochs",
+    "least_inside": "min_inside_clip",
+    "chunk": "microbatch",
 }
 
 

@@ -17,8 +17,9 @@ from marl_core.types import Loss, Memory, Observation, ParameterGroup, Rollout
 class HostModule(nn.Module, ABC):
     """An abstract host on ``nn.Module``; see ``marl_core.hosts.ppo.ppo_ma`` for a whole one.
 
-    A subclass takes ``(config, spec, generator)`` and draws its initial weights from the generator. Note that torch's
-    own layers draw theirs from the global generator: ``marl_core.hosts.networks`` has layers that do not.
+    A subclass takes ``(config, spec, generator)`` and draws its initial weights from the generator.
+    Note that torch's own layers draw theirs from the global generator:
+    ``marl_core.hosts.networks`` has layers that do not.
     """
 
     @property
@@ -49,7 +50,9 @@ class HostModule(nn.Module, ABC):
     def losses(
         self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
-        """Learn from a rollout: yield a loss for each optimisation step, taken before the next is asked for.
+        """Learn from a rollout: yield a loss for each optimisation step.
+
+        The step is taken before the next loss is asked for.
 
         Args:
             rollout: whole episodes.

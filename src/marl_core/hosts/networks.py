@@ -12,9 +12,18 @@ from torch import Tensor, nn
 
 
 class Dense(nn.Module):
-    """y = x W + b, and optionally ReLU; with ``agents`` also + e_i, as if the agent's one-hot were part of the input.
+    """A layer ``y = x W + b``, with ReLU or without.
 
+    With ``agents`` it is ``y = x W + b + e_i``, as if the agent's one-hot were part of the input.
     ``weight`` is ``[in, out]``, or ``[N, in, out]`` once every agent has its own copy.
+
+    Args:
+        inputs: the width of the input.
+        outputs: the width of the output.
+        generator: where the initial weights, which are orthogonal, come from.
+        relu: whether ReLU is applied to the output.
+        gain: the scale of the initial weights.
+        agents: N, or 0 where the layer does not see which agent it works for.
     """
 
     def __init__(
@@ -36,34 +45,59 @@ class Dense(nn.Module):
         self.identity = nn.Parameter(joined[inputs:].clone()) if agents else None
 
     def copy_for_each_agent(self, agents: int) -> None:
-        """Give each of ``agents`` agents its own weight and bias, equal to the shared ones."""
-        if self.weight.dim() == 2:
-            self.weight = nn.Parameter(
-                self.weight.detach().expand(agents, -1, -1).clone()
-            )
-            self.bias = nn.Parameter(self.bias.detach().expand(agents, -1).clone())
+        """Give every agent its own weight and bias, equal to the shared ones.
+
+        Args:
+            agents: N.
+        """
+        if self.weight.dim() != 2:
+            return
+        weight = self.weight.detach().expand(agents, -1, -1)
+        bias = self.bias.detach().expand(agents, -1)
+        self.weight = nn.Parameter(weight.clone())
+        self.bias = nn.Parameter(bias.clone())
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
-        """Run the layer."""
-        leading = inputs.shape[:-1]
-        if self.weight.dim() == 2:
-            outputs = torch.addmm(self.bias, inputs.flatten(0, -2), self.weight).view(
-                *leading, -1
-            )
-        else:
-            by_agent = inputs.reshape(-1, *inputs.shape[-2:]).transpose(0, 1)
-            outputs = (
-                torch.baddbmm(self.bias.unsqueeze(1), by_agent, self.weight)
-                .transpose(0, 1)
-                .reshape(*leading, -1)
-            )
+        """Run the layer.
+
+        Args:
+            inputs: x of every agent.
+        """
+        shared = self.weight.dim() == 2
+        outputs = self._shared(inputs) if shared else self._each_its_own(inputs)
         if self.identity is not None:
             outputs = outputs + self.identity
         return outputs.relu() if self.relu else outputs
 
+    def _shared(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
+        leading = inputs.shape[:-1]
+        outputs = torch.addmm(
+            self.bias,
+            inputs.flatten(0, -2),
+            self.weight,
+        )
+        return outputs.view(*leading, -1)
+
+    def _each_its_own(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
+        leading = inputs.shape[:-1]
+        by_agent = inputs.reshape(
+            -1,
+            *inputs.shape[-2:],
+        ).transpose(0, 1)
+        outputs = torch.baddbmm(
+            self.bias.unsqueeze(1),
+            by_agent,
+            self.weight,
+        )
+        return outputs.transpose(0, 1).reshape(*leading, -1)
+
 
 class Stack(nn.Module):
-    """Layers one after another, ``[*B, N, in]`` to ``[*B, N, out]``."""
+    """Layers one after another, ``[*B, N, in]`` to ``[*B, N, out]``.
+
+    Args:
+        layers: the output of each is the input of the next.
+    """
 
     def __init__(self, layers: Sequence[Dense]) -> None:
         super().__init__()
@@ -79,34 +113,47 @@ class Stack(nn.Module):
         last_gain: float = 1.0,
         agents: int = 0,
     ) -> Stack:
-        """A stack with orthogonal initial weights; ``agents`` adds the agents' identity to the first layer's input."""
+        """A stack with orthogonal initial weights.
+
+        Args:
+            widths: of the input, and of each layer's output.
+            generator: where the initial weights come from.
+            relu: for each layer, whether ReLU is applied to its output.
+            last_gain: the scale of the last layer's initial weights.
+            agents: N, if the first layer sees the agents' identities; else 0.
+        """
         layers = []
         for index, (inputs, outputs) in enumerate(pairwise(widths)):
-            gain = last_gain if index == len(relu) - 1 else math.sqrt(2)
-            identity = agents if index == 0 else 0
-            layers.append(
-                Dense(
-                    inputs,
-                    outputs,
-                    generator,
-                    relu=relu[index],
-                    gain=gain,
-                    agents=identity,
-                )
+            is_last = index == len(relu) - 1
+            layer = Dense(
+                inputs,
+                outputs,
+                generator,
+                relu=relu[index],
+                gain=last_gain if is_last else math.sqrt(2),
+                agents=agents if index == 0 else 0,
             )
+            layers.append(layer)
         return cls(layers)
 
     def copy_for_each_agent(self, agents: int) -> None:
-        """Give each agent its own copy of every layer."""
+        """Give every agent its own copy of every layer.
+
+        Args:
+            agents: N.
+        """
         for layer in self.layers:
             assert isinstance(layer, Dense)
             layer.copy_for_each_agent(agents)
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
-        """Run all layers."""
-        hidden = inputs.to(
-            next(self.parameters()).dtype
-        )  # precision 64-true: environments know nothing of it
+        """Run all layers.
+
+        Args:
+            inputs: of the first layer, for every agent.
+        """
+        # Environments know nothing of precision 64-true.
+        hidden = inputs.to(next(self.parameters()).dtype)
         for layer in self.layers:
             hidden = layer(hidden)
         return hidden

@@ -1,9 +1,9 @@
 """The typed batches that environments, hosts and explorations exchange.
 
-Letters of the shapes, everywhere in the project: ``E`` games in parallel, ``N`` agents, ``A`` actions,
-``T`` steps, ``O`` observation features, ``K`` entities of ``F`` features, ``S`` state features,
-``M`` rows of a table of distinct observations, ``C`` components of a joint policy. ``*B`` stands
-for any leading axes: ``E`` in a step, ``T E`` in a rollout.
+Letters of the shapes, everywhere in the project: ``E`` games in parallel, ``N`` agents, ``A``
+actions, ``T`` steps, ``O`` observation features, ``K`` entities of ``F`` features, ``S`` state
+features, ``M`` rows of a table of distinct observations, ``C`` components of a joint policy. ``*B``
+stands for any leading axes: ``E`` in a step, ``T E`` in a rollout.
 """
 
 from marl_core.types.batch import Memory, TensorBatch

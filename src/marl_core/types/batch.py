@@ -1,4 +1,4 @@
-"""Groups of tensors that share their leading axes, and what can be done to all tensors of a group."""
+"""Groups of tensors that share their leading axes, and what can be done to all of a group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Memory = Mapping[str, Tensor]
 
 
 class TensorBatch:
-    """A base of frozen dataclasses whose fields are optional tensors that share their leading axes."""
+    """A base of frozen dataclasses of optional tensors that share their leading axes."""
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """The batch with a function applied to every tensor that is there.
@@ -54,7 +54,9 @@ class TensorBatch:
 
     @classmethod
     def _join(
-        cls, batches: Sequence[Self], join: Callable[[list[Tensor]], Tensor]
+        cls,
+        batches: Sequence[Self],
+        join: Callable[[list[Tensor]], Tensor],
     ) -> Self:
         first = batches[0]
         joined = {}
@@ -63,7 +65,10 @@ class TensorBatch:
         return replace(first, **joined)  # type: ignore[type-var]
 
 
-def map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+def map_tensors(
+    value: Any,
+    function: Callable[[Tensor], Tensor],
+) -> Any:
     """A value of the same kind, with a function applied to each of its tensors.
 
     Args:

@@ -43,9 +43,9 @@ class Observation(TensorBatch):
         """The mask that explorations get, with at least one legal action for every agent.
 
         Returns:
-            ``[*B, N, A]``; the dead, and agents without a legal action, have ``NO_OP``. None without
-            an action mask, even where agents die: then the collector sees to it that the dead do
-            nothing.
+            ``[*B, N, A]``; the dead, and agents without a legal action, have ``NO_OP``. None
+            without an action mask, even where agents die: then the collector sees to it that the
+            dead do nothing.
         """
         mask = self.action_mask
         if mask is None:
@@ -54,4 +54,8 @@ class Observation(TensorBatch):
             mask = mask & self.alive.unsqueeze(-1)
         no_op = torch.zeros_like(mask)
         no_op[..., NO_OP] = True
-        return torch.where(mask.any(-1, keepdim=True), mask, no_op)
+        return torch.where(
+            mask.any(-1, keepdim=True),
+            mask,
+            no_op,
+        )

@@ -35,8 +35,9 @@ class Moment:
     Attributes:
         progress: how far the run is.
         device: where the weights of the components are wanted.
-        observation: what the agents of each game see at the draw, leading axis E, with ``row`` where
-            the environment has a table; None outside of a game, where a law is only looked at.
+        observation: what the agents of each game see at the draw, leading axis E, with ``row``
+            where the environment has a table; None outside of a game, where a law is only looked
+            at.
     """
 
     progress: Progress

@@ -98,7 +98,7 @@ class Rollout(Ends):
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors but the memory's and the table's, by name: ``actions``, ``observations.alive``."""
+        """All tensors but the memory's and the table's, by name, as ``observations.alive``."""
         found: dict[str, Tensor] = {}
         for name in (*STEP_FIELDS, *GAME_FIELDS):
             value = getattr(self, name)

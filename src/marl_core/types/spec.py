@@ -20,7 +20,7 @@ class Level:
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What an environment gives. Hosts size their networks by it and configs are checked against it.
+    """What an environment gives. Hosts size their networks by it, configs are checked by it.
 
     Attributes:
         agents: N.

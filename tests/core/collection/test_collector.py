@@ -17,7 +17,8 @@ from marl_core.capabilities import HostCapabilities
 from marl_core.collection.collector import Collector
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.exploration.entropy_sampling import EntropySampling
-from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.config import PPOMAConfig
+from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.learning import LearningContext
 from marl_core.observation_table import DistinctObservations, look_up
 from marl_core.protocols import Environment, IndividualPolicy

@@ -17,9 +17,10 @@ from marl_core.collection.collector import Collector
 from marl_core.errors import UserError
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.exploration.entropy_sampling import EntropySampling
-from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
-from marl_core.hosts.conc4hist.concentration import Surroundings
-from marl_core.hosts.conc4hist.microbatches import ActingSamples
+from marl_core.hosts.conc4hist.acting_samples import ActingSamples
+from marl_core.hosts.conc4hist.conc4hist import Conc4Hist
+from marl_core.hosts.conc4hist.config import Conc4HistConfig
+from marl_core.hosts.conc4hist.surroundings import Surroundings
 from marl_core.hosts.ppo.advantages import rewards_of_the_living
 from marl_core.learning import LearningContext
 from marl_core.returns import generalised_advantages
@@ -111,12 +112,12 @@ def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
         )
         values.append(
             host.critic(
-                host.network(host._normalised(Surroundings.of(seen, memory)))[1]
+                host.network(host.normalised(Surroundings.of(seen, memory)))[1]
             ).squeeze(-1)
         )
     last = rollout.last_observation
     last_values = host.critic(
-        host.network(host._normalised(Surroundings.of(last, rollout.last_memory)))[1]
+        host.network(host.normalised(Surroundings.of(last, rollout.last_memory)))[1]
     ).squeeze(-1)
     assert last.alive is not None
     value, acting = torch.stack(values), rollout.acting
@@ -274,32 +275,32 @@ def test_every_sample_has_one_place(
     acting = torch.rand(5, 4, 3, generator=torch.Generator().manual_seed(seed)) < share
     places = ActingSamples.of(acting, by_agent=by_agent)
     assert (
-        sorted(places.index[places.real].tolist())
+        sorted(places.index[places.valid].tolist())
         == acting.flatten().nonzero().flatten().tolist()
     )
     if by_agent:
         assert (places.index % 3 == torch.arange(3)).all()
-    dealt, hands = places.dealt(samples)
-    assert len(hands) == samples
-    assert [row for hand in hands for row in range(hand.start, hand.stop)] == list(
-        range(len(dealt.index))
-    )
-    assert len({hand.stop - hand.start for hand in hands}) == 1
-    assert sorted(dealt.index[dealt.real].tolist()) == sorted(
-        places.index[places.real].tolist()
+    split, minibatches = places.split(samples)
+    assert len(minibatches) == samples
+    assert [
+        row for rows in minibatches for row in range(rows.start, rows.stop)
+    ] == list(range(len(split.index)))
+    assert len({rows.stop - rows.start for rows in minibatches}) == 1
+    assert sorted(split.index[split.valid].tolist()) == sorted(
+        places.index[places.valid].tolist()
     )
     if by_agent:
-        assert (dealt.index % 3 == torch.arange(3))[dealt.real].all()
-    for hand in hands[:3]:
-        parts = dealt.portions(4, hand)
+        assert (split.index % 3 == torch.arange(3))[split.valid].all()
+    for rows in minibatches[:3]:
+        parts = split.microbatches(4, rows)
         assert [row for part in parts for row in range(part.start, part.stop)] == list(
-            range(hand.start, hand.stop)
+            range(rows.start, rows.stop)
         )
-    portions = places.portions(samples)
-    assert [row for part in portions for row in range(part.start, part.stop)] == list(
-        range(len(places.index))
-    )
-    assert all((part.stop - part.start) * 3 <= max(samples, 3) for part in portions)
+    microbatches = places.microbatches(samples)
+    assert [
+        row for part in microbatches for row in range(part.start, part.stop)
+    ] == list(range(len(places.index)))
+    assert all((part.stop - part.start) * 3 <= max(samples, 3) for part in microbatches)
     values = torch.randn(acting.shape)
     torch.testing.assert_close(
         places.put(places.take(values), acting.shape), values * acting

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from marl_core.hosts.conc4hist.attention import most_attended
-from marl_core.hosts.conc4hist.concentration import Oneself, Surroundings
+from marl_core.hosts.conc4hist.block import Oneself
+from marl_core.hosts.conc4hist.choice import most_attended
 from marl_core.hosts.conc4hist.history import remember
 from marl_core.hosts.conc4hist.running_norm import RunningNorm
+from marl_core.hosts.conc4hist.surroundings import Surroundings
 from marl_core.learning import SingleRank
 from tests.support.conc4hist_golden import EXCERPT, Golden, golden_file
 
@@ -29,7 +30,7 @@ def test_logits_and_values(name: str) -> None:
     with torch.no_grad():
         logits, _ = host.scores(observation, memory)
         concentrated, motive = host.network(
-            host._normalised(Surroundings.of(observation, memory))
+            host.normalised(Surroundings.of(observation, memory))
         )
         value = host.critic(motive)
     # The trained network's attention scores reach 4,000: there single precision leaves some 1e-3 of a weight.
@@ -57,7 +58,7 @@ def test_logits_and_values(name: str) -> None:
 def test_attention_and_selection(name: str) -> None:
     golden = recorded(name)
     host, (observation, memory) = golden.host(), golden.seen()
-    around = host._normalised(Surroundings.of(observation, memory)).map(
+    around = host.normalised(Surroundings.of(observation, memory)).map(
         lambda x: x.flatten(0, 1)
     )
     network = host.network

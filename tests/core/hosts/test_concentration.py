@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from marl_core.hosts.conc4hist import attention
-from marl_core.hosts.conc4hist.attention import Readout, attend, most_attended
-from marl_core.hosts.conc4hist.concentration import (
-    ConcentrationBlock,
-    ConcentrationNetwork,
-    Surroundings,
-)
+from marl_core.hosts.conc4hist.attention import Readout, attend
+from marl_core.hosts.conc4hist.block import ConcentrationBlock
+from marl_core.hosts.conc4hist.choice import most_attended
+from marl_core.hosts.conc4hist.concentration import ConcentrationNetwork
 from marl_core.hosts.conc4hist.history import remember
 from marl_core.hosts.conc4hist.running_norm import RunningNorm
+from marl_core.hosts.conc4hist.surroundings import Surroundings
 from marl_core.learning import Ranks, SingleRank
 from marl_core.testing.strategies import seeds
 
@@ -302,7 +301,7 @@ def test_choice_is_that_of_a_stable_sort(rows: list[list[float]], count: int) ->
     entities=st.integers(1, 6),
 )
 @settings(max_examples=30)
-def test_the_pool_is_a_queue_of_sightings(
+def test_the_history_is_a_queue_of_entities(
     seed: int, agents: int, slots: int, entities: int
 ) -> None:
     random = torch.Generator().manual_seed(seed)

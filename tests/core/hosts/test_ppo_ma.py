@@ -14,7 +14,8 @@ from torch import Tensor
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
 from marl_core.exploration.entropy_sampling import EntropySampling
-from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.config import PPOMAConfig
+from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, clipped_objective
 from marl_core.learning import LearningContext
 from marl_core.protocols import ExplorationStrategy

@@ -16,7 +16,8 @@ from marl_core.config.yaml_file import dump_run
 from marl_core.errors import UserError
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.exploration.entropy_sampling import EntropySampling
-from marl_core.hosts.ppo.ppo_ma import PPOMA, PPOMAConfig
+from marl_core.hosts.ppo.config import PPOMAConfig
+from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.rng import Generators
 from marl_core.runs.folder import RunFolder
 from marl_core.testing.practice import Practice, PracticeConfig

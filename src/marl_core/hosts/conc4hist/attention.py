@@ -1,8 +1,16 @@
-"""Attention of one query over a few entities, their first layer included, and the choice of the most attended.
+"""Attention of one query over a few entities, and the choice of the most attended.
 
-The first layer's outputs, ``h = relu(x W1 + b1)`` of all entities, are the largest tensor of all, yet quickly computed
-from their few features. So they are never stored: a tile of samples at a time they are made, read while the cache holds
-them, and made again in going back. On a CPU this saves the way to memory and back, everywhere the memory.
+``attend`` says what is computed::
+
+    h = relu(x W + b)              # the first layer, of every entity
+    a = softmax(h q)               # over the entities that are there
+    mean = sum_j a_j h_j
+    chosen = sum_i h_c(i) A_i + x_c(i) B_i    # c(i): the i-th most attended entity
+
+``h`` is the largest tensor of all, yet quickly computed from few features. So it is never stored
+as a whole. It is made for a tile of samples at a time, is read while the processor's cache holds
+it, and is made again on the way back. On a CPU this saves the transfer to memory and back;
+everywhere it saves the memory.
 """
 
 from __future__ import annotations
@@ -16,15 +24,23 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-#: Samples that one core works on at a time: 512 of 12 entities, 48 wide, are 1.2 MB, which its second cache holds.
+from marl_core.hosts.conc4hist.choice import masked_softmax, most_attended
+from marl_core.hosts.conc4hist.gradients import Gradients, Scratch, of_entities
+
+#: How many samples one core works on at a time. The hidden layer of 512 samples of 12 entities, 48
+#: wide, takes 1.2 MB, which the second-level cache holds.
 TILE = 512
 
 
 @dataclass(frozen=True)
 class Readout:
-    """Which entities are chosen, and weights for them: ``sum_i h_c(i) A_i + x_c(i) B_i``, c(i) the i-th most attended.
+    """What is read from the most attended entities: ``sum_i h_c(i) A_i + x_c(i) B_i``.
 
-    Entities before ``first`` are not for choice. A and B have the A_i and B_i below one another.
+    Attributes:
+        count: k, how many entities are chosen.
+        first: entities before this one are not for choice.
+        by_hidden: the A_i, one below the other.
+        by_features: the B_i, one below the other.
     """
 
     count: int
@@ -34,9 +50,12 @@ class Readout:
 
 
 class Attended(NamedTuple):
-    """The mean ``sum_j a_j h_j``, the attention a, and what ``Readout`` gives, V = 0 without one.
+    """What attention gives. Where no entity is there, mean and attention are 0.
 
-    Without an entity in the mask mean and attention are 0.
+    Attributes:
+        mean: ``sum_j a_j h_j``.
+        weights: the attention a.
+        chosen: what the readout gives; V = 0 without one.
     """
 
     mean: Float[Tensor, "B W"]
@@ -52,16 +71,32 @@ def attend(
     bias: Float[Tensor, "W"],
     readout: Readout | None = None,
 ) -> Attended:
-    """``a = softmax(h q)`` over the entities in the mask, and what is read by it.
+    """Attend to J entities in each of B samples.
 
-    Weights and choice pass no gradient, nor do the features. Under mixed precision too, all is in the numbers of the
-    parameters: scores may be great, and gradients are summed over many tiles.
+    Attention weights and the choice pass no gradient on, nor do the features. Under mixed precision
+    too, everything is computed in the precision of the parameters: scores may be large, and
+    gradients are summed over many tiles.
+
+    Args:
+        query: q.
+        features: x.
+        mask: which entities are there.
+        weight: W of the first layer.
+        bias: b of the first layer.
+        readout: what is read from the most attended; None: nothing.
     """
     if readout is None:
-        readout = Readout(0, 0, weight.new_empty(0, 0), weight.new_empty(0, 0))
+        readout = Readout(
+            0,
+            0,
+            weight.new_empty(0, 0),
+            weight.new_empty(0, 0),
+        )
     numbers = (query, features, weight, bias, readout.by_hidden, readout.by_features)
     inputs = [x.to(weight.dtype) for x in numbers]
-    return Attended(*_Attend.apply(mask, readout.count, readout.first, *inputs))  # type: ignore[no-untyped-call]
+    settings = (mask, readout.count, readout.first)
+    found = _Attend.apply(*settings, *inputs)  # type: ignore[no-untyped-call]
+    return Attended(*found)
 
 
 class _Attend(torch.autograd.Function):
@@ -80,41 +115,39 @@ class _Attend(torch.autograd.Function):
         by_hidden: Float[Tensor, "kW V"],
         by_features: Float[Tensor, "kF V"],
     ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"], Float[Tensor, "B V"]]:
-        """Mean, weights, and what the chosen give."""
-        samples, entities = mask.shape
-        mean, weights = torch.empty_like(query), query.new_empty(mask.shape)
+        """Mean, attention, and what is read from the chosen entities."""
+        samples = len(mask)
+        mean = torch.empty_like(query)
+        weights = query.new_empty(mask.shape)
         chosen = query.new_empty(samples, by_hidden.shape[1])
-        rows = torch.empty(
-            samples, count, dtype=torch.int64, device=mask.device
-        )  # of the chosen, within their tile
+        # The chosen entities, counted through all entities of their tile.
+        places = torch.empty(samples, count, dtype=torch.int64, device=mask.device)
         with torch.autocast(query.device.type, enabled=False):
             for tile, hidden in _tiles(features, weight, bias):
                 attention = weights[tile]
-                scores = torch.bmm(
-                    query[tile].unsqueeze(1), hidden.transpose(1, 2)
-                ).squeeze(1)
-                attention.copy_(masked_softmax(scores, mask[tile]))
-                torch.bmm(attention.unsqueeze(1), hidden, out=mean[tile].unsqueeze(1))
-                if count:
-                    start = torch.arange(
-                        first, attention.numel(), entities, device=mask.device
-                    )
-                    torch.add(
-                        most_attended(attention[:, first:], count),
-                        start.unsqueeze(1),
-                        out=rows[tile],
-                    )
-                    of_hidden, of_features = (
-                        _chosen(hidden, rows[tile]),
-                        _chosen(features[tile], rows[tile]),
-                    )
-                    torch.mm(
-                        of_hidden.view(len(hidden), -1), by_hidden, out=chosen[tile]
-                    )
-                    chosen[tile].addmm_(of_features.view(len(hidden), -1), by_features)
+                attention.copy_(_softmax(query[tile], hidden, mask[tile]))
+                torch.bmm(
+                    attention.unsqueeze(1),
+                    hidden,
+                    out=mean[tile].unsqueeze(1),
+                )
+                if not count:
+                    continue
+                _choose(attention, count, first, out=places[tile])
+                best = of_entities(hidden, places[tile]).view(len(hidden), -1)
+                torch.mm(best, by_hidden, out=chosen[tile])
+                best = of_entities(features[tile], places[tile]).view(len(hidden), -1)
+                chosen[tile].addmm_(best, by_features)
         ctx.mark_non_differentiable(weights)
         ctx.save_for_backward(
-            query, features, weights, weight, bias, rows, by_hidden, by_features
+            query,
+            features,
+            weights,
+            weight,
+            bias,
+            places,
+            by_hidden,
+            by_features,
         )
         return mean, weights, chosen
 
@@ -126,60 +159,47 @@ class _Attend(torch.autograd.Function):
         _: Tensor,
         by_chosen: Float[Tensor, "B V"],
     ) -> tuple[Tensor | None, ...]:
-        """The gradients by query and weights."""
-        query, features, weights, weight, bias, rows, by_hidden, by_features = (
+        """The gradients by the query and by all parameters.
+
+        ``by_x`` is the gradient of the loss by x, which comes from outside or is found on the way.
+        """
+        query, features, weights, weight, bias, places, by_hidden, by_features = (
             ctx.saved_tensors
         )
-        learns = ctx.needs_input_grad[5] or ctx.needs_input_grad[6]
-        found = [
-            torch.zeros_like(x) for x in (query, weight, bias, by_hidden, by_features)
-        ]
-        to_query, to_weight, to_bias, to_hidden, to_features = found
-        left = right = by_h = query.new_empty(0)
+        first_layer_learns = ctx.needs_input_grad[5] or ctx.needs_input_grad[6]
+        found = Gradients.zeros(query, weight, bias, by_hidden, by_features)
+        scratch: Scratch | None = None
         with torch.autocast(query.device.type, enabled=False):
             for tile, hidden in _tiles(features, weight, bias):
-                if len(left) != len(hidden):  # the first tile, and a shorter last one
-                    left, right = (
-                        hidden.new_empty(len(hidden), 2, width)
-                        for width in hidden.shape[1:]
-                    )
-                    by_h = torch.empty_like(hidden)
-                # The gradient by h is a product: by_scores q + weights by_mean.
-                right[:, 0], right[:, 1], left[:, 1] = (
-                    query[tile],
-                    by_mean[tile],
-                    weights[tile],
-                )
-                by_weights = torch.bmm(right[:, 1:], hidden.transpose(1, 2)).squeeze(1)
-                by_weights -= (left[:, 1] * by_weights).sum(-1, keepdim=True)
-                torch.mul(left[:, 1], by_weights, out=left[:, 0])
-                torch.bmm(left[:, :1], hidden, out=to_query[tile].unsqueeze(1))
-                if learns:
-                    torch.bmm(left.transpose(1, 2), right, out=by_h)
-                    _first_layer(
-                        to_weight, to_bias, features[tile].flatten(0, 1), hidden, by_h
-                    )
-                if rows.shape[1]:
-                    of_hidden, of_features = (
-                        _chosen(hidden, rows[tile]),
-                        _chosen(features[tile], rows[tile]),
-                    )
+                # A new one for the first tile, and for a last one that is shorter.
+                if scratch is None or not scratch.fits(hidden):
+                    scratch = Scratch(hidden)
+                scratch.attention[:] = weights[tile]
+                scratch.query[:] = query[tile]
+                scratch.by_mean[:] = by_mean[tile]
+                scratch.find_by_scores(hidden)
+                found.add_query(tile, scratch, hidden)
+                if first_layer_learns:
+                    by_h = scratch.find_by_hidden()
+                    found.add_first_layer(features[tile].flatten(0, 1), hidden, by_h)
+                if places.shape[1]:
                     slope = by_chosen[tile]
-                    to_hidden.addmm_(of_hidden.view(len(hidden), -1).T, slope)
-                    to_features.addmm_(of_features.view(len(hidden), -1).T, slope)
-                    if learns:
-                        by_c = torch.mm(slope, by_hidden.T).view_as(of_hidden)
-                        _first_layer(to_weight, to_bias, of_features, of_hidden, by_c)
+                    best = of_entities(hidden, places[tile])
+                    best_features = of_entities(features[tile], places[tile])
+                    found.add_readout(best, best_features, slope)
+                    if first_layer_learns:
+                        by_best = torch.mm(slope, by_hidden.T).view_as(best)
+                        found.add_first_layer(best_features, best, by_best)
         return (
             None,
             None,
             None,
-            to_query,
+            found.query,
             None,
-            to_weight,
-            to_bias,
-            to_hidden,
-            to_features,
+            found.weight,
+            found.bias,
+            found.by_hidden,
+            found.by_features,
         )
 
 
@@ -188,64 +208,50 @@ def _tiles(
     weight: Float[Tensor, "F W"],
     bias: Float[Tensor, "W"],
 ) -> Iterator[tuple[slice, Float[Tensor, "b J W"]]]:
-    """``h = relu(x W + b)``, so many samples at a time as fit into the cache; the next overwrites it."""
+    """``h = relu(x W + b)`` of as many samples at a time as fit into the cache.
+
+    Yields which samples these are, and their h, which the next tile overwrites.
+    """
     samples, entities = features.shape[:2]
     # Another device has no such cache, and starts each operation too slowly for small ones.
     size = TILE * torch.get_num_threads() if features.is_cpu else samples
-    buffer = features.new_empty(min(size, samples) * entities, weight.shape[1])
+    buffer = features.new_empty(
+        min(size, samples) * entities,
+        weight.shape[1],
+    )
     for start in range(0, samples, max(size, 1)):
         tile = slice(start, min(start + size, samples))
         rows = features[tile].flatten(0, 1)
-        hidden = torch.addmm(bias, rows, weight, out=buffer[: len(rows)]).relu_()
+        hidden = torch.addmm(
+            bias,
+            rows,
+            weight,
+            out=buffer[: len(rows)],
+        ).relu_()
         yield tile, hidden.view(-1, entities, weight.shape[1])
 
 
-def _chosen(
-    entities: Float[Tensor, "b J D"], rows: Int[Tensor, "b k"]
-) -> Float[Tensor, "bk D"]:
-    return entities.flatten(0, 1).index_select(0, rows.flatten())
+def _softmax(
+    query: Float[Tensor, "b W"],
+    hidden: Float[Tensor, "b J W"],
+    mask: Bool[Tensor, "b J"],
+) -> Float[Tensor, "b J"]:
+    scores = torch.bmm(query.unsqueeze(1), hidden.transpose(1, 2)).squeeze(1)
+    return masked_softmax(scores, mask)
 
 
-def _first_layer(
-    to_weight: Float[Tensor, "F W"],
-    to_bias: Float[Tensor, "W"],
-    features: Float[Tensor, "R F"],
-    hidden: Float[Tensor, "*R W"],
-    by_hidden: Float[Tensor, "*R W"],
+def _choose(
+    attention: Float[Tensor, "b J"],
+    count: int,
+    first: int,
+    out: Int[Tensor, "b k"],
 ) -> None:
-    """Add the first layer's gradient to ``to_weight`` and ``to_bias``; overwrites ``by_hidden``."""
-    torch.ops.aten.threshold_backward.grad_input(
-        by_hidden, hidden, 0, grad_input=by_hidden
-    )  # relu's, in place
-    flat = by_hidden.view(-1, by_hidden.shape[-1])
-    to_weight.addmm_(features.T, flat)
-    to_bias += flat.sum(0)
-
-
-def masked_softmax(
-    scores: Float[Tensor, "B J"], mask: Bool[Tensor, "B J"]
-) -> Float[Tensor, "B J"]:
-    """Softmax over the mask; exactly 0 outside of it, and everywhere in a row of which nothing is in the mask."""
-    # Of a few columns; over as many rows it is several times as fast.
-    columns, there = scores.T.contiguous(), mask.T.contiguous()
-    # A finite floor: by -inf, samples without an entity would be NaN.
-    return (
-        torch.where(there, columns, torch.finfo(columns.dtype).min)
-        .softmax(0)
-        .mul_(there)
-        .T
+    """The most attended entities from ``first`` on, counted through all entities of the tile."""
+    starts = torch.arange(
+        first,
+        attention.numel(),
+        attention.shape[1],
+        device=attention.device,
     )
-
-
-@torch.no_grad()
-def most_attended(weights: Float[Tensor, "B J"], count: int) -> Int[Tensor, "B k"]:
-    """Places of the ``count`` greatest in each row, in descending order; of equals the first comes first.
-
-    As a stable sort has it: attention saturates, and among exact zeros, those of absent entities too, place decides.
-    """
-    left, chosen = weights, []
-    for _ in range(count):
-        best = left.argmax(-1, keepdim=True)  # torch promises the first of equal maxima
-        chosen.append(best)
-        left = left.scatter(-1, best, -1.0)
-    return torch.cat(chosen, -1)
+    best = most_attended(attention[:, first:], count)
+    torch.add(best, starts.unsqueeze(1), out=out)

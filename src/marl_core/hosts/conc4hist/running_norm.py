@@ -1,4 +1,4 @@
-"""Running normalisation of entity features, by statistics that are updated once an update."""
+"""Running normalisation of entity features, by statistics that change once an update."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from torch import Tensor, nn
 
 from marl_core.learning import Ranks
 
-#: Bounds of the running variance, and of what is given out (as in the authors' program).
-LEAST_VARIANCE, GREATEST_VARIANCE, BOUND = 0.01, 1000.0, 10.0
+#: Bounds of the running variance (as in the authors' program).
+MIN_VARIANCE = 0.01
+MAX_VARIANCE = 1000.0
+#: Bound of normalised features (as in the authors' program).
+BOUND = 10.0
 
 
 @final
 class RunningNorm(nn.Module):
     """``clip((x - mean) / sqrt(variance + 1e-8), -10, 10)``, feature by feature.
 
-    A feature of which only -1, 0 and 1 have ever been seen is taken for a one-hot or a flag and left as it is. Looking
-    changes nothing: only ``update`` does, by what ``moments`` has found on this and the other ranks.
+    A feature of which only -1, 0 and 1 have ever been seen is taken for a one-hot or a flag and
+    left as it is. Normalising changes no statistics; only ``update`` does, by what ``moments`` has
+    found on this and the other ranks.
+
+    Args:
+        features: F.
     """
 
     mean: Tensor
@@ -31,60 +38,89 @@ class RunningNorm(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("variance", torch.ones(features))
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("one_hot", torch.ones(features, dtype=torch.bool))
+        self.register_buffer(
+            "count",
+            torch.zeros((), dtype=torch.int64),
+        )
+        self.register_buffer(
+            "one_hot",
+            torch.ones(features, dtype=torch.bool),
+        )
 
     def forward(
-        self, rows: Float[Tensor, "*B F"], mask: Bool[Tensor, "*B"]
+        self,
+        rows: Float[Tensor, "*B F"],
+        mask: Bool[Tensor, "*B"],
     ) -> Float[Tensor, "*B F"]:
-        """Normalised rows; those that the mask leaves out become 0."""
-        # In place, but for the first: these rows are many, and are not needed as they were.
-        normalised = (
-            rows.sub(self.mean)
-            .mul_((self.variance + 1e-8).rsqrt())
-            .clamp_(-BOUND, BOUND)
-        )
+        """Normalised rows.
+
+        Args:
+            rows: of F features each.
+            mask: which rows are there; the others become 0.
+        """
+        scale = (self.variance + 1e-8).rsqrt()
+        # In place after the first operation: these rows are many.
+        normalised = rows.sub(self.mean).mul_(scale).clamp_(-BOUND, BOUND)
         return normalised.masked_fill_(~mask.unsqueeze(-1), 0.0)
 
     def moments(
-        self, rows: Float[Tensor, "*B F"], mask: Bool[Tensor, "*B"]
+        self,
+        rows: Float[Tensor, "*B F"],
+        mask: Bool[Tensor, "*B"],
     ) -> Float[Tensor, "4 F"]:
-        """Sums over the rows in the mask, that may be added up: how many, x - mean, its square, x not in {-1, 0, 1}."""
+        """Sums over rows, which may be added up for parts of a batch.
+
+        Args:
+            rows: of F features each.
+            mask: which rows are there.
+
+        Returns:
+            For each feature: how many rows, the sum of x - mean, the sum of its square, and how
+            often x was none of -1, 0 and 1.
+        """
         kept = mask.unsqueeze(-1)
-        # About the running mean, and in double precision: sums of squares lose little by cancellation then.
-        off = torch.where(kept, rows.double() - self.mean.double(), 0.0)
+        # Taken about the running mean and in double precision, sums of squares lose little by
+        # cancellation.
+        off = torch.where(
+            kept,
+            rows.double() - self.mean.double(),
+            0.0,
+        )
         other = kept & (rows != 0) & (rows.abs() != 1)
         leading = tuple(range(rows.dim() - 1))
         count = mask.sum().double().expand(rows.shape[-1])
+        squares = off.square().sum(leading)
         return torch.stack(
-            [
-                count,
-                off.sum(leading),
-                off.square().sum(leading),
-                other.sum(leading).double(),
-            ]
+            [count, off.sum(leading), squares, other.sum(leading).double()]
         )
 
     @torch.no_grad()
     def update(self, moments: Float[Tensor, "4 F"], ranks: Ranks) -> None:
-        """Merge the rows of all ranks, of which ``moments`` are the sums, into the statistics."""
+        """Merge the rows of all ranks into the statistics.
+
+        Args:
+            moments: the sums over this rank's rows.
+            ranks: the processes that learn together.
+        """
         new, sums, squares, other = (ranks.mean(moments) * ranks.count).unbind()
-        mean, variance, old = (
-            self.mean.double(),
-            self.variance.double(),
-            self.count.double(),
-        )
+        mean = self.mean.double()
+        variance = self.variance.double()
+        old = self.count.double()
         delta = sums / new.clamp(min=1)
         new_variance = squares / new.clamp(min=1) - delta.square()
         total = (old + new).clamp(min=1)
-        merged = (
-            variance * old + new_variance * new + delta.square() * old * new / total
-        ) / total
+        between = delta.square() * old * new / total
+        merged = (variance * old + new_variance * new + between) / total
         self.one_hot &= other == 0
         held = self.one_hot | (new == 0)
-        self.mean.copy_(torch.where(held, mean, mean + delta * new / total))
-        # The bounded value is what is carried on.
-        self.variance.copy_(
-            torch.where(held, variance, merged.clamp(LEAST_VARIANCE, GREATEST_VARIANCE))
+        self.mean.copy_(
+            torch.where(
+                held,
+                mean,
+                mean + delta * new / total,
+            )
         )
+        # The bounded variance is what the next update starts from.
+        bounded = merged.clamp(MIN_VARIANCE, MAX_VARIANCE)
+        self.variance.copy_(torch.where(held, variance, bounded))
         self.count += new[0].round().long()

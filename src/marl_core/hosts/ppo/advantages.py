@@ -1,4 +1,4 @@
-"""What PPO's hosts share before their losses: normalised advantages, and the rewards of the dead."""
+"""What PPO's hosts compute before their losses: normalised advantages, rewards of the dead."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ class AdvantageStatistics:
         deviation = (squares / count - mean**2).clamp(min=0).sqrt()
         scale = 1 / (deviation + 1e-8)
         dtype = advantages.dtype
-        return cls(count.to(dtype), mean.to(dtype), scale.to(dtype))
+        return cls(
+            count.to(dtype),
+            mean.to(dtype),
+            scale.to(dtype),
+        )
 
     def normalise(self, advantages: Tensor) -> Tensor:
         """Advantages with mean 0 and variance 1 over the samples that count.
@@ -63,7 +67,7 @@ def rewards_of_the_living(
     valid: Bool[Tensor, "T E"],
     factor: float,
 ) -> Float[Tensor, "T E N"]:
-    """Rewards in which what an agent earns when it is dead is moved back to the last step in which it acted.
+    """Rewards in which what a dead agent earns is moved back to the last step in which it acted.
 
     The reward is multiplied by ``factor`` for each step. So an agent that dies k steps before a
     victory gets ``factor ** k`` of its bonus. Rewards after the end of a game are left out, and so
@@ -77,8 +81,16 @@ def rewards_of_the_living(
     """
     moved = torch.empty_like(reward)
     carried = torch.zeros_like(reward[0])
-    for t in range(reward.shape[0] - 1, -1, -1):
-        earned = torch.where(valid[t].unsqueeze(-1), reward[t] + factor * carried, 0.0)
+    for t in range(
+        reward.shape[0] - 1,
+        -1,
+        -1,
+    ):
+        earned = torch.where(
+            valid[t].unsqueeze(-1),
+            reward[t] + factor * carried,
+            0.0,
+        )
         moved[t] = torch.where(acting[t], earned, 0.0)
         carried = torch.where(acting[t], 0.0, earned)
     return moved

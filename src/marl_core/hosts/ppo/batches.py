@@ -1,7 +1,7 @@
 """What all epochs of a PPO update share: the cells of the objective, and the targets of the value.
 
-There are two ways to the same loss: an entry for every sample, or sums over the samples that saw and
-did the same. The second is much cheaper where there is a table of distinct observations.
+There are two ways to the same loss: an entry for every sample, or sums over the samples that saw
+and did the same. The second is much cheaper where there is a table of distinct observations.
 """
 
 from __future__ import annotations
@@ -73,7 +73,12 @@ def sample_batch(known: Evaluated, values: Float[Tensor, "T E N"]) -> Batch:
         chosen,
     )
     targets = (known.advantages + values).flatten()
-    return Batch(cells, weights, targets, weights.new_zeros(()))
+    return Batch(
+        cells,
+        weights,
+        targets,
+        weights.new_zeros(()),
+    )
 
 
 def table_batch(known: Evaluated, values: Float[Tensor, "P"]) -> Batch:
@@ -119,5 +124,8 @@ def _cells_of_samples(known: Evaluated) -> Int[Tensor, "samples"]:
     cell = row * agents
     cell.add_(torch.arange(agents, device=cell.device))
     cell.add_(known.distinct.rollout.actions, alpha=policies)
-    cell.add_(known.advantages < known.statistics.mean, alpha=actions * policies)
+    cell.add_(
+        known.advantages < known.statistics.mean,
+        alpha=actions * policies,
+    )
     return cell.flatten()

@@ -1,14 +1,18 @@
-"""Settings that all hosts learning by PPO have."""
+"""Settings of the hosts that learn by PPO."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from marl_core.base_config import HostConfig
+from marl_core.capabilities import HostCapabilities
 
 
 class PPOConfig(HostConfig):
-    """Table 3, and the settings of the authors' public experiments where the paper is silent."""
+    """What all of them have.
+
+    Table 3, and the settings of the authors' public experiments where the paper is silent.
+    """
 
     learning_rate: float = Field(
         default=5e-4, gt=0, description="Adam's, for the policy."
@@ -46,3 +50,19 @@ class PPOConfig(HostConfig):
     value_coefficient: float = Field(
         default=0.5, gt=0, description="Weight of the squared value error."
     )
+
+
+class PPOMAConfig(PPOConfig):
+    """Table 3, and the settings of the authors' public experiments where the paper is silent."""
+
+    name: str = "ppo_ma"
+    hidden: int = Field(default=8, gt=0, description="Width of every hidden layer.")
+    identity_in_head: bool = Field(
+        default=True,
+        description="The policy head sees the agent's one-hot identity again.",
+    )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """What the host gives and needs."""
+        return HostCapabilities(scores="logits", own_heads=True)

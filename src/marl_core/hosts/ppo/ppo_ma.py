@@ -1,4 +1,7 @@
-"""PPO-MA: dual-clip PPO with parameters shared by all agents (Table 3; like MAPPO, Yu et al. 2021)."""
+"""PPO-MA: dual-clip PPO with parameters shared by all agents.
+
+Table 3; like MAPPO (Yu et al. 2021).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
 from marl_core.capabilities import HostCapabilities
@@ -16,7 +18,7 @@ from marl_core.hosts.base import HostModule
 from marl_core.hosts.networks import Stack
 from marl_core.hosts.ppo.advantages import AdvantageStatistics
 from marl_core.hosts.ppo.batches import Batch, Evaluated, sample_batch, table_batch
-from marl_core.hosts.ppo.config import PPOConfig
+from marl_core.hosts.ppo.config import PPOMAConfig
 from marl_core.hosts.ppo.surrogate import ClipRange, actions_first, clipped_objective
 from marl_core.learning import LearningContext, Ranks
 from marl_core.observation_table import DistinctObservations
@@ -33,22 +35,6 @@ from marl_core.types import (
 )
 
 
-class PPOMAConfig(PPOConfig):
-    """Table 3, and the settings of the authors' public experiments where the paper is silent."""
-
-    name: str = "ppo_ma"
-    hidden: int = Field(default=8, gt=0, description="Width of every hidden layer.")
-    identity_in_head: bool = Field(
-        default=True,
-        description="The policy head sees the agent's one-hot identity again.",
-    )
-
-    @property
-    def capabilities(self) -> HostCapabilities:
-        """What the host gives and needs."""
-        return HostCapabilities(scores="logits", own_heads=True)
-
-
 class _Layers(NamedTuple):
     """What the networks make of observations on the way to policy and value.
 
@@ -57,16 +43,16 @@ class _Layers(NamedTuple):
         hidden: the body's output, from which the policy is computed.
     """
 
-    encoded: Float[Tensor, "R N H"]
-    hidden: Float[Tensor, "R N H"]
+    encoded: Float[Tensor, "*B N H"]
+    hidden: Float[Tensor, "*B N H"]
 
 
 @final
 class PPOMA(HostModule):
     """PPO-MA: dual-clip PPO with parameters shared by all agents.
 
-    Actor: an encoder of the observation, a body, then a small head. Critic: a head of its own on the
-    same encoder. As in the authors' program, policy and value both train the encoder; with an
+    Actor: an encoder of the observation, a body, then a small head. Critic: a head of its own on
+    the same encoder. As in the authors' program, policy and value both train the encoder; with an
     encoder for each, agents tell each other apart less well (docs/results/fme.md). The team reward
     is given to every agent; advantages are normalised over the batch of all ranks.
 
@@ -92,9 +78,15 @@ class PPOMA(HostModule):
         self._clip = ClipRange(config.clip, config.dual_clip)
         width = config.hidden
         self.encoder = Stack.build(
-            [spec.features, width, width], generator, relu=(True, False)
+            [spec.features, width, width],
+            generator,
+            relu=(True, False),
         )
-        self.body = Stack.build([width] * 4, generator, relu=(True, True, False))
+        self.body = Stack.build(
+            [width] * 4,
+            generator,
+            relu=(True, True, False),
+        )
         self.head = Stack.build(
             [width, width, spec.actions],
             generator,
@@ -102,7 +94,11 @@ class PPOMA(HostModule):
             last_gain=0.01,
             agents=spec.agents if config.identity_in_head else 0,
         )
-        self.critic = Stack.build([width, width, 1], generator, relu=(True, False))
+        self.critic = Stack.build(
+            [width, width, 1],
+            generator,
+            relu=(True, False),
+        )
 
     @property
     def capabilities(self) -> HostCapabilities:
@@ -192,10 +188,14 @@ class PPOMA(HostModule):
         """The loss of an epoch."""
         layers = self._layers(observations) if frozen is None else frozen
         log_policy = policy.log_policy(
-            self.head(layers.hidden), observations.legal_actions(), progress
+            self.head(layers.hidden),
+            observations.legal_actions(),
+            progress,
         )
         policy_loss, inside = clipped_objective(
-            actions_first(log_policy), batch.cells, self._clip
+            actions_first(log_policy),
+            batch.cells,
+            self._clip,
         )
         error = self.critic(layers.encoded).flatten() - batch.value_targets
         value_loss = (batch.value_weights * error.square()).sum()
@@ -221,7 +221,11 @@ class PPOMA(HostModule):
         statistics = AdvantageStatistics.over_ranks(advantages, acting, ranks)
         weights = acting / statistics.count
         legal = distinct.observations.legal_actions()
-        old = policy.log_policy(self.head(layers.hidden), legal, rollout.progress)
+        old = policy.log_policy(
+            self.head(layers.hidden),
+            legal,
+            rollout.progress,
+        )
         known = Evaluated(
             distinct,
             advantages,

@@ -1,7 +1,7 @@
 """The dual-clip PPO objective with an entropy bonus, on any set of cells.
 
-Within a batch the ratio pi/pi_old depends only on what was observed and done. So where there are few
-distinct observations, the sum over samples collapses to two tables: the summed positive and the
+Within a batch the ratio pi/pi_old depends only on what was observed and done. So where there are
+few distinct observations, the sum over samples collapses to two tables: the summed positive and the
 summed negative advantages of each *cell*, an action in a distinct observation. An epoch then costs
 what the tables cost. A batch without such a table has one cell for each sample; the formula is the
 same.
@@ -64,13 +64,19 @@ class SurrogateCells:
 
         Args:
             advantages: of the samples.
-            weights: their shares: 1 over the number of samples, or 0 for a sample that does not count.
+            weights: their shares: 1 over the number of samples, or 0 if a sample does not count.
             old_log_policy: the logarithm of the probability of what was done, before the update.
             entropy_weights: the weight of each policy's entropy.
             chosen: what was done.
         """
         shares = torch.stack([advantages >= 0, advantages < 0]) * weights
-        return cls(shares * advantages, shares, old_log_policy, entropy_weights, chosen)
+        return cls(
+            shares * advantages,
+            shares,
+            old_log_policy,
+            entropy_weights,
+            chosen,
+        )
 
 
 def actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A P"]:
@@ -85,7 +91,9 @@ def actions_first(log_policy: Float[Tensor, "*B N A"]) -> Float[Tensor, "A P"]:
 
 
 def clipped_objective(
-    log_policy: Float[Tensor, "A P"], cells: SurrogateCells, clip: ClipRange
+    log_policy: Float[Tensor, "A P"],
+    cells: SurrogateCells,
+    clip: ClipRange,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The loss to descend, and the share of samples inside the clip range.
 
@@ -100,11 +108,14 @@ def clipped_objective(
     chosen = log_policy
     if cells.chosen is not None:
         chosen = log_policy.gather(0, cells.chosen)
-    # This bound lies far outside any clip range. It keeps 0 * inf out of cells that no sample is in.
+    # This bound lies far outside any clip range. It keeps 0 * inf out of cells without a sample.
     change = (chosen.flatten() - cells.old_log_policy).clamp(max=20.0)
     ratio = change.exp()
     for_gains = ratio.clamp(max=1 + clip.epsilon)
-    for_losses = ratio.clamp(min=1 - clip.epsilon, max=clip.dual)
+    for_losses = ratio.clamp(
+        min=1 - clip.epsilon,
+        max=clip.dual,
+    )
     gained = cells.advantages[0] * for_gains
     lost = cells.advantages[1] * for_losses
     surrogate = (gained + lost).sum()

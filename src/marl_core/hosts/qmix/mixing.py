@@ -9,13 +9,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-#: With no more states than this it is cheaper to multiply by the weights of all of them than to copy
-#: weights for every team.
+#: With no more states than this it is cheaper to multiply by the weights of all of them than to
+#: copy weights for every team.
 _FEW_STATES = 16
 
 
 class MixingWeights(NamedTuple):
-    """A two-layer network for each of R states, ``Q_tot = second . elu(first q + first_bias) + second_bias``.
+    """A two-layer network for each of R states.
+
+    ``Q_tot = second . elu(first q + first_bias) + second_bias``.
 
     Attributes:
         first: not negative.
@@ -31,7 +33,7 @@ class MixingWeights(NamedTuple):
 
 
 class MonotonicMixer(nn.Module):
-    """QMIX's mixing network (Rashid et al. 2018): Q_tot never falls when an agent's value rises, whatever the state.
+    """QMIX's mixing network (Rashid et al. 2018): Q_tot never falls when an agent's value rises.
 
     Hypernetworks turn the state into the weights of ``Q_tot = w2 . elu(W1 q + b1) + b2``, made
     non-negative by their absolute value. Two layers lie between the state and most of the weights,
@@ -45,7 +47,11 @@ class MonotonicMixer(nn.Module):
     """
 
     def __init__(
-        self, state_features: int, agents: int, hidden: int, generator: torch.Generator
+        self,
+        state_features: int,
+        agents: int,
+        hidden: int,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         self._agents = agents
@@ -117,7 +123,11 @@ def _hypernetwork(
     inputs: int, hidden: int, outputs: int, generator: torch.Generator
 ) -> nn.Sequential:
     first = _layer(inputs, hidden, generator)
-    return nn.Sequential(first, nn.ReLU(), _layer(hidden, outputs, generator))
+    return nn.Sequential(
+        first,
+        nn.ReLU(),
+        _layer(hidden, outputs, generator),
+    )
 
 
 def _layer(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

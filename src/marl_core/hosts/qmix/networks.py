@@ -35,10 +35,15 @@ class TeamNetworks(nn.Module):
             raise UserError("qmix needs feature observations")
         width = config.hidden
         self.body = Stack.build(
-            [spec.features, width, width], generator, relu=(True, True)
+            [spec.features, width, width],
+            generator,
+            relu=(True, True),
         )
         self.head = Stack.build(
-            [width, spec.actions], generator, relu=(False,), last_gain=0.01
+            [width, spec.actions],
+            generator,
+            relu=(False,),
+            last_gain=0.01,
         )
         self.mixer: MonotonicMixer | None = None
         if config.mixer == "monotonic":

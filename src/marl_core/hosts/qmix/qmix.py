@@ -63,7 +63,10 @@ class QMIX(HostModule):
         self.target = TeamNetworks(config, spec, generator)
         self.target.requires_grad_(False)
         self._synchronise()
-        self.register_buffer("synchronised_at", torch.zeros((), dtype=torch.int64))
+        self.register_buffer(
+            "synchronised_at",
+            torch.zeros((), dtype=torch.int64),
+        )
 
     @property
     def capabilities(self) -> HostCapabilities:
@@ -88,7 +91,7 @@ class QMIX(HostModule):
         return [ParameterGroup(learnt, config.learning_rate, config.max_gradient_norm)]
 
     def give_each_agent_its_own_head(self) -> None:
-        """PR-Fast's change: the body is frozen, and each agent has a last layer of its own (Section 6.1).
+        """PR-Fast's change (Section 6.1): the body is frozen, each agent has its own last layer.
 
         The mixing network goes on learning.
         """
@@ -122,7 +125,11 @@ class QMIX(HostModule):
         chosen = chosen.view_as(batch.cells)
         if batch.alive is not None:  # the dead have no part in the team's value
             chosen = torch.where(batch.alive, chosen, 0.0)
-        team = team_value(chosen, self.online.mixing(seen), batch.state)
+        team = team_value(
+            chosen,
+            self.online.mixing(seen),
+            batch.state,
+        )
         targets = self._targets(batch, seen, values.detach()).flatten()
         weights = batch.valid.flatten() / count.to(team.dtype)
         loss = (weights * (team - targets).square()).sum()
@@ -133,7 +140,10 @@ class QMIX(HostModule):
 
     @torch.no_grad()
     def _targets(
-        self, batch: Batch, seen: Observation, values: Float[Tensor, "R N A"]
+        self,
+        batch: Batch,
+        seen: Observation,
+        values: Float[Tensor, "R N A"],
     ) -> Float[Tensor, "T E"]:
         """TD(lambda) targets by double Q-learning.
 
@@ -143,7 +153,10 @@ class QMIX(HostModule):
         greedy = self._greedy_team_value(seen, values)
         if batch.state is None or batch.last_state is None:
             now = greedy.view(batch.valid.shape)
-            last = self._greedy_team_value(batch.last, self.online.values(batch.last))
+            last = self._greedy_team_value(
+                batch.last,
+                self.online.values(batch.last),
+            )
         else:
             now = greedy.index_select(0, batch.state).view(batch.valid.shape)
             last = greedy.index_select(0, batch.last_state)

@@ -1,0 +1,171 @@
+"""The acting half of Conc4Hist: its networks, its memory, and what of them is learnt how fast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from marl_core.capabilities import HostCapabilities
+from marl_core.errors import UserError
+from marl_core.hosts.base import HostModule
+from marl_core.hosts.conc4hist.concentration import ConcentrationNetwork
+from marl_core.hosts.conc4hist.config import Conc4HistConfig
+from marl_core.hosts.conc4hist.history import remember
+from marl_core.hosts.conc4hist.running_norm import RunningNorm
+from marl_core.hosts.conc4hist.surroundings import Surroundings
+from marl_core.hosts.networks import Stack
+from marl_core.types import EnvironmentSpec, Memory, Observation, ParameterGroup
+
+
+class ConcentrationTeam(HostModule):
+    """A team that acts by concentration networks with a memory. What it learns is up to a subclass.
+
+    The policy of an agent gets the few entities that it attends to most. Entity 0 of an observation
+    must be the agent itself. The memory is a history of entities (``history.remember``). All agents
+    share one network.
+
+    Args:
+        config: the settings.
+        spec: what the environment gives.
+        generator: where the initial weights come from.
+
+    Attributes:
+        own_heads: whether every agent has a policy head of its own.
+
+    Raises:
+        UserError: the environment gives no entities, or too few.
+    """
+
+    def __init__(
+        self, config: Conc4HistConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self._entities, self._features = _entities_of(spec, config.focus)
+        self.config = config
+        self._agents = spec.agents
+        self.own_heads = False
+        width = config.hidden
+        self.norm = RunningNorm(self._features)
+        self.network = ConcentrationNetwork(
+            self._features, width, config.focus, generator
+        )
+        self.trunk = Stack.build(
+            [2 * width, width],
+            generator,
+            relu=(True,),
+            last_gain=math.sqrt(2),
+        )
+        self.head = Stack.build(
+            [width, width // 2, spec.actions],
+            generator,
+            relu=(True, False),
+            last_gain=0.01,
+        )
+        self.critic = Stack.build(
+            [2 * width, width, 1],
+            generator,
+            relu=(True, False),
+        )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """As the config declares them."""
+        return self.config.capabilities
+
+    def initial_memory(self, games: int) -> Memory:
+        """An empty history for every agent.
+
+        Args:
+            games: E, how many games.
+        """
+        shape = (games, self._agents, self._entities, self._features)
+        past = self.norm.count.new_zeros(shape, dtype=torch.float32)
+        mask = past.new_zeros(
+            shape[:-1],
+            dtype=torch.bool,
+        )
+        return {"past": past, "past_mask": mask}
+
+    def scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*B N A"], Memory]:
+        """Logits; and the history with what is seen now.
+
+        Args:
+            observation: with entities, leading axes ``*B``.
+            memory: the history before this step.
+        """
+        around = Surroundings.of(observation, memory)
+        concentrated, _ = self.network(self.normalised(around), value=False)
+        others = around.now[..., 1:, :]
+        others_mask = around.now_mask[..., 1:]
+        past, past_mask = remember(
+            memory["past"],
+            memory["past_mask"],
+            others,
+            others_mask,
+        )
+        logits = self.head(self.trunk(concentrated))
+        return logits, {"past": past, "past_mask": past_mask}
+
+    def normalised(self, around: Surroundings) -> Surroundings:
+        """What agents see and remember, as the networks take it.
+
+        Args:
+            around: as the environment gives it.
+        """
+        return Surroundings(
+            self.norm(around.now, around.now_mask).to(self.dtype),
+            around.now_mask,
+            self.norm(around.past, around.past_mask).to(self.dtype),
+            around.past_mask,
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the parameters. Environments know nothing of precision 64-true."""
+        return self.network.now.query.dtype
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """Policy, the encoder included, and critic, the attention included."""
+        policy = [
+            *self.network.actor_parameters(),
+            *self.trunk.parameters(),
+            *self.head.parameters(),
+        ]
+        critic = [*self.network.critic_parameters(), *self.critic.parameters()]
+        rate = self.config.learning_rate
+        return [
+            ParameterGroup(policy, rate, self.config.max_gradient_norm),
+            ParameterGroup(critic, rate * self.config.critic_rate_factor),
+        ]
+
+    def give_each_agent_its_own_head(self) -> None:
+        """PR-Fast's change (Section 6.1).
+
+        All of the policy but its last two layers is frozen, and each agent gets a copy of those.
+        Attention and value head go on learning; so do the statistics of the normalisation, as in
+        the authors' program.
+        """
+        for parameter in (*self.network.actor_parameters(), *self.trunk.parameters()):
+            parameter.requires_grad_(False)
+        self.head.copy_for_each_agent(self._agents)
+        self.own_heads = True
+
+
+def _entities_of(spec: EnvironmentSpec, focus: int) -> tuple[int, int]:
+    """K and F, if they suffice."""
+    if spec.entities is None:
+        raise UserError("conc4hist needs entity observations")
+    entities, _ = spec.entities
+    if entities < focus:
+        message = (
+            f"agents see {entities} entities, themselves included: "
+            f"{focus} cannot be chosen out of so few"
+        )
+        raise UserError(message, "host", "focus")
+    return spec.entities
