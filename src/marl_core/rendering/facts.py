@@ -17,7 +17,10 @@ _ACTING: dict[Mode, str] = {
 }
 
 
-def run_facts(episode: Episode, config: BaseModel) -> list[Fact]:
+def run_facts(
+    episode: Episode,
+    config: BaseModel,
+) -> list[Fact]:
     """The facts that a page shows: pairs of a label and a text.
 
     Args:

@@ -16,8 +16,8 @@ BLUE = "#0072b2"
 VERMILLION = "#d55e00"
 REDDISH_PURPLE = "#cc79a7"
 
-#: The order in which the lines of a chart take their colours. Yellow is left out: it is too pale for
-#: lines on white.
+#: The order in which the lines of a chart take their colours. Yellow is left out, because it is
+#: too pale for lines on white.
 OKABE_ITO = (
     BLUE,
     VERMILLION,
