@@ -13,7 +13,8 @@ import torch
 
 from marl_core.config.yaml_file import load_run
 from marl_core.runs.folder import RunFolder
-from marl_core.training.stages import Watchers, train
+from marl_core.training.stages import train
+from marl_core.training.watchers import Watchers
 from tests.support.command import RUN, Command, refused
 
 # On standard error a warning would be a second line.

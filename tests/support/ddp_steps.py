@@ -24,7 +24,8 @@ from marl_core.runs.folder import RunFolder
 from marl_core.training.games import RankGames
 from marl_core.training.learner import Learner
 from marl_core.training.ranks import rank
-from marl_core.training.stages import Watchers, train
+from marl_core.training.stages import train
+from marl_core.training.watchers import Watchers
 from marl_core.types import Observation, Progress, Rollout
 from tests.support.runs import run_data
 

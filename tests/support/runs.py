@@ -12,7 +12,8 @@ from torch import Tensor
 
 from marl_core.config.run import RunConfig
 from marl_core.runs.folder import RunFolder
-from marl_core.training.stages import Watchers, train
+from marl_core.training.stages import train
+from marl_core.training.watchers import Watchers
 
 #: Who learns, and how the first stage explores. QMIX learns from its second update on; its replay is full after three.
 HOSTS: dict[str, dict[str, Any]] = {

@@ -14,6 +14,7 @@ from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.training import stages
 from marl_core.training.ranks import rank
+from marl_core.training.watchers import Watchers
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -84,7 +85,7 @@ def drive(
     from marl_core.api.run import Run
 
     config = folder.load_config()
-    watchers = stages.Watchers(callbacks, loggers, progress)
+    watchers = Watchers(callbacks, loggers, progress)
     # Rank 0 holds the lock for all ranks.
     with run_lock(folder.path) if rank() == 0 else nullcontext():
         stages.train(config, folder, watchers)

@@ -17,6 +17,7 @@ from marl_core.config.named import (
     AnyHost,
     CouplingConfig,
 )
+from marl_core.config.plugins import CallbackConfig, LoggerConfig
 from marl_core.errors import UserError
 
 # Lightning's, but for half precision: that would need its losses scaled.
@@ -45,8 +46,8 @@ class TrainingConfig(StrictModel):
     parallel_games: int | None = Field(
         default=None,
         gt=0,
-        description="Games played at once, over all ranks; one that ends is started anew until all episodes of an "
-        "update have begun. By default all of them at once.",
+        description="Games played at once, over all ranks; one that ends is started anew until "
+        "all episodes of an update have begun. By default all of them at once.",
     )
     use_table: bool = Field(
         default=True,
@@ -65,7 +66,8 @@ class TrainingConfig(StrictModel):
         default=32, gt=0, description="Updates from one checkpoint to the next."
     )
     accelerator: str = Field(
-        default="cpu", description="Lightning's: cpu, gpu, auto ..."
+        default="cpu",
+        description="Lightning's: cpu, gpu, auto ... `auto` takes a GPU where there is one.",
     )
     devices: int = Field(
         default=1,
@@ -86,11 +88,13 @@ class TrainingConfig(StrictModel):
         description="Compile losses with torch.compile: slow to start, then fast.",
     )
     tensorboard: bool = Field(
-        default=True, description="Write TensorBoard logs beside metrics.csv."
+        default=True,
+        description="Write TensorBoard logs, as if `loggers` named `tensorboard`.",
     )
     record_policies: bool = Field(
         default=False,
-        description="Keep every agent's policy in every distinct observation, at each evaluation.",
+        description="Keep every agent's policy in every distinct observation, "
+        "at each evaluation.",
     )
 
 
@@ -113,27 +117,45 @@ class RunConfig(StrictModel):
     training: TrainingConfig = Field(
         default=TrainingConfig(), description="How the run is driven."
     )
+    loggers: tuple[LoggerConfig, ...] = Field(
+        default=(),
+        description="Who gets the metrics besides `metrics.csv`, which is always there: "
+        "`tensorboard`, `wandb`, `mlflow`, or any logger of Lightning's as `module:Class`, each "
+        "with its own keywords.",
+    )
+    callbacks: tuple[CallbackConfig, ...] = Field(
+        default=(),
+        description="Callbacks of Lightning's that watch the run, as `module:Class`, each with "
+        "its own keywords.",
+    )
 
     @model_validator(mode="after")
     def _whole_updates(self) -> Self:
         batch = self.training.episodes_per_update
         devices = self.training.devices
+        setting = f"training.episodes_per_update ({batch})"
         if batch % devices:
-            message = f"{devices} devices cannot share training.episodes_per_update ({batch}) equally"
+            message = f"{devices} devices cannot share {setting} equally"
             raise mistake(message, "training", "devices")
-        games = self.training.parallel_games
-        if games is not None and games > batch:
-            message = f"{games} is more than training.episodes_per_update ({batch})"
-            raise mistake(message, "training", "parallel_games")
-        if games is not None and games % devices:
-            message = f"{devices} devices cannot share {games} games equally"
-            raise mistake(message, "training", "parallel_games")
+        self._check_games(setting)
         for index, stage in enumerate(self.stages):
             if stage.episodes % batch:
                 nearest = max(1, round(stage.episodes / batch)) * batch
-                message = f"{stage.episodes} is no multiple of training.episodes_per_update ({batch}); {nearest} is"
+                message = f"{stage.episodes} is no multiple of {setting}; {nearest} is"
                 raise mistake(message, "stages", index, "episodes")
         return self
+
+    def _check_games(self, setting: str) -> None:
+        games = self.training.parallel_games
+        devices = self.training.devices
+        if games is None:
+            return
+        if games > self.training.episodes_per_update:
+            message = f"{games} is more than {setting}"
+            raise mistake(message, "training", "parallel_games")
+        if games % devices:
+            message = f"{devices} devices cannot share {games} games equally"
+            raise mistake(message, "training", "parallel_games")
 
     def stage_exploration(self, index: int) -> ExplorationConfig:
         """The exploration of a stage, with what it leaves out filled in from the run's own.
@@ -142,7 +164,8 @@ class RunConfig(StrictModel):
             index: of the stage, from 0.
 
         Raises:
-            UserError: a coupling does not say what it couples, and the run's exploration has no individual policy.
+            UserError: a coupling does not say what it couples, and the run's exploration has no
+                individual policy.
         """
         own = self.stages[index].exploration
         exploration = self.exploration if own is None else own
@@ -152,13 +175,10 @@ class RunConfig(StrictModel):
         if isinstance(individual, CouplingConfig):
             individual = individual.individual
         if individual is None:
-            message = (
-                f"coupling '{exploration.name}' needs an 'individual' policy to couple"
-            )
-            where = (
-                ("exploration",) if own is None else ("stages", index, "exploration")
-            )
-            raise UserError(message, *where)
+            needs = "needs an 'individual' policy to couple"
+            where = () if own is None else ("stages", index)
+            message = f"coupling '{exploration.name}' {needs}"
+            raise UserError(message, *where, "exploration")
         return exploration.model_copy(update={"individual": individual})
 
     @property

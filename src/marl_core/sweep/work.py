@@ -20,7 +20,8 @@ from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.runs.whole_writes import write_whole
 from marl_core.sweep.jobs import is_begun, is_done
-from marl_core.training.stages import Watchers, train
+from marl_core.training.stages import train
+from marl_core.training.watchers import Watchers
 
 #: Seconds to wait for the workers of an earlier sweep that was killed: they end soon after it.
 _PATIENCE = 5.0

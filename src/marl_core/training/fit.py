@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import final
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -15,25 +14,19 @@ from marl_core.runs.folder import RunFolder
 from marl_core.training.interrupts import interruption, interrupts_between_updates
 from marl_core.training.learner import Learner
 from marl_core.training.progress_bar import RunProgressBar
+from marl_core.training.progress_lines import ProgressLines, is_watched
 from marl_core.training.record import RecordPolicies
 from marl_core.training.trainer import make_trainer
+from marl_core.training.watchers import Watchers
 
 
-def fit(
-    learner: Learner,
-    folder: RunFolder,
-    loggers: Sequence[Logger],
-    callbacks: Sequence[Callback],
-    progress_bar: bool,
-) -> None:
+def fit(learner: Learner, folder: RunFolder, watchers: Watchers) -> None:
     """Train to the end of the learner's stage.
 
     Args:
         learner: at the start of the stage, or where it goes on.
         folder: where checkpoints go.
-        loggers: get the metrics.
-        callbacks: called by the trainer, beside the run's own.
-        progress_bar: whether progress is shown.
+        watchers: everything that watches the run.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the checkpoint of the last update is written.
@@ -41,13 +34,12 @@ def fit(
         UserError: Lightning refuses the settings.
     """
     config = learner.run
-    every_logger = [*loggers, *_tensorboard(learner, folder)]
-    every_callback: list[Callback] = [*callbacks, SaveEveryEpoch(folder)]
+    callbacks: list[Callback] = [*watchers.callbacks, SaveEveryEpoch(folder)]
     if config.training.record_policies:
-        every_callback.append(RecordPolicies(folder))
-    if progress_bar:
-        every_callback.append(RunProgressBar(config))
-    trainer = make_trainer(config, every_logger, every_callback)
+        callbacks.append(RecordPolicies(folder))
+    if watchers.progress_bar:
+        callbacks.append(RunProgressBar(config) if is_watched() else ProgressLines())
+    trainer = make_trainer(config, watchers.loggers, callbacks)
     updates = DataLoader(UpdatesUntilCheckpoint(learner), batch_size=None)
     try:
         with interrupts_between_updates(learner):
@@ -60,17 +52,6 @@ def fit(
         raise interruption() from error
     if trainer.interrupted:
         raise interruption()
-
-
-def _tensorboard(learner: Learner, folder: RunFolder) -> list[Logger]:
-    if not learner.run.training.tensorboard:
-        return []
-    updates = learner.progress.updates
-    # Readers drop what an interrupted process logged from here on.
-    purge = updates + 1 if updates else 0
-    return [
-        TensorBoardLogger(folder.path, name="", version="tensorboard", purge_step=purge)
-    ]
 
 
 @final

@@ -15,15 +15,20 @@ from torch import Tensor, nn
 from marl_core.abilities import LearnsItself
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import evaluate
+from marl_core.evaluation.scores import Evaluation
 from marl_core.learning import LearningContext, Ranks
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import HOST_PREFIX
 from marl_core.runs.checkpoint_file import CHECKPOINT_FORMAT
+from marl_core.runs.metrics_file import MetricsFile
 from marl_core.training.compiled import CompiledLoss
+from marl_core.training.diagnostics import PolicyBefore, step_metrics
 from marl_core.training.finiteness import digest, explanation
 from marl_core.training.games import RankGames
+from marl_core.training.log_line import log_line
 from marl_core.training.optimizer import FlatAdam
+from marl_core.training.pace import Pace
 from marl_core.training.ranks import StrategyRanks
 from marl_core.training.rollout_metrics import coupling_metrics, mean_return
 from marl_core.types import Loss, Progress, Rollout
@@ -57,7 +62,8 @@ class Learner(LightningModule):
         self._saved = saved
         self._last_loss: Tensor | None = None
         self.context = LearningContext()
-        self.latest_return: float | None = None
+        self.latest: Evaluation | None = None
+        self.pace = Pace()
         self.stop_requested = False
         self._games: RankGames | None = None
 
@@ -123,7 +129,8 @@ class Learner(LightningModule):
             games.load_state_dict(own, self.host, self.exploration)
             self._saved = None
         elif self.progress.updates == 0:
-            self._log({**self._counts(), **self._evaluation_metrics()})
+            self._log({**self._counts(), **self._evaluation_metrics()}, {})
+        self.pace.mark(self.progress)
 
     def _check_ranks(self, ranks: int) -> None:
         """Refuse to train in another number of processes than the config or the checkpoint says."""
@@ -166,6 +173,7 @@ class Learner(LightningModule):
         """
         rollout = self._playing.collect(self.host, self.exploration, self.progress)
         recalled = self._playing.recall(rollout)
+        before = self._policy_before(rollout)
         metrics = {} if recalled is None else self.learn(recalled)
         coupling = self.exploration.coupling
         if isinstance(coupling, LearnsItself):
@@ -174,7 +182,9 @@ class Learner(LightningModule):
         every = self.run.training.log_every
         if self.progress.updates % every == 0 or self.evaluation_is_due:
             seen = self._rollout_metrics(rollout, metrics)
-            self._log({**self._counts(), **seen, **self._evaluation_metrics()})
+            diagnostics = self._diagnostics(rollout, before)
+            line = {**self._counts(), **seen, **self._evaluation_metrics()}
+            self._log(line, diagnostics)
         if self.stop_requested:
             raise KeyboardInterrupt
 
@@ -244,6 +254,7 @@ class Learner(LightningModule):
             environment_steps=self.progress.environment_steps + all_steps,
             updates=self.progress.updates + 1,
         )
+        self.pace.mark(self.progress)
 
     def _not_finite(
         self, rollout: Rollout, metrics: Mapping[str, Tensor | float]
@@ -286,14 +297,40 @@ class Learner(LightningModule):
         if not self.evaluation_is_due or self.global_rank != 0:
             return {}
         episodes = self.run.training.evaluation_episodes
-        result = evaluate(self.state, episodes, self.device)
-        exact = result.team_return.exact
-        self.latest_return = result.team_return.greedy.mean if exact is None else exact
-        return result.metrics()
+        self.latest = evaluate(self.state, episodes, self.device)
+        return self.latest.metrics()
 
-    def _log(self, metrics: Mapping[str, float]) -> None:
-        for logger in self.loggers:
-            logger.log_metrics(dict(metrics), step=self.progress.updates)
+    def _log(
+        self, metrics: Mapping[str, float], diagnostics: Mapping[str, float]
+    ) -> None:
+        log_line(self.loggers, metrics, diagnostics, self.progress)
+
+    @property
+    def _line_is_next(self) -> bool:
+        """Whether a line will be logged after the update to come."""
+        training = self.run.training
+        update = self.progress.updates + 1
+        due = update % training.log_every == 0 or update % training.evaluate_every == 0
+        return due or self.remaining_updates == 1
+
+    def _policy_before(self, rollout: Rollout) -> PolicyBefore | None:
+        """The policy before an update; None where nobody but ``metrics.csv`` listens."""
+        listened = any(not isinstance(one, MetricsFile) for one in self.loggers)
+        if not self._line_is_next or not listened or self.global_rank != 0:
+            return None
+        return PolicyBefore.of(rollout, self.host, self.exploration.individual)
+
+    def _diagnostics(
+        self, rollout: Rollout, before: PolicyBefore | None
+    ) -> dict[str, float]:
+        if before is None:
+            return {}
+        policy = self.exploration.individual
+        found = before.compared(self.host, policy, rollout.progress)
+        found |= step_metrics(self._flat_adam(0))
+        if self.pace.steps_per_second is not None:
+            found["steps_per_second"] = self.pace.steps_per_second
+        return found
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not know of: progress, generators and games, of every rank.

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import replace
 
 import torch
-from lightning import Callback
-from lightning.pytorch.loggers import Logger
 
 from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import evaluate
@@ -22,30 +18,16 @@ from marl_core.runs.metrics_file import MetricsFile
 from marl_core.runs.provenance import cpu_name
 from marl_core.training.fit import fit
 from marl_core.training.learner import Learner
+from marl_core.training.plugins import make_callbacks, make_loggers
 from marl_core.training.ranks import rank
 from marl_core.training.trainer import make_trainer, quiet
-
-
-@final
-@dataclass(frozen=True)
-class Watchers:
-    """What watches a run, beside the metrics file.
-
-    Attributes:
-        callbacks: Lightning's; they are given to the trainer of every stage.
-        loggers: Lightning's; they get every line of metrics.
-        progress_bar: whether progress is shown on standard error.
-    """
-
-    callbacks: Sequence[Callback] = ()
-    loggers: Sequence[Logger] = ()
-    progress_bar: bool = True
+from marl_core.training.watchers import Watchers
 
 
 def train(
     config: RunConfig, folder: RunFolder, watchers: Watchers | None = None
 ) -> Evaluation | None:
-    """Run all stages, or what a checkpoint in the folder leaves of them; evaluate and write ``summary.json``.
+    """Run all stages, or what a checkpoint leaves of them; evaluate and write ``summary.json``.
 
     Args:
         config: the run's.
@@ -53,7 +35,8 @@ def train(
         watchers: what watches the run; by default a progress bar.
 
     Returns:
-        How good the policy is; None on other ranks than the first, whose work ends with the training.
+        How good the policy is; None on other ranks than the first, whose work ends with the
+        training.
 
     Raises:
         UserError: the parts do not fit together, or the checkpoint does not fit the config.
@@ -84,6 +67,7 @@ def _train(
         check_unchanged(config, saved["marl"], folder.config_file)
         state = saved_state(config, saved)
     metrics = MetricsFile(folder.metrics, state.progress.updates if saved else None)
+    every_watcher: Watchers | None = None
     trained = False
     for stage in range(state.progress.stage, len(config.stages)):
         if stage > state.progress.stage:
@@ -91,11 +75,26 @@ def _train(
             saved = None
         learner = Learner(state, saved)
         if learner.remaining_updates:
-            loggers = [metrics, *watchers.loggers]
-            fit(learner, folder, loggers, watchers.callbacks, watchers.progress_bar)
+            if every_watcher is None:
+                every_watcher = _with_config(watchers, metrics, state, folder)
+            fit(learner, folder, every_watcher)
             trained = True
         state = learner.state
     return state, trained
+
+
+def _with_config(
+    watchers: Watchers, metrics: MetricsFile, state: RunState, folder: RunFolder
+) -> Watchers:
+    """The watchers with those that the config names, made once for all stages."""
+    config = state.config
+    loggers = make_loggers(config, folder, state.progress)
+    callbacks = make_callbacks(config.callbacks)
+    return replace(
+        watchers,
+        loggers=[metrics, *loggers, *watchers.loggers],
+        callbacks=[*callbacks, *watchers.callbacks],
+    )
 
 
 def _take_over(state: RunState, folder: RunFolder) -> None:

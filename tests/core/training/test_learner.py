@@ -21,7 +21,8 @@ from marl_core.runs.metrics_file import read_metrics
 from marl_core.training.games import RankGames
 from marl_core.training.learner import Learner
 from marl_core.training.optimizer import FlatAdam
-from marl_core.training.stages import Watchers, check, train
+from marl_core.training.stages import check, train
+from marl_core.training.watchers import Watchers
 from marl_core.types import Rollout
 from tests.support.runs import go_on, run_data, start
 

@@ -1,0 +1,125 @@
+"""What helps to see how learning goes: how much an update changes the policy, and how it steps.
+
+Nothing here affects learning. It is computed where a line is logged, and only if somebody besides
+``metrics.csv`` listens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from marl_core.protocols import HostAlgorithm, IndividualPolicy
+from marl_core.training.optimizer import FlatAdam
+from marl_core.types import Memory, Observation, Progress, Rollout
+
+#: At most this many agents' policies are looked at.
+_MOST_SAMPLES = 4096
+
+
+@final
+@dataclass(frozen=True)
+class PolicyBefore:
+    """The policy before an update, on a sample of what was seen.
+
+    Attributes:
+        observation: the sample, leading axis B.
+        memory: the host's, before each of the observations.
+        logarithm: of the policy then, ``[B, N, A]``.
+    """
+
+    observation: Observation
+    memory: Memory
+    logarithm: Float[Tensor, "B N A"]
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls,
+        rollout: Rollout,
+        host: HostAlgorithm,
+        policy: IndividualPolicy,
+    ) -> PolicyBefore:
+        """Look at the policy before it learns.
+
+        Args:
+            rollout: just played.
+            host: before the update.
+            policy: the team's individual policy.
+        """
+        observation, memory = _sample(rollout)
+        logarithm = _policy(host, policy, observation, memory, rollout.progress)
+        return cls(observation, memory, logarithm)
+
+    @torch.no_grad()
+    def compared(
+        self, host: HostAlgorithm, policy: IndividualPolicy, progress: Progress
+    ) -> dict[str, float]:
+        """Entropy after the update, and the divergence from the policy before.
+
+        Args:
+            host: after the update.
+            policy: the team's individual policy.
+            progress: that of the rollout, so that schedules make no difference.
+
+        Returns:
+            ``entropy``: the mean of the agents' entropies, in nats; ``approximate_kl``: the mean of
+            KL(before || after) over the sample.
+        """
+        after = _policy(host, policy, self.observation, self.memory, progress)
+        before = self.logarithm.exp()
+        change = before * (self.logarithm - after)
+        entropy = -(after.exp() * after).sum(-1).mean()
+        divergence = change.sum(-1).mean()
+        return {"entropy": float(entropy), "approximate_kl": float(divergence)}
+
+
+def _policy(
+    host: HostAlgorithm,
+    policy: IndividualPolicy,
+    observation: Observation,
+    memory: Memory,
+    progress: Progress,
+) -> Float[Tensor, "B N A"]:
+    scores, _ = host.scores(observation, memory)
+    return policy.log_policy(scores, observation.legal_actions(), progress).clone()
+
+
+def _sample(rollout: Rollout) -> tuple[Observation, Memory]:
+    """The table of distinct observations, or else games at steps that are evenly apart."""
+    if rollout.table is not None:
+        return rollout.table, {}
+    steps, games, agents = rollout.actions.shape
+    most_steps = max(1, _MOST_SAMPLES // (games * agents))
+    every = -(-steps // most_steps)
+    few = max(1, _MOST_SAMPLES // agents)
+
+    def part(values: Tensor) -> Tensor:
+        return values[::every].flatten(0, 1)[:few]
+
+    memory = rollout.memory or {}
+    kept = {name: part(value) for name, value in memory.items()}
+    return rollout.observations.map(part), kept
+
+
+def step_metrics(optimizer: FlatAdam) -> dict[str, float]:
+    """Of the last optimisation step, for each group of parameters.
+
+    Args:
+        optimizer: the host's.
+
+    Returns:
+        ``gradient_norm/INDEX``, after clipping, and ``learning_rate/INDEX``.
+    """
+    found: dict[str, float] = {}
+    for index, group in enumerate(optimizer.param_groups):
+        found[f"learning_rate/{index}"] = float(group["lr"])
+    for index, vector in enumerate(optimizer.vectors):
+        if vector.grad is not None:
+            norm = torch.linalg.vector_norm(vector.grad)
+            found[f"gradient_norm/{index}"] = float(norm)
+    return found

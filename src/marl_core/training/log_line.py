@@ -1,0 +1,60 @@
+"""A line of metrics, given to every logger in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lightning.pytorch.loggers import Logger
+
+from marl_core.runs.metrics_file import MetricsFile
+from marl_core.types import Progress
+
+#: Where a metric stands among the tags of a logger, by how its name begins.
+_EVALUATIONS = ("exact/", "greedy/", "sampled/")
+_COUPLING = "coupling/"
+#: The x axis, so it is no metric.
+_AXIS = "episodes"
+
+
+def log_line(
+    loggers: Sequence[Logger],
+    metrics: Mapping[str, float],
+    diagnostics: Mapping[str, float],
+    progress: Progress,
+) -> None:
+    """Give a line of metrics to all loggers.
+
+    ``metrics.csv`` counts updates and has no diagnostics, as equal runs must have equal files. For
+    all others the x axis is the number of episodes, so that hosts can be compared, and tags are
+    grouped: ``train/``, ``evaluation/``, ``coupling/``, ``diagnostics/``.
+
+    Args:
+        loggers: the run's.
+        metrics: by name.
+        diagnostics: what helps to see how learning goes, by name; also by the clock.
+        progress: how far the run is.
+    """
+    tags = grouped(metrics)
+    tags |= {f"diagnostics/{name}": value for name, value in diagnostics.items()}
+    for logger in loggers:
+        if isinstance(logger, MetricsFile):
+            logger.log_metrics(dict(metrics), step=progress.updates)
+        else:
+            logger.log_metrics(tags, step=progress.episodes)
+
+
+def grouped(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics by grouped tags.
+
+    Args:
+        metrics: by the names that ``metrics.csv`` has.
+    """
+    return {_tag(name): value for name, value in metrics.items() if name != _AXIS}
+
+
+def _tag(name: str) -> str:
+    if name.startswith(_COUPLING):
+        return name
+    if name.startswith(_EVALUATIONS):
+        return f"evaluation/{name}"
+    return f"train/{name.removeprefix('training_')}"
