@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from marl_core.rendering import Episode, Viewer, html_page
 from marl_envs.adca.config import ADCAConfig
+from marl_envs.adca.viewer.field_picture import draw_field
 from marl_envs.adca.viewer.outcome import deaths
 from marl_envs.adca.viewer.page import page_content, page_data
-from marl_envs.adca.viewer.picture import draw_field, draw_score
+from marl_envs.adca.viewer.score_charts import draw_score
 from marl_envs.adca.viewer.shots import battles
 
 

@@ -31,7 +31,12 @@ def root(
     name: WholeRow,
     member: int,
 ):
-    """The lowest name that the name of a member leads to."""
+    """The lowest name that the name of a member leads to.
+
+    Args:
+        name: the names of the guards' clusters.
+        member: the index of a guard.
+    """
     found = int(member)
     while name[found] != found:
         found = name[found]
@@ -46,7 +51,14 @@ def components(
     guards: int,
     name: WholeRow,
 ):
-    """``clusters.components``: names are joined, and the lower one stands for the higher one."""
+    """``clusters.components``: names are joined, and the lower one stands for the higher one.
+
+    Args:
+        squared: ``Distances.guards``.
+        battle: the index of the battle.
+        guards: the number of guards.
+        name: the names of the guards' clusters.
+    """
     for guard in range(guards):
         name[guard] = guard
         for other in range(guard):
@@ -68,7 +80,16 @@ def sum_clusters(
     reals: Rows,
     whole: WholeRows,
 ):
-    """The size of each cluster, and the sums of its coordinates, at its name."""
+    """The size of each cluster, and the sums of its coordinates, at its name.
+
+    Args:
+        alive: who lives.
+        x: of the guards.
+        y: of the guards.
+        guards: the number of guards.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     name = whole[NAME]
     size = whole[SIZE]
     sum_x = reals[X]
@@ -95,7 +116,17 @@ def target_points(
     reals: Rows,
     whole: WholeRows,
 ):
-    """``clusters.target_points``: sizes and sums by name, then the clusters in order."""
+    """``clusters.target_points``: sizes and sums by name, then the clusters in order.
+
+    Args:
+        alive: who lives.
+        x: of the guards.
+        y: of the guards.
+        guards: the number of guards.
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     sum_clusters(alive, x, y, guards, reals, whole)
     size = whole[SIZE]
     sum_x = reals[X]
@@ -127,7 +158,14 @@ def repeat_last(
     target_x: Row,
     target_y: Row,
 ):
-    """Fill up with the last target found; with the origin where there is none."""
+    """Fill up with the last target found; with the origin where there is none.
+
+    Args:
+        found: the number of targets found.
+        count: the number of squads.
+        target_x: the row TARGET_X.
+        target_y: the row TARGET_Y.
+    """
     first_missing = int(found)
     if first_missing == 0:
         target_x[0] = 0.0

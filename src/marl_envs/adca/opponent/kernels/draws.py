@@ -21,14 +21,22 @@ _GRAIN = wp.constant(2.0**-24)
 @wp.func
 @no_type_check
 def fold(word: wp.int64):
-    """``draws._fold``."""
+    """``draws._fold``.
+
+    Args:
+        word: of 32 bits.
+    """
     return (word >> _HALF_WORD) ^ word
 
 
 @wp.func
 @no_type_check
 def mix(word: wp.int64):
-    """``draws._mix``."""
+    """``draws._mix``.
+
+    Args:
+        word: of 32 bits.
+    """
     once = (fold(word) * _FACTOR) & _WORD_BITS
     twice = (fold(once) * _FACTOR) & _WORD_BITS
     return fold(twice)
@@ -40,7 +48,12 @@ def seed_of(
     key: wp.int64,
     clock: wp.int64,
 ):
-    """What the key, the step and the purpose contribute to the random numbers of a step."""
+    """What the key, the step and the purpose contribute to the random numbers of a step.
+
+    Args:
+        key: the key of the battle.
+        clock: the step of the battle.
+    """
     word = mix((key & _WORD_BITS) ^ _GROUPING)
     word = mix((word + (key >> _HIGH_WORD)) & _WORD_BITS)
     return mix((word + clock) & _WORD_BITS)
@@ -52,7 +65,12 @@ def uniform(
     seed: wp.int64,
     place: int,
 ):
-    """``draws.uniforms`` at one place."""
+    """``draws.uniforms`` at one place.
+
+    Args:
+        seed: what ``seed_of`` gives.
+        place: the index of the number.
+    """
     mixed_in = (seed + wp.int64(place) * _STEP) & _WORD_BITS
     word = mix(mix(mixed_in))
     return float(word >> _GRAIN_BITS) * _GRAIN

@@ -25,7 +25,14 @@ def left_of(
     along: float,
     across: float,
 ):
-    """How far left of a way a point lies."""
+    """How far left of a way a point lies.
+
+    Args:
+        x: of the point.
+        y: of the point.
+        along: the way's x.
+        across: the way's y.
+    """
     length = wp.sqrt(along * along + across * across)
     return (y * along - x * across) / wp.max(length, 1.0e-9)
 
@@ -38,7 +45,14 @@ def sort_by(
     start: int,
     end: int,
 ):
-    """Sort order[start:end] by key[order[...]]; those with equal keys stay as they are."""
+    """Sort order[start:end] by key[order[...]]; those with equal keys stay as they are.
+
+    Args:
+        key: what is sorted by, at the indices.
+        order: a row of indices, which is changed.
+        start: the first place in ``order`` that is sorted.
+        end: the place after the last one that is sorted.
+    """
     for place in range(start + 1, end):
         member = order[place]
         value = key[member]
@@ -57,7 +71,14 @@ def far_from(
     reals: Rows,
     place: int,
 ):
-    """The distance of a point from a place."""
+    """The distance of a point from a place.
+
+    Args:
+        x: of the point.
+        y: of the point.
+        reals: the scratch space for numbers.
+        place: the rank of the place.
+    """
     across = x - reals[PLACE_X, place]
     along = y - reals[PLACE_Y, place]
     return wp.sqrt(across * across + along * along)
@@ -73,7 +94,16 @@ def try_exchange(
     one: int,
     other: int,
 ):
-    """Let the members of two ranks exchange their places if both together gain."""
+    """Let the members of two ranks exchange their places if both together gain.
+
+    Args:
+        x: of the members.
+        y: of the members.
+        order: a row of indices, which is changed.
+        reals: the scratch space for numbers.
+        one: a rank.
+        other: another rank.
+    """
     first = order[one]
     second = order[other]
     far_first = far_from(

@@ -53,7 +53,13 @@ def sort_squads_and_targets(
     reals: Rows,
     whole: WholeRows,
 ):
-    """Sort squads into ORDER and targets into PLACES, both across the way between their means."""
+    """Sort squads into ORDER and targets into PLACES, both across the way between their means.
+
+    Args:
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     key = reals[KEY]
     along = float(0.0)
     across = float(0.0)
@@ -83,7 +89,13 @@ def play_tournament(
     reals: Rows,
     whole: WholeRows,
 ):
-    """Let pairs of squads exchange targets, in the rounds of ``assignment.tournament``."""
+    """Let pairs of squads exchange targets, in the rounds of ``assignment.tournament``.
+
+    Args:
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     x = reals[CENTRE_X]
     y = reals[CENTRE_Y]
     order = whole[ORDER]
@@ -104,7 +116,13 @@ def squad_targets(
     reals: Rows,
     whole: WholeRows,
 ):
-    """``formation.squad_targets``."""
+    """``formation.squad_targets``.
+
+    Args:
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     sort_squads_and_targets(count, reals, whole)
     x = reals[CENTRE_X]
     y = reals[CENTRE_Y]
@@ -141,6 +159,15 @@ def sort_ring(
 
     The points are left in X and Y, by rank. The offset of the keys is there only so that they are
     rounded as torch's keys are.
+
+    Args:
+        x: of the attackers.
+        y: of the attackers.
+        squad: the index of the squad.
+        start: the index of the first rank.
+        end: the index after the last rank.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
     """
     order = whole[ORDER]
     key = reals[KEY]
@@ -184,7 +211,16 @@ def exchange_in_ring(
     reals: Rows,
     whole: WholeRows,
 ):
-    """Let members of a squad exchange places, in the rounds of ``assignment.neighbours``."""
+    """Let members of a squad exchange places, in the rounds of ``assignment.neighbours``.
+
+    Args:
+        x: of the attackers.
+        y: of the attackers.
+        start: the index of the first rank.
+        end: the index after the last rank.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     order = whole[ORDER]
     for _time in range(RING_TIMES):
         for nearer in range(_FARTHEST):
@@ -210,6 +246,15 @@ def ring_places(
     """``formation.ring_places`` for one squad.
 
     The members of the squad are ORDER[start:end], at first in any order, and sorted at the end.
+
+    Args:
+        x: of the attackers.
+        y: of the attackers.
+        squad: the index of the squad.
+        start: the index of the first rank.
+        end: the index after the last rank.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
     """
     sort_ring(x, y, squad, start, end, reals, whole)
     for rank in range(start, end):

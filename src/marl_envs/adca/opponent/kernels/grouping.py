@@ -39,6 +39,13 @@ def sum_of_least(
     """The sum of squared distances from the nearest centre so far, given the newest centre.
 
     Running sums are left in KEY. They are kept in double precision, as torch keeps them on a CPU.
+
+    Args:
+        x: of the attackers.
+        y: of the attackers.
+        attackers: the number of attackers.
+        centre: the index of the newest centre.
+        reals: the scratch space for numbers.
     """
     centre_x = reals[CENTRE_X, centre]
     centre_y = reals[CENTRE_Y, centre]
@@ -68,7 +75,17 @@ def start_centres(
     count: int,
     reals: Rows,
 ):
-    """``grouping.start_centres``."""
+    """``grouping.start_centres``.
+
+    Args:
+        key: the key of the battle.
+        clock: the step of the battle.
+        x: of the attackers.
+        y: of the attackers.
+        attackers: the number of attackers.
+        count: the number of squads.
+        reals: the scratch space for numbers.
+    """
     seed = seed_of(key, clock)
     cumulative = reals[KEY]
     chosen = int(uniform(seed, 0) * float(attackers))
@@ -90,7 +107,13 @@ def clear_squads(
     reals: Rows,
     whole: WholeRows,
 ):
-    """Sums and sizes of 0, and the squares of the centres' distances from the origin."""
+    """Sums and sizes of 0, and the squares of the centres' distances from the origin.
+
+    Args:
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     for centre in range(count):
         centre_x = reals[CENTRE_X, centre]
         centre_y = reals[CENTRE_Y, centre]
@@ -114,6 +137,14 @@ def nearest_centres(
 
     Where several centres are equally near, the point counts for each of them, and its label is the
     last of them.
+
+    Args:
+        x: of the attackers.
+        y: of the attackers.
+        attackers: the number of attackers.
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
     """
     centre_x = reals[CENTRE_X]
     centre_y = reals[CENTRE_Y]
@@ -149,7 +180,13 @@ def move_centres(
     reals: Rows,
     whole: WholeRows,
 ):
-    """The second half of a step: centres become means; 1 if one of them has moved, else 0."""
+    """The second half of a step: centres become means; 1 if one of them has moved, else 0.
+
+    Args:
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     moved = int(0)
     for centre in range(count):
         if whole[SIZE, centre] > 0:
@@ -172,7 +209,16 @@ def lloyd(
     reals: Rows,
     whole: WholeRows,
 ):
-    """``grouping.lloyd``."""
+    """``grouping.lloyd``.
+
+    Args:
+        x: of the attackers.
+        y: of the attackers.
+        attackers: the number of attackers.
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     for _step in range(LLOYD_STEPS):
         clear_squads(count, reals, whole)
         nearest_centres(x, y, attackers, count, reals, whole)
@@ -188,7 +234,13 @@ def sort_by_squad(
     count: int,
     whole: WholeRows,
 ):
-    """Sort the attackers by squad into ORDER, and leave in SIZE where each squad ends."""
+    """Sort the attackers by squad into ORDER, and leave in SIZE where each squad ends.
+
+    Args:
+        attackers: the number of attackers.
+        count: the number of squads.
+        whole: the scratch space for whole numbers.
+    """
     end = whole[SIZE]
     for squad in range(count):
         end[squad] = 0

@@ -44,7 +44,15 @@ def send_squads(
     reals: Rows,
     whole: WholeRows,
 ):
-    """Give each attacker its place around the target of its squad."""
+    """Give each attacker its place around the target of its squad.
+
+    Args:
+        x: of the attackers.
+        y: of the attackers.
+        count: the number of squads.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+    """
     start = int(0)
     for squad in range(count):
         end = whole[SIZE, squad]
@@ -58,9 +66,55 @@ def direction(
     across: float,
     along: float,
 ):
-    """``command.aim``: a direction in [0, 2 pi)."""
+    """``command.aim``: a direction in [0, 2 pi).
+
+    Args:
+        across: along x.
+        along: along y.
+    """
     angle = wp.atan2(along, across)
     return wp.where(angle < 0.0, angle + _TURN, angle)
+
+
+@wp.func
+@no_type_check
+def write_orders(
+    alive: wp.array(dtype=wp.bool),
+    x: Row,
+    y: Row,
+    nearest_guard: wp.array(dtype=wp.int64),
+    guards: int,
+    attackers: int,
+    reals: Rows,
+    whole: WholeRows,
+    acceleration: Rows,
+    heading: Row,
+):
+    """Turn places into accelerations, and nearest guards into headings.
+
+    Args:
+        alive: who lives.
+        x: of all fighters.
+        y: of all fighters.
+        nearest_guard: of each attacker.
+        guards: the number of guards.
+        attackers: the number of attackers.
+        reals: the scratch space for numbers.
+        whole: the scratch space for whole numbers.
+        acceleration: where the result goes.
+        heading: where the result goes.
+    """
+    for rank in range(attackers):
+        member = whole[ORDER, rank]
+        lives = wp.where(alive[guards + member], 1.0, 0.0)
+        at_x = x[guards + member]
+        at_y = y[guards + member]
+        acceleration[0, member] = (reals[PLACE_X, rank] - at_x) * lives
+        acceleration[1, member] = (reals[PLACE_Y, rank] - at_y) * lives
+        aimed_at = int(nearest_guard[member])
+        across = x[aimed_at] - at_x
+        along = y[aimed_at] - at_y
+        heading[member] = direction(across, along)
 
 
 @wp.kernel
@@ -128,19 +182,15 @@ def give_orders(
     squad_targets(count, reals, whole)
     sort_by_squad(attackers, count, whole)
     send_squads(hostile_x, hostile_y, count, reals, whole)
-    for rank in range(attackers):
-        member = whole[ORDER, rank]
-        lives = wp.where(
-            alive[battle, guards + member],
-            1.0,
-            0.0,
-        )
-        at_x = hostile_x[member]
-        at_y = hostile_y[member]
-        acceleration[battle, 0, member] = (reals[PLACE_X, rank] - at_x) * lives
-        acceleration[battle, 1, member] = (reals[PLACE_Y, rank] - at_y) * lives
-        aimed_at = int(nearest_guard[battle, member])
-        heading[battle, member] = direction(
-            x[aimed_at] - at_x,
-            y[aimed_at] - at_y,
-        )
+    write_orders(
+        alive[battle],
+        x,
+        y,
+        nearest_guard[battle],
+        guards,
+        attackers,
+        reals,
+        whole,
+        acceleration[battle],
+        heading[battle],
+    )

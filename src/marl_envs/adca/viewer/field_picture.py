@@ -1,9 +1,8 @@
-"""A picture of a battle at one moment: the field, and charts of the score."""
+"""A picture of the field at one moment of a battle."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,40 +11,14 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.patches import Wedge
 
 from marl_core.rendering import Episode
-from marl_core.rendering.palette import BLUE, BLUISH_GREEN, VERMILLION
 from marl_envs.adca.battle import Battle
 from marl_envs.adca.config import ADCAConfig
 from marl_envs.adca.physics import WALL
 from marl_envs.adca.viewer.field import HALF, multipliers, shading
-from marl_envs.adca.viewer.outcome import earned, ending
+from marl_envs.adca.viewer.outcome import ending
 from marl_envs.adca.viewer.shots import SHOTS_SEEN_FOR, battles, recent_shots
+from marl_envs.adca.viewer.teams import Team, teams
 from marl_envs.adca.weapon import FAN, REACH
-
-
-@dataclass(frozen=True)
-class _Team:
-    """How a team is drawn."""
-
-    name: str
-    members: slice
-    colour: str
-    marker: str
-
-
-def _teams(guards: int) -> tuple[_Team, _Team]:
-    ours = _Team(
-        name="guards",
-        members=slice(0, guards),
-        colour=BLUE,
-        marker="o",
-    )
-    theirs = _Team(
-        name="attackers",
-        members=slice(guards, None),
-        colour=VERMILLION,
-        marker="^",
-    )
-    return ours, theirs
 
 
 def draw_field(
@@ -66,7 +39,7 @@ def draw_field(
     _draw_ground(axis, states, config)
     _draw_wall(axis)
     reach = REACH * multipliers(states, terrain=config.terrain)[frame]
-    for team in _teams(config.agents):
+    for team in teams(config.agents):
         _draw_team(axis, team, states, frame, reach.numpy())
     _draw_shots(axis, states, config.agents, frame)
     axis.set(
@@ -113,7 +86,7 @@ def _draw_wall(axis: Axes) -> None:
 
 def _draw_team(
     axis: Axes,
-    team: _Team,
+    team: Team,
     states: Battle,
     frame: int,
     reach: Float[np.ndarray, "P"],
@@ -148,7 +121,7 @@ def _draw_team(
 
 def _draw_fans(
     axis: Axes,
-    team: _Team,
+    team: Team,
     states: Battle,
     frame: int,
     reach: Float[np.ndarray, "P"],
@@ -217,59 +190,3 @@ def _caption(
     if frame == episode.steps and end:
         parts.append(end)
     return " · ".join(parts)
-
-
-def draw_score(
-    alive_axis: Axes,
-    earned_axis: Axes,
-    episode: Episode,
-    guards: int,
-    frame: int,
-) -> None:
-    """Draw how many live in each team, and what the guards have earned.
-
-    Args:
-        alive_axis: where to draw the first chart.
-        earned_axis: where to draw the second chart.
-        episode: of ADCA.
-        guards: how many of the fighters are guards.
-        frame: the state, from 0 to T.
-    """
-    _draw_alive(alive_axis, battles(episode), guards, frame)
-    _draw_earned(earned_axis, episode, frame)
-    for axis in (alive_axis, earned_axis):
-        axis.axvline(frame, color="black", linewidth=0.8)
-        axis.set_xlim(0, max(1, episode.steps))
-        axis.grid(alpha=0.3)
-
-
-def _draw_alive(
-    axis: Axes,
-    states: Battle,
-    guards: int,
-    frame: int,
-) -> None:
-    for team in _teams(guards):
-        count = states.alive[:, team.members].sum(1).numpy()
-        axis.plot(
-            count,
-            color=team.colour,
-            label=f"{team.name}: {count[frame]}",
-        )
-    axis.set_ylim(bottom=0)
-    axis.set_title("alive", fontsize="medium")
-    axis.legend(loc="lower left", fontsize="small")
-
-
-def _draw_earned(
-    axis: Axes,
-    episode: Episode,
-    frame: int,
-) -> None:
-    so_far = earned(episode)
-    axis.plot(so_far, color=BLUISH_GREEN)
-    axis.set_title(
-        f"team reward so far: {so_far[frame]:.2f}",
-        fontsize="medium",
-    )
-    axis.set_xlabel("step")
