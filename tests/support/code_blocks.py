@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.places import REPOSITORY
 
 _FENCE = re.compile(
-    r"(?:^ *<!-- no-run: (?P<reason>.+) -->\n)?"
+    r"(?:^ *<!-- no-run: (?P<reason>[^\n]+) -->\n)?"
     r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
