@@ -1,26 +1,29 @@
 """How many guard-agent-steps a second ADCA plays, with random guards and the scripted opponent.
 
-    python benchmarks/adca_steps.py [--battles 64] [--agents 50] [--attackers 60] [--threads 1 2] [--processes 2]
+    python benchmarks/adca_steps.py [--battles 64] [--agents 50] [--attackers 60] [--threads 1 2]
+        [--processes 2]
         [--kernels torch warp]
 
-A run plays whole battles from their start, for ``--steps`` steps, and counts every guard in every step, as the
-authors' program was counted: 3,739 a second on one core, one battle at a time (50 against 60, everything included).
-Wall-clock rates suffer from whatever else a machine does, so the rate in CPU time is given beside them.
+A run plays whole battles from their start, for ``--steps`` steps, and counts every guard in every
+step, as the authors' program was counted: 3,739 a second on one core, one battle at a time (50
+against 60, everything included). Wall-clock rates suffer from whatever else a machine does, so the
+rate in CPU time is given beside them.
 
-Two cores are measured in two ways: as two threads of one process, and as training with ``devices: 2`` uses them, as two
-processes that each play half of the battles on one thread. Those start together, at a barrier; all their steps are
-divided by the time that the slower of them takes.
+Two cores are measured in two ways: as two threads of one process, and as training with ``devices:
+2`` uses them, as two processes that each play half of the battles on one thread. Those start
+together, at a barrier; all their steps are divided by the time that the slower of them takes.
 
-On an idle machine (two virtual cores), 64 battles, times the authors' rate on one core: torch 103 on one thread, 107 on
-two, 144 in two processes; with the script fused by Warp 155, 158 and 246.
+On an idle machine (two virtual cores), 64 battles, times the authors' rate on one core: torch 103
+on one thread, 107 on two, 144 in two processes; with the script fused by Warp 155, 158 and 246.
 
-What costs time here is memory and the number of operations (1,400 calls a step), not arithmetic. Learned from profiles
-on two busy virtual cores with 64 battles: the tensors of all pairs do not stay in the second-level cache, and an
-operation on them takes two to five times as long there as when it is timed alone; ``where`` takes some 4 ns an element
-where the mask is random, an exact ``lerp`` of numbers almost nothing. Tried and dropped: keys of 32 bits for the
-nearest, in fixed point (gained less than the noise and ordered ties otherwise); leaving settled battles out of further
-steps of k-means (no gain); the pairs of both teams in one tensor (slower: it outgrows the cache).
-"""
+What costs time here is memory and the number of operations (1,400 calls a step), not arithmetic.
+Learned from profiles on two busy virtual cores with 64 battles: the tensors of all pairs do not
+stay in the second-level cache, and an operation on them takes two to five times as long there as
+when it is timed alone; ``where`` takes some 4 ns an element where the mask is random, an exact
+``lerp`` of numbers almost nothing. Tried and dropped: keys of 32 bits for the nearest, in fixed
+point (gained less than the noise and ordered ties otherwise); leaving settled battles out of
+further steps of k-means (no gain); the pairs of both teams in one tensor (slower: it outgrows the
+cache)."""
 
 from __future__ import annotations
 
@@ -34,6 +37,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from extras import need
 from marl_envs.adca import ADCA, ADCAConfig
 
 #: The authors' program, guard-agent-steps a second on one core.
@@ -54,7 +58,7 @@ def settings(arguments: argparse.Namespace, kernels: str) -> ADCAConfig:
 def measure(
     arguments: argparse.Namespace, kernels: str, threads: int
 ) -> tuple[float, float, float]:
-    """Guard-agent-steps a second: by the wall clock, of the faster half of the steps, and by CPU time."""
+    """Guard-agent-steps a second: by the mean step, by the median step, and by CPU time."""
     torch.set_num_threads(threads)
     generator = torch.Generator(arguments.device).manual_seed(0)
     config = settings(arguments, kernels)
@@ -95,7 +99,7 @@ def play(
     barrier: Barrier,
     seconds: SynchronizedArray[float],
 ) -> None:
-    """One of several processes: play its share of the battles on one thread, from when all are ready."""
+    """Play the share of one of several processes, on one thread, once all are ready."""
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     generator = torch.Generator().manual_seed(rank)
@@ -121,7 +125,7 @@ def play(
 
 
 def measure_processes(arguments: argparse.Namespace, kernels: str) -> float:
-    """Guard-agent-steps a second of several processes together, by the wall clock of the slowest."""
+    """Guard-agent-steps a second of several processes, by the wall clock of the slowest."""
     context = multiprocessing.get_context("spawn")
     seconds = context.Array("d", arguments.processes)
     barrier = context.Barrier(arguments.processes)
@@ -161,6 +165,8 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
+    if "warp" in arguments.kernels:
+        need("warp", "pip install 'policy-resonance[warp]'")
     table = Table(
         "kernels",
         "cores",

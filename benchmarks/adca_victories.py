@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from marl_core.protocols import HostAlgorithm
+from marl_core.runs.assembly import newest_state
 from marl_core.runs.folder import RunFolder
-from marl_core.training.stages import newest_policy
 from marl_envs.adca import ADCA, ADCAConfig
 
 
@@ -60,11 +60,12 @@ def main() -> None:
     parser.add_argument("--battles", type=int, default=192)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
-    run, host, _, _ = newest_policy(RunFolder(arguments.run))
-    assert isinstance(run.environment, ADCAConfig), "a run on ADCA"
+    state = newest_state(RunFolder(arguments.run))
+    config = state.config.environment
+    assert isinstance(config, ADCAConfig), "a run on ADCA"
     for greedy in (True, False):
         line = fight(
-            host, run.environment, arguments.battles, arguments.seed, greedy=greedy
+            state.host, config, arguments.battles, arguments.seed, greedy=greedy
         )
         print("greedy: " if greedy else "sampled:", line)
 

@@ -1,35 +1,44 @@
 """How long an update of Conc4Hist takes, and where the time goes.
 
-    python benchmarks/conc4hist_update.py [--games 8] [--steps 50] [--agents 20] [--chunk 16384] [--own-heads]
+    python benchmarks/conc4hist_update.py [--games 8] [--steps 50] [--agents 20]
+        [--microbatch 16384] [--own-heads]
 
-Made-up observations of 12 entities of 16 features and as many remembered; a quarter of the entities is not there. On a
-CPU it runs one thread and counts CPU seconds, on other devices seconds. GFLOP/s are of the matrix products that a pass
-cannot do without, forward and backward; beside them stand those of a plain product of 1024 x 1024 in the same run.
+Made-up observations of 12 entities of 16 features and as many remembered; a quarter of the entities
+is not there. On a CPU it runs one thread and counts CPU seconds, on other devices seconds. GFLOP/s
+are of the matrix products that an epoch cannot do without, forward and backward; beside them stand
+those of a plain product of 1024 x 1024 in the same run.
 
-What was learnt (one thread of a busy machine; before: the entities' hidden layer stored, as plain autograd has it):
+What was learnt (one thread of a busy machine; before: the entities' hidden layer stored, as plain
+autograd has it):
 
-| | samples | pass before | pass now | peak memory before | now |
+| | samples | epoch before | epoch now | peak memory before | now |
 |---|---|---|---|---|---|
 | 16 games x 50 steps x 10 agents | 7,075 | 0.160 s | 0.082 s | 0.59 GB | 0.44 GB |
 | 64 x 50 x 20 | 56,150 | 1.19 s | 0.65 s | 0.82 GB | 0.68 GB |
 | 64 x 190 x 50, the paper's size | 531,335 | 10.3 s | 5.9 s | 1.8 GB | 2.6 GB |
 | 16 x 50 x 10, body frozen (``--own-heads``) | 7,075 | 0.097 s | 0.048 s | | |
 
-- An iteration at the paper's size, 24 passes and what precedes them, takes 24 x 5.9 + 6 = 149 s of one
-  thread (254 s before). Playing is not in it.
-- A pass needs 0.5 MFLOP a sample, counted as if every product were computed as written. That is 43 to 45 GFLOP/s where
-  a plain product has 165 to 185 (25 before); of the time in the entities' part, products are a half.
-- It was bound by memory, not by arithmetic: rows are 16 and 48 wide, 24 to a sample. The same operations take a fifth
-  of the time on 256 samples that the cache holds. So the hidden layer of all entities is made tile by tile, read at
-  once, and made again in going back (``hosts/attention.py``): it is never stored, nor are gradients by it added, filled
-  or scattered. Tiles of 512 samples were the fastest; of 256 the starting of operations costs as much as the cache
-  gains, of 1,024 they no longer fit.
-- What is seen is gathered and normalised once an update (a tenth of each pass), at the price of a second copy.
-- Algebra comes first. Keys, values and the encoder's second layer are linear and need not run on every entity; folded
-  into the layers that read them they need not run at all (``hosts/concentration.py``).
-- A softmax over the last of 12 columns takes seven times as long as over the first of 12 rows; argmax is the other way.
-- No help: ``torch.compile`` of the objective; small portions in place of tiles (512 samples: as slow as before, for
-  each portion starts 400 operations, 4 ms); other settings of malloc, huge pages.
+- An iteration at the paper's size, 24 epochs and what precedes them, takes 24 x 5.9 + 6 = 149 s of
+  one thread (254 s before). Playing is not in it.
+- An epoch needs 0.5 MFLOP a sample, counted as if every product were computed as written. That is
+  43 to 45 GFLOP/s where a plain product has 165 to 185 (25 before); of the time in the entities'
+  part, products are a half.
+- It was bound by memory, not by arithmetic: rows are 16 and 48 wide, 24 to a sample. The same
+  operations take a fifth of the time on 256 samples that the cache holds. So the hidden layer of
+  all entities is made tile by tile, read at once, and made again in going back
+  (``hosts/attention.py``): it is never stored, nor are gradients by it added, filled or scattered.
+  Tiles of 512 samples were the fastest; of 256 the starting of operations costs as much as the
+  cache gains, of 1,024 they no longer fit.
+- What is seen is gathered and normalised once an update (a tenth of each epoch), at the price of a
+  second copy.
+- Algebra comes first. Keys, values and the encoder's second layer are linear and need not run on
+  every entity; folded into the layers that read them they need not run at all
+  (``hosts/concentration.py``).
+- A softmax over the last of 12 columns takes seven times as long as over the first of 12 rows;
+  argmax is the other way.
+- No help: ``torch.compile`` of the objective; small portions in place of tiles (512 samples: as
+  slow as before, for each portion starts 400 operations, 4 ms); other settings of malloc, huge
+  pages.
 - Portions of 16,384 samples are 4 % faster than of 8,192 and 10 % faster than of 4,096.
 """
 
@@ -46,24 +55,20 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from marl_core.exploration.entropy_sampling import (
-    EntropySampling,
-    EntropySamplingConfig,
-)
-from marl_core.hosts.conc4hist.conc4hist import Conc4Hist, Conc4HistConfig
+from marl_core.exploration.entropy_sampling import EntropySampling
+from marl_core.hosts.conc4hist.conc4hist import Conc4Hist
+from marl_core.hosts.conc4hist.config import Conc4HistConfig
+from marl_core.learning import LearningContext
 from marl_core.training.optimizer import FlatAdam
-from marl_core.training.ranks import SingleRank
 from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout
 
-EXPLORATION = EntropySampling(
-    EntropySamplingConfig(name="entropy_sampling", coefficient=0.2)
-)
+POLICY = EntropySampling(coefficient=0.2)
 
 
 def made_up_rollout(
     host: Conc4Hist, spec: EnvironmentSpec, games: int, steps: int, device: str
 ) -> Rollout:
-    """A rollout of random observations; a quarter of all entities is not there, one agent in four dies half-way."""
+    """Random observations: a quarter of all entities is missing, agents die half-way."""
     random = torch.Generator(device).manual_seed(0)
     assert spec.entities is not None
     shape = (steps, games, spec.agents)
@@ -108,10 +113,10 @@ def clock(device: str) -> float:
 
 
 def update(host: Conc4Hist, optimizer: FlatAdam, rollout: Rollout) -> list[float]:
-    """The seconds until each pass of an update is done."""
+    """The seconds until each epoch of an update is done."""
     device = rollout.reward.device.type
     done, started = [], clock(device)
-    for loss in host.losses(rollout, EXPLORATION, SingleRank()):
+    for loss in host.losses(rollout, POLICY, LearningContext()):
         optimizer.set_gradients(optimizer.gradients_of(loss.total))
         optimizer.step()
         done.append(clock(device) - started)
@@ -132,7 +137,7 @@ def matmul_rate(device: str, size: int = 1024) -> float:
 def operations(
     width: int, entities: int, features: int, focus: int, actions: int
 ) -> float:
-    """Multiplications and additions that a sample needs in a pass, forward and backward, in matrix products."""
+    """Operations of the matrix products that a sample needs in an epoch, forward and backward."""
     k = 2 * focus - 1  # entities chosen by both blocks
     first = 2 * entities * features * width
     products = (1 + k + 2) * width * width + 2 * width * width * 2 + 4 * width * width
@@ -155,8 +160,8 @@ def main() -> None:
     parser.add_argument("--games", type=int, default=8)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--agents", type=int, default=20)
-    parser.add_argument("--chunk", type=int, default=None)
-    parser.add_argument("--passes", type=int, default=6)
+    parser.add_argument("--microbatch", type=int, default=None)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--own-heads", action="store_true", help="as in PR-Fast")
     parser.add_argument("--profile", action="store_true")
@@ -169,10 +174,10 @@ def main() -> None:
         entities=(12, 16),
         agents_die=True,
     )
-    chunk = {} if arguments.chunk is None else {"chunk": arguments.chunk}
-    config = Conc4HistConfig(
-        name="conc4hist", passes=arguments.passes, least_inside=0.0, **chunk
-    )
+    settings = {"epochs": arguments.epochs, "min_inside_clip": 0.0}
+    if arguments.microbatch is not None:
+        settings["microbatch"] = arguments.microbatch
+    config = Conc4HistConfig.model_validate(settings)
     host = Conc4Hist(config, spec, torch.Generator().manual_seed(0)).to(
         arguments.device
     )
@@ -184,14 +189,14 @@ def main() -> None:
     optimizer = FlatAdam(host.parameter_groups())
     update(host, optimizer, rollout)
     done = update(host, optimizer, rollout)
-    passes = [later - earlier for earlier, later in pairwise(done)]
-    seconds = sorted(passes)[len(passes) // 2]
+    epochs = [later - earlier for earlier, later in pairwise(done)]
+    seconds = sorted(epochs)[len(epochs) // 2]
     samples = int(rollout.acting.sum())
     rate = samples * operations(48, 12, 16, 3, 7) / seconds / 1e9
     result: dict[str, Any] = {
         "samples": samples,
-        "pass_seconds": seconds,
-        "before_the_passes": done[0] - passes[0],
+        "epoch_seconds": seconds,
+        "before_the_epochs": done[0] - epochs[0],
         "update_seconds": done[-1],
         "GFLOP/s": None
         if arguments.own_heads

@@ -1,11 +1,11 @@
-"""How the time of an update and the memory of a run grow with the size of the team (1A4B2C, PR-Fast).
+"""How time of an update and memory of a run grow with the size of the team (1A4B2C, PR-Fast).
 
     python benchmarks/fme_scaling.py [--agents 10 40 160 640 1000]
 
-Each size is a process of its own, so that memory is that of the size alone. What was learnt: collection and advantages
-grow with the number of samples (512 games x 7 steps x N) and so in proportion to N; the passes grow slower, because
-they work on 7 x N distinct observations; until N is in the hundreds their time is that of the number of operations.
-"""
+Each size is a process of its own, so that memory is that of the size alone. What was learnt:
+collection and advantages grow with the number of samples (512 games x 7 steps x N) and so in
+proportion to N; the epochs grow slower, because they work on 7 x N distinct observations; until N
+is in the hundreds their time is that of the number of operations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main() -> None:
         "seconds an update",
         "collection",
         "advantages",
-        "passes",
+        "epochs",
         "peak memory",
     )
     for agents in arguments.agents:
@@ -60,7 +60,7 @@ def main() -> None:
             result["median_seconds"],
             collection,
             split["advantages"],
-            split["passes"],
+            split["epochs"],
         )
         table.add_row(
             str(agents),

@@ -1,19 +1,23 @@
-"""How long an update of PPO-MA on FME takes, where the time goes, and how a plain implementation compares.
+"""How long an update of PPO-MA on FME takes, where the time goes, and a plain twin beside it.
 
     python benchmarks/fme_update.py [--agents 40] [--stage 1|2] [--no-table] [--peer] [--device cpu]
 
-An update is what a run does: 512 episodes of 1A4B2C played, advantages, 24 passes over the batch, through the
-LightningModule and Trainer, logging included. ``--peer`` times, in the same process, the same update written in plain
-PyTorch (``plain_ppo.py``: a network evaluation for every sample, autograd, ``torch.optim.Adam``) on the very rollout
-of ours, from the same weights, and asserts that both end with the same weights: same work, same result.
+An update is what a run does: 512 episodes of 1A4B2C played, advantages, 24 epochs over the batch,
+through the LightningModule and Trainer, logging included. ``--peer`` times, in the same process,
+the same update written in plain PyTorch (``plain_ppo.py``: a network evaluation for every sample,
+autograd, ``torch.optim.Adam``) on the very rollout of ours, from the same weights, and asserts that
+both end with the same weights: same work, same result.
 
 What was learnt (two CPU cores, N = 40; docs/results/speed.md has the figures):
 
-- The networks are so small that a pass costs the number of its operations, in place of their size. Functions with
-  hand-written gradients saved nothing over autograd; ``torch.compile`` of loss and gradient together saves half, once
-  its guards are cut down to the arguments and the parameters come as one vector for each group.
-- log_softmax over a short last axis is not vectorised: with the actions first it is ten times as fast.
-- Adam and clipping on one vector for each group cost a fifth of what they cost on two dozen tensors.
+- The networks are so small that the time of an epoch depends on how many operations it has, not on
+  their size. Functions with hand-written gradients saved nothing over autograd; ``torch.compile``
+  of loss and gradient together saves half, once its guards are cut down to the arguments and the
+  parameters come as one vector for each group.
+- log_softmax over a short last axis is not vectorised: with the actions first it is ten times as
+  fast.
+- Adam and clipping on one vector for each group cost a fifth of what they cost on two dozen
+  tensors.
 - Index arithmetic on all samples is bound by fresh memory: done in place it is four times as fast.
 """
 
@@ -33,10 +37,12 @@ import torch
 
 from marl_core.config.run import RunConfig
 from marl_core.hosts.ppo.ppo_ma import PPOMA
-from marl_core.joint_policy import JointSampler
+from marl_core.joint_policy import TableSampler
 from marl_core.runs.folder import RunFolder
-from marl_core.training import stages
+from marl_core.training.games import RankGames
 from marl_core.training.learner import Learner
+from marl_core.training.stages import train
+from marl_core.training.watchers import Watchers
 from marl_envs.fme import FME
 from plain_ppo import compare
 
@@ -81,10 +87,8 @@ def run_config(arguments: argparse.Namespace) -> RunConfig:
     return RunConfig.model_validate(
         {
             "environment": {"name": "fme", "agents": arguments.agents, "tag": "1A4B2C"},
-            "host": {
-                "name": "ppo_ma",
-                "least_inside": 0.0,
-            },  # never fewer than all 24 passes
+            # Never fewer than all 24 epochs.
+            "host": {"name": "ppo_ma", "min_inside_clip": 0.0},
             "exploration": plain if arguments.stage == 1 else resonance,
             "stages": [{"episodes": updates * arguments.episodes}],
             "training": {
@@ -107,8 +111,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         (Learner, "training_step", "update"),
         (FME, "step", "environment"),
         (FME, "reset", "environment"),
-        (JointSampler, "draw", "sampling"),
-        (Learner, "collect", "collection"),
+        (TableSampler, "draw", "sampling"),
+        (RankGames, "collect", "collection"),
         (PPOMA, "_prepare", "advantages"),
         (Learner, "learn", "learning"),
     ):
@@ -118,7 +122,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         run.create(config)
-        stages.train(config, run, progress_bar=False)
+        train(config, run, Watchers(progress_bar=False))
     whole = time.perf_counter() - started
     updates = sorted(watch.calls["update"][arguments.warm_up :])
     count, seconds = len(watch.calls["update"]), watch.seconds
@@ -133,7 +137,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             )
             / count,
             "advantages": seconds["advantages"] / count,
-            "passes": (seconds["learning"] - seconds["advantages"]) / count,
+            "epochs": (seconds["learning"] - seconds["advantages"]) / count,
             "logging": (seconds["update"] - seconds["collection"] - seconds["learning"])
             / count,
         },

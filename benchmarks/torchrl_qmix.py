@@ -1,7 +1,8 @@
-"""The same QMIX update in TorchRL: its QMixer and QMixerLoss, on a batch and from weights of ours."""
+"""The same QMIX update in TorchRL, by its QMixer and QMixerLoss: on our batch, from our weights."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from marl_core.hosts.networks import Dense
 from marl_core.hosts.qmix.mixing import MonotonicMixer
 from marl_core.hosts.qmix.qmix import QMIX
+from marl_core.observation_table import without_table
 from marl_core.types import Rollout
 
 
@@ -28,8 +30,10 @@ class TorchRLUpdate:
         from torchrl.modules import QMixer, QValueModule
         from torchrl.objectives import QMixerLoss, ValueEstimators
 
-        written, config = rollout.written_out(), host.config
-        team, own = ("agents", "action_value"), ("agents", "chosen_action_value")
+        written = without_table(rollout)
+        config = host.config
+        team = ("agents", "action_value")
+        own = ("agents", "chosen_action_value")
         values = QValueModule(
             action_space="categorical",
             action_value_key=team,
@@ -92,7 +96,7 @@ def _agents(host: QMIX) -> nn.Sequential:
 
 
 def _copy_mixer(theirs: Any, ours: MonotonicMixer) -> None:
-    """Our hypernetworks, two layers deep as in Hu et al. (2021), in the place of TorchRL's single ones."""
+    """Put our hypernetworks of two layers (Hu et al. 2021) in place of TorchRL's single ones."""
     copies: Sequence[tuple[str, nn.Module]] = (
         ("hyper_w_1", ours.first),
         ("hyper_b_1", ours.first_bias),
@@ -151,8 +155,6 @@ def _as_tensordict(rollout: Rollout) -> Any:
 
 def timed(update: Callable[[], float], repetitions: int) -> tuple[float, float]:
     """The loss of the first update, and the median of the seconds of the others."""
-    import time
-
     first, seconds = update(), []
     for _ in range(repetitions):
         started = time.perf_counter()

@@ -64,7 +64,7 @@ def look_up(observation: Observation, table: Observation) -> Observation:
     return replace(observation, row=None, **written)
 
 
-#: What a table may hold for each agent. Who is alive stands in the observation itself.
+#: What a table may hold for each agent. Which agents live stands in the observation itself.
 _IN_THE_TABLE = ("features", "entities", "entity_mask", "action_mask")
 
 

@@ -26,7 +26,7 @@ def _by_definition(
     gamma: float,
     lam: float,
 ) -> list[float]:
-    """A_t = sum_k (gamma lam)^k delta_{t+k} of one agent in one game that is exactly as long as the lists."""
+    """A_t = sum_k (gamma lam)^k delta_{t+k} of one agent in a game as long as the lists."""
     length = len(reward)
     following = [*values[1:], 0.0 if terminated else last_value]
     delta = [reward[t] + gamma * following[t] - values[t] for t in range(length)]
@@ -53,7 +53,8 @@ def test_generalised_advantages(
     terminated = (step == length - 1) & torch.tensor(
         [how == "terminated" for _, how in ends]
     )
-    # What stands in the padding must not matter, so it is random too; so are flags of games that have ended.
+    # What stands in the padding must not matter, so it is random too; so are flags of games that
+    # have ended.
     reward, values = (
         _random((steps, games, agents), seed),
         _random((steps, games, agents), seed + 1),
@@ -87,7 +88,8 @@ def test_by_hand() -> None:
     advantage = generalised_advantages(
         reward, values, torch.full((2, 1), 8.0), terminated, valid, 0.5, 0.5
     )
-    # delta_1 = 2 - 1 = 1, or 2 + 4 - 1 = 5; delta_0 = 1 + 0.5 - 0.5 = 1; A_0 = delta_0 + delta_1 / 4.
+    # delta_1 = 2 - 1 = 1, or 2 + 4 - 1 = 5; delta_0 = 1 + 0.5 - 0.5 = 1; A_0 = delta_0 + delta_1 /
+    # 4.
     assert advantage.squeeze(-1).tolist() == [[1.25, 2.25], [1.0, 5.0]]
 
 
@@ -98,11 +100,12 @@ def forward_view(
     gamma: float,
     lam: float,
 ) -> list[float]:
-    """TD(lambda) returns of one game that is exactly as long as the lists (Sutton and Barto 2018, Eq. 12.3).
+    """TD(lambda) returns of one game that is exactly as long as the lists (Sutton and Barto 2018,
+    Eq. 12.3).
 
-    The n-step returns of every n, weighted by (1 - lambda) lambda^(n-1), and all that is left of the weight on the one
-    that reaches the end. ``next_values[t]`` is the value of what follows step t.
-    """
+    The n-step returns of every n, weighted by (1 - lambda) lambda^(n-1), and all that is left of
+    the weight on the one that reaches the end. ``next_values[t]`` is the value of what follows step
+    t."""
     length = len(reward)
 
     def n_step(t: int, n: int) -> float:
@@ -120,7 +123,7 @@ def forward_view(
 def _episodes(
     ends: list[tuple[int, str]], seed: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Rewards, next values, terminations and which steps are valid; nothing but noise and NaN behind the ends."""
+    """Rewards, next values, terminations, valid steps; after the ends only noise and NaN."""
     steps = max(length for length, _ in ends)
     step, length = torch.arange(steps).unsqueeze(-1), torch.tensor([n for n, _ in ends])
     valid = step < length
@@ -155,24 +158,24 @@ def test_td_lambda_returns(
 def test_td_lambda_at_its_ends(
     ends: list[tuple[int, str]], seed: int, gamma: float
 ) -> None:
-    """lambda = 0 looks one step ahead; lambda = 1 adds up all rewards, and bootstraps where a game was truncated."""
+    """lambda = 0 looks one step ahead; lambda = 1 adds up all rewards and bootstraps."""
     reward, next_values, terminated, valid = _episodes(ends, seed)
     one_step = td_lambda_returns(reward, next_values, terminated, valid, gamma, 0.0)
     monte_carlo = td_lambda_returns(reward, next_values, terminated, valid, gamma, 1.0)
     for e, (n, how) in enumerate(ends):
-        behind = 0.0 if how == "terminated" else float(next_values[n - 1, e])
-        ahead = [*next_values[: n - 1, e].tolist(), behind]
+        last = 0.0 if how == "terminated" else float(next_values[n - 1, e])
+        ahead = [*next_values[: n - 1, e].tolist(), last]
         assert one_step[:n, e].tolist() == pytest.approx(
             [float(reward[t, e]) + gamma * ahead[t] for t in range(n)], abs=1e-12
         )
-        total = behind
+        total = last
         for t in range(n - 1, -1, -1):
             total = float(reward[t, e]) + gamma * total
             assert float(monte_carlo[t, e]) == pytest.approx(total, abs=1e-12)
 
 
 def test_td_lambda_by_hand() -> None:
-    """Two steps, gamma = lambda = 1/2, V = 4 in between: a terminated game, and one that is bootstrapped with 8."""
+    """Two steps, gamma = lambda = 1/2, V = 4 in between: one game ends, the other has V = 8."""
     reward = torch.tensor([[1.0, 1.0], [2.0, 2.0]])
     next_values = torch.tensor([[4.0, 4.0], [torch.nan, 8.0]])
     terminated = torch.tensor([[False, False], [True, False]])

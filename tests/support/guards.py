@@ -1,4 +1,4 @@
-"""A host for ADCA that need not be trained: guards that turn towards the nearest attacker they see."""
+"""A host for ADCA without training: guards that turn towards the nearest attacker they see."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class Guards(HostModule):
         aim = towards.gather(-2, nearest).squeeze(-2)
         off = wrap(torch.atan2(aim[..., 1], aim[..., 0]) - own[..., 3])
         near = distance.amin(-1) < 0.6
-        # Slowly towards the attacker, or the middle; back a little from who is near, and the weapon first.
+        # Slowly towards the attacker, or the middle; back a little from an attacker that is near,
+        # and the weapon first.
         way = torch.where(there.any(-1, keepdim=True), aim, -0.3 * own[..., 1:3])
         push = [way[..., 0], -way[..., 0], way[..., 1], -way[..., 1]]
         pushes = torch.stack(push, -1).clamp(max=1) * torch.where(

@@ -1,4 +1,4 @@
-"""What the collector brings home from games of different lengths, with dying agents, masks and memory."""
+"""The collector on games of different lengths, with agents that die, masks and memory."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Recorder(Wrapped):
 
 
 class CountsSteps:
-    """Remembers how many steps each game has lasted, and prefers the action of that number, strongly."""
+    """Remembers how many steps each game has lasted, and prefers the action of that number."""
 
     capabilities = HostCapabilities(scores="logits", memory=True)
 
@@ -314,7 +314,7 @@ def test_rows_and_samples() -> None:
 
 
 class Numbered(Wrapped):
-    """Practice in which the state says which episode of all that were ever begun a game is in, and its age."""
+    """An environment whose state is the number of the episode that a game is in, and its age."""
 
     def __init__(self, **build: Any) -> None:
         super().__init__(**build)

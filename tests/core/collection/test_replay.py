@@ -44,7 +44,7 @@ def made_up(
     spec: EnvironmentSpec = SPEC,
     seed: int = 0,
 ) -> Rollout:
-    """A rollout of episodes numbered from ``first``: the number is the team's reward of every step."""
+    """Episodes numbered from ``first``: the number is the team's reward of every step."""
     random = torch.Generator().manual_seed(seed)
     shape, step = (steps, games), torch.arange(steps).unsqueeze(-1)
     length = torch.randint(1, steps + 1, (games,), generator=random)
@@ -144,7 +144,7 @@ def draw(replay: Replay, episodes: int, seed: int = 0) -> Rollout:
 def test_it_holds_the_newest_episodes_whole(
     capacity: int, added: list[tuple[int, int]], seed: int, individual: bool
 ) -> None:
-    """Whatever sizes and lengths are added: the newest ``capacity``, every field of them, nothing twice."""
+    """Whatever is added: it holds the newest ``capacity`` episodes, each once, with every field."""
     case = filled(capacity, added, seed, replace(SPEC, individual_reward=individual))
     assert (
         len(case.replay)
@@ -195,7 +195,7 @@ def test_of_a_fixed_length_nothing_is_cut_off() -> None:
 
 
 def test_episodes_are_drawn_uniformly() -> None:
-    """Three of ten, the oldest half of which were overwritten: each in three draws of ten, and in each place."""
+    """Three of ten, half of which replaced older ones: each equally often, and in each place."""
     replay, draws = filled(10, [(7, STEPS), (8, STEPS)]).replay, 2000
     random = torch.Generator().manual_seed(0)
     counts = torch.zeros(3, 15)

@@ -1,4 +1,4 @@
-"""Conc4Hist: its loss against a slow and readable one, its memory, its parts that learn, and whole runs."""
+"""Conc4Hist: its loss against a slow and readable one, its memory, what learns, and whole runs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from marl_core.hosts.ppo.advantages import rewards_of_the_living
 from marl_core.learning import LearningContext
 from marl_core.returns import generalised_advantages
 from marl_core.testing import HOST_CHECKS, HostCase
-from marl_core.testing.learning import PRACTICE
-from marl_core.testing.practice import Practice, PracticeConfig
+from marl_core.testing.practice import PRACTICE, Practice, PracticeConfig
 from marl_core.testing.strategies import seeds
 from marl_core.training.learner import Learner
 from marl_core.types import EnvironmentSpec, Progress, Rollout
@@ -53,7 +52,7 @@ def test_keeps_the_promises_of_a_host(check: str) -> None:
 def played(
     seed: int, *, own_heads: bool = False, games: int = 6, **settings: Any
 ) -> tuple[Conc4Hist, Rollout]:
-    """A host in double precision, no two agents alike, and a rollout of it with deaths and unequal lengths."""
+    """A host in double precision, no two agents alike, and a rollout with deaths of agents."""
     random = torch.Generator().manual_seed(seed)
     environment = Practice(
         PracticeConfig(max_steps=8), games=games, device="cpu", generator=random
@@ -98,7 +97,7 @@ def slow_rewards(rollout: Rollout, factor: float) -> Tensor:
 
 
 def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
-    """The first epoch's loss, everybody's scores and values by way of ``scores``, then only who acts."""
+    """The first epoch's loss: all agents' scores and values step by step, then those who act."""
     assert rollout.memory is not None
     assert rollout.last_memory is not None
     log_policies, values = [], []
@@ -179,7 +178,10 @@ def test_all_epochs_are_the_same_whatever_the_microbatches() -> None:
 def test_minibatches_are_parts_of_the_batch(
     seed: int, own_heads: bool, minibatches: int
 ) -> None:
-    """Where no step is taken between them, their gradients' mean is that of the batch; 1000 are more than its rows."""
+    """Without steps between them, the mean of their gradients is the gradient of the batch.
+
+    1000 minibatches are more than the batch has rows.
+    """
     batch, rollout = played(seed, own_heads=own_heads, epochs=1)
     host, _ = played(
         seed,
@@ -206,12 +208,13 @@ def test_minibatches_are_parts_of_the_batch(
 
 
 def test_epochs_over_minibatches_end_early() -> None:
-    """Once too few samples are inside of the clip range: here few are, after a first step far away."""
+    """They end once few samples are inside the clip range: here after a first step far away."""
     host, rollout = played(1, minibatches=3, epochs=4, min_inside_clip=0.7)
     steps = 0
     for loss in host.losses(rollout, POLICY, LearningContext()):
         steps += 1
-        # The share is of a third of all samples, and a minibatch may have one more or less than that.
+        # The share is of a third of all samples, and a minibatch may have one more or less than
+        # that.
         assert steps > 1 or float(loss.metrics["inside_clip"]) == pytest.approx(
             1.0, abs=0.05
         )
@@ -223,7 +226,7 @@ def test_epochs_over_minibatches_end_early() -> None:
 
 
 def test_the_dead_and_the_padding_teach_nothing() -> None:
-    """Other actions of the dead; other actions, rewards and observations behind the ends of games."""
+    """Not the actions of the dead, nor actions, rewards and observations after a game's end."""
     host, rollout = played(3, games=20)
     other, _ = played(3, games=20)
     idle, padding = ~rollout.acting, ~rollout.valid

@@ -33,7 +33,8 @@ def test_logits_and_values(name: str) -> None:
             host.normalised(Surroundings.of(observation, memory))
         )
         value = host.critic(motive)
-    # The trained network's attention scores reach 4,000: there single precision leaves some 1e-3 of a weight.
+    # The trained network's attention scores reach 4,000: there single precision leaves some 1e-3 of
+    # a weight.
     trained = name == "conc4hist_forward.npz"
     close: dict[str, Any] = (
         {"rtol": 1e-4, "atol": 1e-4} if trained else {"rtol": 1e-5, "atol": 1e-6}

@@ -31,7 +31,7 @@ def slow_block(
     own: Tensor,
     rows: list[Tensor | None],
 ) -> Any:
-    """C and M of one agent, entity by entity, with keys and values written out; absent entities are zeros."""
+    """C and M of one agent, entity by entity, with keys and values; absent entities are zeros."""
     first, second = network.encoder.first, network.encoder.second
 
     def encode(row: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ ENTROPY = 0.05
 def readable_objective(
     log_policy: Tensor, old: Tensor, row: Tensor, action: Tensor, advantage: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Dual-clip PPO (Ye et al. 2020) with an entropy bonus, sample by sample; and the share inside the clip range."""
+    """Dual-clip PPO (Ye et al. 2020) with an entropy bonus, sample by sample; the share inside."""
     ratio = (log_policy[action, row] - old[action, row]).exp()
     clipped = ratio.clamp(1 - CLIP.epsilon, 1 + CLIP.epsilon)
     ppo = torch.minimum(ratio * advantage, clipped * advantage)
@@ -166,7 +166,7 @@ def test_cells_that_nobody_visited_do_no_harm() -> None:
 
 
 def host_of(run: RunConfig, stage: int) -> tuple[PPOMA, ExplorationStrategy]:
-    """Host and exploration in a stage, in double precision, no parameter zero and no two agents alike."""
+    """Host and exploration in a stage: double precision, no parameter zero, no two agents alike."""
     state = first_state(run)
     if stage:
         state = next_stage(state)
@@ -203,7 +203,7 @@ def collected(
 
 @pytest.mark.parametrize("second", ["ppo_ma", "pr", "pr_fast", "pr_fast_step"])
 def test_tables_change_nothing(second: str) -> None:
-    """The heart of the speed: sums over distinct observations in place of samples, in every epoch of an update."""
+    """The heart of the speed: sums over distinct observations in place of samples."""
     data = run_data(second)
     data["host"] = {"name": "ppo_ma", "epochs": 12, "learning_rate": 0.02}
     run = RunConfig.model_validate(data)
@@ -241,9 +241,10 @@ STEPS, GAMES = 6, 8
 
 
 def made_up(seed: int, *, of_dead_and_padding: int) -> Rollout:
-    """A rollout of games that end at different steps and agents that die; a seed of its own for what must not matter.
+    """A rollout of games that end at different steps and agents that die; a seed of its own for
+    what must not matter.
 
-    That is all of what comes behind the end of a game, and what the dead do.
+    These are everything after the end of a game, and what the dead do.
     """
     random, other = (
         torch.Generator().manual_seed(seed),
@@ -385,7 +386,7 @@ def test_pr_fast_trains_heads_and_critic_alone() -> None:
 
 
 def test_advantages_are_normalised_over_the_samples_that_count() -> None:
-    """Scaling and shifting all rewards of episodes of equal length leaves the policy's gradient as it is."""
+    """The policy's gradient stays if rewards of equally long episodes are scaled and shifted."""
     run = RunConfig.model_validate(
         {**run_data("ppo_ma"), "host": {"name": "ppo_ma", "gamma": 0.0}}
     )

@@ -1,4 +1,4 @@
-"""QMIX and VDN: the mixing network, the loss against a slow and readable one, the target network, and learning."""
+"""QMIX and VDN: mixing, the loss against a slow and readable one, the target network, learning."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def host_for(
 def collected(
     environment: Environment, host: QMIX, seed: int, *, use_table: bool = True
 ) -> Rollout:
-    # Not the generator of the games: who draws what they draw never meets with bad luck.
+    # Not the generator of the games: drawing what they draw, a team would never have bad luck.
     collector = Collector(
         environment, torch.Generator().manual_seed(seed + 1000), use_table=use_table
     )
@@ -279,7 +279,10 @@ def slow_team_value(
 
 
 def slow_loss(host: QMIX, rollout: Rollout) -> Tensor:
-    """Mean over all steps played of (Q_tot - G)^2, G the TD(lambda) return by double Q-learning; game by game."""
+    """Mean over all steps played of (Q_tot - G)^2, game by game.
+
+    G is the TD(lambda) return by double Q-learning.
+    """
     rollout = without_table(rollout)
     agents, errors = rollout.actions.shape[-1], []
     for game in range(rollout.actions.shape[1]):
@@ -369,7 +372,7 @@ def test_the_loss_on_fme(seed: int, mixer: str, td_lambda: float) -> None:
 @given(seeds(), st.sampled_from(MIXERS), st.integers(1, 40))
 @settings(max_examples=15)
 def test_tables_change_nothing(seed: int, mixer: str, games: int) -> None:
-    """Networks and mixing weights once for each level in place of once for each sample: also out of a replay."""
+    """Networks and mixing weights once for each level, not for each sample; out of a replay too."""
     case = fme_case(seed, mixer, games)
     assert case.rollout.table is not None
     replay = Replay(games, fme_environment().spec)
@@ -395,7 +398,7 @@ def test_tables_change_nothing(seed: int, mixer: str, games: int) -> None:
 @given(seeds(), st.sampled_from(MIXERS))
 @settings(max_examples=5)
 def test_the_dead_count_for_nothing_beside_a_table_too(seed: int, mixer: str) -> None:
-    """A table says what the agents see, not who is alive."""
+    """A table says what the agents see, not which of them live."""
     case = fme_case(seed, mixer)
     random, (steps, games, agents) = (
         torch.Generator().manual_seed(seed),
@@ -414,7 +417,7 @@ def test_the_dead_count_for_nothing_beside_a_table_too(seed: int, mixer: str) ->
 
 
 def test_the_dead_and_the_padding_teach_nothing() -> None:
-    """Other actions of the dead, other rewards, observations and actions behind the ends: the same to the last bit."""
+    """Not the actions of the dead, nor rewards, observations and actions after a game's end."""
     case = practice_case(3, "monotonic", games=20)
     rollout, random = case.rollout, torch.Generator().manual_seed(0)
     padding, idle = ~rollout.valid, ~rollout.acting
@@ -566,7 +569,7 @@ def test_a_host_goes_on_with_the_target_network_of_its_state() -> None:
 
 
 def best_return(environment: FME) -> float:
-    """The greatest expected return of any joint policy, by trying all joint actions at every level."""
+    """The greatest expected return of any joint policy: all joint actions are tried."""
     spec = environment.spec
     everything = [
         environment.expected_rewards(
