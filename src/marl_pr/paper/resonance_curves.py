@@ -95,6 +95,6 @@ def curve_band(
     measured = [run for run in runs if metric in run.metrics]
     if not measured:
         return
-    episodes = np.array(measured[0].episodes)
+    episodes = np.array(measured[0].episodes, dtype=np.float64)
     values = np.stack([run.metrics[metric] for run in measured])
     curve_with_band(axis, episodes, values, label=label, style=style)

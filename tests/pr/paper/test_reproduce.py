@@ -1,4 +1,7 @@
-"""``marl reproduce`` from end to end, on runs of a few updates: whole, with a run that fails, and killed."""
+"""``marl reproduce`` from end to end, on runs of a few updates.
+
+It is left alone, killed, and given a run that fails.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,13 @@ import pytest
 from marl_core.reports.tidy_file import read_tidy
 from marl_core.runs.folder import RunFolder
 from marl_pr.paper.battles import ALGORITHMS
+from marl_pr.paper.catalogue import ALL
 from marl_pr.paper.fig4 import Fig4
 from marl_pr.paper.fig9 import Fig9
-from marl_pr.paper.registry import ALL, ITEMS, items_named
+from marl_pr.paper.registry import ITEMS, items_named
 from marl_pr.paper.reproduction import Reproduction
 from marl_pr.paper.scale import SCALES, Seeds
-from tests.support.command import Command
+from tests.support.command import Command, refused
 from tests.support.places import REPOSITORY
 from tests.support.tiny_reproduction import TINY
 
@@ -39,7 +43,7 @@ def marl(marl: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of Fig. 9, made without any disturbance."""
+    """The folder of Fig. 9, made without an interruption."""
     folder = tmp_path_factory.mktemp("whole")
     made = Reproduction(
         TINY, None, folder / "runs", folder / "out", show_progress=False
@@ -69,17 +73,18 @@ def test_an_items_folder(whole: Path) -> None:
             for run in results
             if run.labels.get("coin") == coin
         ]
-        assert (
-            f"| {coin} level | {SEEDS} | {np.mean(finals):.2f} [{min(finals):.2f}, {max(finals):.2f}]"
-            in page
-        )
+        interval = f"[{min(finals):.2f}, {max(finals):.2f}]"
+        assert f"| {coin} level | {SEEDS} | {np.mean(finals):.2f} {interval}" in page
     tree = json.loads((whole / "results.json").read_text())
     assert {len(runs) for runs in tree["fme"]["1A4B2C"].values()} == {SEEDS}
     assert "<dc:date>" not in (whole / "figure.svg").read_text()
 
 
 def test_battles_are_trained_in_both_stages(tmp_path: Path) -> None:
-    """Fig. 4 from nothing: four algorithms, with a win rate at each evaluation, and eta where there is resonance."""
+    """Fig. 4 from nothing: four algorithms, with a win rate at each evaluation.
+
+    There is an eta where there is resonance, and with one seed no interval.
+    """
     made = Reproduction(
         TINY, 1, tmp_path / "runs", tmp_path / "out", show_progress=False
     )
@@ -98,14 +103,18 @@ def test_battles_are_trained_in_both_stages(tmp_path: Path) -> None:
         )
         resonance = run.metrics.get("coupling/in resonance", (0.0,))[-1]
         assert ("eta_max" in run.labels) == (resonance > 0)
-    assert (
-        "Guards and attackers: 5v6."
-        in (tmp_path / "out" / "fig4" / "table.md").read_text()
-    )
+    page = (tmp_path / "out" / "fig4" / "table.md").read_text()
+    assert "Guards and attackers: 5v6." in page
+    assert "Seeds: 0 (conc4hist)." in page
+    assert "**Single runs**" in page
 
 
 def test_killed_then_failing_then_whole(marl: Command, whole: Path) -> None:
-    """Killed at some moment, then a run that fails: it is reported, and the rest is made. Mended, all is as ever."""
+    """The command is killed at some moment; it goes on, and then a run fails.
+
+    The failure is reported, and the rest is made. Once the run is mended, all is as if nothing had
+    happened.
+    """
     kill_after(2, marl.folder)
     runs, made = (
         marl.folder / "runs" / "reproduce" / "quick",
@@ -129,6 +138,7 @@ def test_killed_then_failing_then_whole(marl: Command, whole: Path) -> None:
     assert "this is no checkpoint of a run" in failure
     page = (made / "table.md").read_text()
     assert "Runs: 5 of 6." in page
+    assert "**Single runs**" not in page
     assert f"\n- {failure}\n" in page
     assert "| step level | 1 |" in page
     assert len(read_tidy(made / "results.csv")) == 5
@@ -158,7 +168,7 @@ def test_a_run_that_cannot_be_read_is_told_too(marl: Command, whole: Path) -> No
 
 
 def kill_after(runs: int, folder: Path) -> None:
-    """Start the command in a folder, and kill all its processes as soon as so many runs are done."""
+    """Start the command in a folder, and kill all its processes once some runs are done."""
     root = str(REPOSITORY)
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.tiny_reproduction", *FIG9],
@@ -184,6 +194,39 @@ def test_an_unknown_item_is_one_line(marl: Command) -> None:
     assert outcome.status == 2
     assert all(name in outcome.err for name in [*ITEMS, ALL])
     assert len(outcome.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("fig2", "Fig. 2 is a sketch of the method, not a result"),
+        ("fig7", "Fig. 7 has two parts, fig7a and fig7b"),
+        ("fig10", ""),
+    ],
+)
+def test_an_unknown_figure_is_told_which_figures_there_are(
+    marl: Command, name: str, why: str
+) -> None:
+    told = refused(marl, "reproduce", name)
+    figures = "fig1, fig3, fig4, fig5, fig6, fig7a, fig7b, fig8, fig9"
+    assert why in told
+    assert told.endswith(f" (figures: {figures})")
+    assert "did you mean" not in told
+
+
+def test_an_unknown_table_is_told_which_tables_there_are(marl: Command) -> None:
+    assert refused(marl, "reproduce", "table3") == (
+        "there is no 'table3' to reproduce: Table 3 lists hyperparameters, not a result "
+        "(tables: table1)"
+    )
+
+
+def test_help_lists_the_items(marl: Command) -> None:
+    outcome = marl("reproduce", "--help")
+    assert outcome.status == 0
+    words = outcome.out.split()
+    assert all(name in words for name in [*ITEMS, ALL])
+    assert "Args:" not in outcome.out
 
 
 def test_a_folder_of_results_that_cannot_be_is_one_line(marl: Command) -> None:

@@ -1,36 +1,19 @@
-"""What each item trains, and what it makes of the results."""
+"""What each item makes of the results."""
 
 from __future__ import annotations
 
-import io
-import itertools
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
-from marl_core.config.run import RunConfig
 from marl_core.reports.results import RunResult
-from marl_core.runs.folder import RunFolder
-from marl_core.sweep.jobs import checked
-from marl_core.training import stages
+from marl_pr.paper.algorithms import PPO_MA, PPO_MA_PR, PPO_MA_PR_FAST, QMIX
 from marl_pr.paper.battles import ALGORITHMS
-from marl_pr.paper.experiments import (
-    LARGE_TEAM,
-    PPO_MA,
-    PPO_MA_PR,
-    PPO_MA_PR_FAST,
-    QMIX,
-    ppo_ma,
-    resonant,
-)
-from marl_pr.paper.fig1 import Fig1, preference
+from marl_pr.paper.experiments import ppo_ma
+from marl_pr.paper.fig1 import Fig1
 from marl_pr.paper.fig3 import Fig3
 from marl_pr.paper.fig4 import Fig4
 from marl_pr.paper.fig5 import Fig5
@@ -39,20 +22,25 @@ from marl_pr.paper.fig7a import Fig7a
 from marl_pr.paper.fig7b import Fig7b
 from marl_pr.paper.fig8 import Fig8
 from marl_pr.paper.fig9 import Fig9
+from marl_pr.paper.fixed_settings import LARGE_TEAM
 from marl_pr.paper.item import Item, LabelledJob
 from marl_pr.paper.markdown import interval_cell
 from marl_pr.paper.pmin import PMin
 from marl_pr.paper.registry import ITEMS
-from marl_pr.paper.scale import PAPER, QUICK, SCALES, Scale, Seeds
+from marl_pr.paper.scale import PAPER, QUICK, Seeds
 from marl_pr.paper.scores import mean_of, middle_of
 from marl_pr.paper.table1 import Table1
 from marl_pr.paper.value_resonance import ValueResonance
-from marl_pr.strategy import PolicyResonanceConfig
-from tests.support.tiny_reproduction import TINY
+from tests.support.paper_results import (
+    TWO_SEEDS,
+    made_up_results,
+    result_of,
+    rows_of,
+    svg_of,
+)
 
-every_item = pytest.mark.parametrize("item", ITEMS.values(), ids=lambda item: item.name)
 #: Other items measure what only a run folder gives.
-every_item_with_synthetic_results = pytest.mark.parametrize(
+every_item_with_made_up_results = pytest.mark.parametrize(
     "item",
     [
         item
@@ -61,188 +49,12 @@ every_item_with_synthetic_results = pytest.mark.parametrize(
     ],
     ids=lambda item: item.name,
 )
-LOGGED = (
-    "exact/return",
-    "exact/C1",
-    "exact/C2",
-    "greedy/win_rate",
-    "sampled/win_rate",
-    "coupling/in resonance",
-)
 
 
-def result_of(
-    one: LabelledJob, value: float | None = None, names: Sequence[str] = LOGGED
-) -> RunResult:
-    """A result as the run could give it: three evaluations, the last of them ``value`` (else something of its own)."""
-    last = (
-        float(np.random.default_rng(list(one.job.name.encode())).random())
-        if value is None
-        else value
-    )
-    config = one.job.config
-    episodes = (config.episodes // 4, config.episodes // 2, config.episodes)
-    return RunResult(
-        config.environment.name,
-        one.labels,
-        config.seed,
-        episodes,
-        dict.fromkeys(names, (0.0, last / 2, last)),
-    )
-
-
-def preferences_of(one: LabelledJob) -> RunResult:
-    agents = int(one.labels["agents"])
-    return result_of(
-        one, names=[*LOGGED, *(f"preference/{agent + 1}" for agent in range(agents))]
-    )
-
-
-def synthetic(item: Item, scale: Scale = QUICK) -> list[RunResult]:
-    make = preferences_of if isinstance(item, Fig1) else result_of
-    return [make(one) for one in item.jobs(scale, Seeds(2, 2, 2))]
-
-
-@every_item
-@pytest.mark.parametrize("scale", SCALES.values(), ids=lambda scale: scale.name)
-def test_the_sweep_takes_the_jobs(item: Item, scale: Scale) -> None:
-    jobs = item.jobs(scale, item.default_seeds)
-    assert len(checked([one.job for one in jobs])) == len(jobs) > 0
-    labels = [
-        (*sorted(map(str, one.labels.items())), one.job.config.seed) for one in jobs
-    ]
-    assert len(set(labels)) == len(jobs)
-    for one in jobs:
-        environment = one.job.config.environment.model_dump()
-        task = (
-            environment.get("tag")
-            or f"{environment['agents']}v{environment['attackers']}"
-        )
-        assert (task, environment["agents"]) == (
-            one.labels["task"],
-            one.labels["agents"],
-        )
-        resonance = one.job.config.stage_exploration(len(one.job.config.stages) - 1)
-        settings = [one.labels.get(name) for name in ("eta_max", "p_min", "coin")]
-        if isinstance(resonance, PolicyResonanceConfig):
-            assert settings == [resonance.eta_max, resonance.p_min, resonance.level]
-            assert str(one.labels["algorithm"]).endswith(
-                {"pr": "+ PR", "pr_fast": "+ PR-Fast"}[resonance.variant]
-            )
-        else:
-            assert settings == [None, None, None]
-
-
-@pytest.mark.parametrize("scale", SCALES.values(), ids=lambda scale: scale.name)
-def test_items_share_runs(scale: Scale) -> None:
-    """One name is one run with one set of labels, whichever item asks for it."""
-    jobs: dict[str, LabelledJob] = {}
-    for item in ITEMS.values():
-        for one in item.jobs(scale, Seeds(2, 2, 2)):
-            assert jobs.setdefault(one.job.name, one) == one
-    assert len({one.job.config.model_dump_json() for one in jobs.values()}) == len(jobs)
-
-
-def test_every_config_can_be_run() -> None:
-    """One of each kind: what differs in a number alone is left out."""
-    kinds: dict[tuple[object, ...], RunConfig] = {}
-    for item in ITEMS.values():
-        for one in item.jobs(QUICK, Seeds(1, 1, 1)):
-            kinds[
-                tuple(one.labels.get(name) for name in ("task", "algorithm", "coin"))
-            ] = one.job.config
-    assert len(kinds) > 8
-    for config in kinds.values():
-        stages.check(config)
-
-
-def test_paper_scale_is_the_papers() -> None:
-    """Section 6.1, and the authors' demonstration."""
-    run = resonant(ppo_ma(PAPER, 8, 3), PAPER, "pr_fast")
-    assert run.job.name == "pr_fast-1A4B2C-N8-eta0.75-pmin0.2-seed3"
-    assert run.job.continues == "ppo_ma-1A4B2C-N8-seed3"
-    assert [stage.episodes for stage in run.job.config.stages] == [262_144, 131_072]
-    resonance = run.job.config.stage_exploration(1)
-    assert isinstance(resonance, PolicyResonanceConfig)
-    assert (resonance.ramp_episodes, resonance.eta_max, resonance.p_min) == (
-        50_000,
-        0.75,
-        0.2,
-    )
-    assert run.job.config.stages[0].exploration is None
-    training = run.job.config.training
-    assert (
-        PAPER.lengths["ppo_ma"].first
-        / training.episodes_per_update
-        / training.evaluate_every
-        == 64
-    )
-
-
-def test_each_host_has_its_number_of_seeds() -> None:
-    configs = [
-        one.job.config
-        for one in Table1().jobs(PAPER, Seeds(ppo_ma=4, qmix=2, conc4hist=1))
-    ]
-    for host, seeds in {"ppo_ma": 4, "qmix": 2}.items():
-        assert {config.seed for config in configs if config.host.name == host} == set(
-            range(seeds)
-        )
-
-
-@given(st.lists(st.integers(), unique=True, max_size=20), st.booleans())
-def test_a_quick_scale_varies_over_fewer_values(
-    values: list[int], everything: bool
-) -> None:
-    scale = replace(PAPER, everything=everything)
-    chosen = scale.of(values)
-    assert [value for value in values if value in chosen] == list(chosen)
-    assert len(chosen) == (len(values) if everything else min(3, len(values)))
-    assert not values or {values[0], values[-1]} <= set(chosen)
-
-
-@given(
-    arrays(np.float64, array_shapes(min_dims=2, max_dims=4), elements=st.floats(0, 1)),
-    st.data(),
-)
-def test_preference_is_its_definition(
-    policies: np.ndarray, data: st.DataObject
-) -> None:
-    """f(pi_i) = pi_i(u) - 1/N sum_j pi_j(u), Section 3."""
-    action = data.draw(st.integers(0, policies.shape[-1] - 1))
-    found = preference(policies, action)
-    assert found.shape == policies.shape[:-1]
-    agents = policies.shape[-2]
-    for place in itertools.product(*map(range, policies.shape[:-2])):
-        average = sum(policies[(*place, j, action)] for j in range(agents)) / agents
-        for i in range(agents):
-            assert found[(*place, i)] == pytest.approx(
-                policies[(*place, i, action)] - average, abs=1e-12
-            )
-
-
-def test_fig1_reads_the_last_responsibility_level(tmp_path: Path) -> None:
-    one = Fig1().jobs(TINY, Seeds(1, 1, 1))[0]
-    folder = RunFolder(tmp_path / "run")
-    folder.create(one.job.config)
-    stages.train(one.job.config, folder, progress_bar=False)
-    result = Fig1().read(folder, one.labels)
-    kept = dict(folder.policies())
-    assert set(result.episodes) <= set(kept)
-    assert max(result.episodes) == TINY.lengths["ppo_ma"].first
-    for index, episodes in enumerate(result.episodes):
-        last_level = kept[episodes][
-            6, :, 0
-        ]  # Table 2: the seventh level of 1A4B2C has u_gamma = Act-0
-        found = [result.metrics[f"preference/{agent}"][index] for agent in (1, 2, 3)]
-        assert found == pytest.approx(last_level - last_level.mean(), abs=1e-6)
-    assert any(result.final(f"preference/{agent}") != 0 for agent in (1, 2, 3))
-
-
-@every_item_with_synthetic_results
+@every_item_with_made_up_results
 def test_runs_may_be_missing(item: Item) -> None:
-    """Whatever is left of the results: a table with as many cells in each row, and a figure."""
-    results = synthetic(item)
+    """From any results: a table with equally many cells in each row, and a figure."""
+    results = made_up_results(item)
     whole = item.table(results)
     assert "nan" not in whole
     assert "| - |" not in whole
@@ -256,7 +68,7 @@ def test_runs_may_be_missing(item: Item) -> None:
     ids=lambda item: item.name,
 )
 def test_all_runs_may_be_missing(item: Item) -> None:
-    """The theory would compute its predictions for all teams, which takes long where types are checked."""
+    """The theory is left out: its predictions for all teams take long where types are checked."""
     expect_sound(item, [])
 
 
@@ -270,15 +82,21 @@ def expect_sound(item: Item, results: Sequence[RunResult]) -> None:
     assert item.draw(results).axes
 
 
-@every_item_with_synthetic_results
+@every_item_with_made_up_results
 def test_table_and_figure_are_functions_of_the_results(item: Item) -> None:
-    """Their order makes no difference; what any run measured in the end does. So no number is made up."""
-    results = synthetic(item)
-    table, figure = item.table(results), svg_of(item, results)
-    assert (item.table(results[::-1]), svg_of(item, results[::-1])) == (table, figure)
+    """The order of results makes no difference; what any run measured in the end does.
+
+    So no number is made up.
+    """
+    results = made_up_results(item)
+    table, figure = item.table(results), svg_of(item.draw(results))
+    assert (item.table(results[::-1]), svg_of(item.draw(results[::-1]))) == (
+        table,
+        figure,
+    )
     changed = [_with_final(run, 5.0) if run is results[-1] else run for run in results]
     assert item.table(changed) != table
-    assert svg_of(item, changed) != figure
+    assert svg_of(item.draw(changed)) != figure
 
 
 def _with_final(result: RunResult, value: float) -> RunResult:
@@ -288,26 +106,10 @@ def _with_final(result: RunResult, value: float) -> RunResult:
     )
 
 
-def svg_of(item: Item, results: Sequence[RunResult]) -> str:
-    content = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "test"}):
-        item.draw(results).savefig(content, format="svg", metadata={"Date": None})
-    return content.getvalue()
-
-
-def rows_of(table: str) -> dict[str, list[str]]:
-    lines = [
-        line.strip("| ").split(" | ")
-        for line in table.splitlines()
-        if line.startswith("|")
-    ]
-    return {cells[0]: cells[1:] for cells in lines[2:]}
-
-
 def test_table1_puts_the_papers_numbers_beside_ours() -> None:
     jobs = [
         one
-        for one in Table1().jobs(PAPER, Seeds(2, 2, 2))
+        for one in Table1().jobs(PAPER, TWO_SEEDS)
         if one.labels["agents"] in (6, 15)
     ]
     values = {(PPO_MA, 6): 0.5, (PPO_MA, 15): 0.25, (QMIX, 6): 1.0, (QMIX, 15): 0.75}
@@ -327,7 +129,7 @@ def test_table1_puts_the_papers_numbers_beside_ours() -> None:
 
 def test_fig5_tells_algorithms_and_teams_apart() -> None:
     value = {PPO_MA: 1.0, QMIX: 2.0, PPO_MA_PR: 3.0, PPO_MA_PR_FAST: 4.0}
-    jobs = Fig5().jobs(QUICK, Seeds(2, 2, 2))
+    jobs = Fig5().jobs(QUICK, TWO_SEEDS)
     results = [
         result_of(
             one, value[str(one.labels["algorithm"])] + int(one.labels["agents"]) / 100
@@ -355,7 +157,7 @@ def test_fig7a_and_fig8_put_each_mean_into_its_cell() -> None:
         return place + (0.25 if one.labels["algorithm"] in (PPO_MA_PR, PPO_MA) else 0.5)
 
     for item, label in ((Fig7a(), "eta_max"), (Fig8(), "task")):
-        jobs = [one for one in item.jobs(QUICK, Seeds(2, 2, 2)) if label in one.labels]
+        jobs = [one for one in item.jobs(QUICK, TWO_SEEDS) if label in one.labels]
         rows = rows_of(item.table([result_of(one, value(one)) for one in jobs]))
         assert len(rows) == 3
         for text, row in rows.items():
@@ -377,7 +179,7 @@ def test_fig3_and_fig9_have_a_row_for_each_variant() -> None:
 
     rows = rows_of(
         Fig3().table(
-            [result_of(one, value(one)) for one in Fig3().jobs(QUICK, Seeds(2, 2, 2))]
+            [result_of(one, value(one)) for one in Fig3().jobs(QUICK, TWO_SEEDS)]
         )
     )
     assert {name: float(row[1].split()[0]) for name, row in rows.items()} == {
@@ -391,7 +193,7 @@ def test_fig3_and_fig9_have_a_row_for_each_variant() -> None:
 
 
 def _fig9_jobs() -> list[LabelledJob]:
-    return Fig9().jobs(QUICK, Seeds(2, 2, 2))
+    return Fig9().jobs(QUICK, TWO_SEEDS)
 
 
 def test_battles_have_a_cell_for_each_algorithm_number_of_enemies_and_eta() -> None:
@@ -405,7 +207,7 @@ def test_battles_have_a_cell_for_each_algorithm_number_of_enemies_and_eta() -> N
         140: [0.14, 1.14, 2.15, 3.15],
     }
     expected[150] = [0.15, 1.15, 2.16, 3.16]
-    jobs = Fig6().jobs(PAPER, Seeds(2, 2, 2))
+    jobs = Fig6().jobs(PAPER, TWO_SEEDS)
     assert {one.job.config.environment.model_dump()["attackers"] for one in jobs} == {
         60,
         65,
@@ -422,7 +224,7 @@ def test_battles_have_a_cell_for_each_algorithm_number_of_enemies_and_eta() -> N
 
     rows = rows_of(
         Fig4().table(
-            [result_of(one, value(one)) for one in Fig4().jobs(PAPER, Seeds(2, 2, 2))]
+            [result_of(one, value(one)) for one in Fig4().jobs(PAPER, TWO_SEEDS)]
         )
     )
     assert {
@@ -430,7 +232,7 @@ def test_battles_have_a_cell_for_each_algorithm_number_of_enemies_and_eta() -> N
     } == pytest.approx(dict(zip(ALGORITHMS, expected[120], strict=True)), abs=0.006)
     rows = rows_of(
         Fig7b().table(
-            [result_of(one, value(one)) for one in Fig7b().jobs(PAPER, Seeds(2, 2, 2))]
+            [result_of(one, value(one)) for one in Fig7b().jobs(PAPER, TWO_SEEDS)]
         )
     )
     assert {float(eta) for eta in rows} == set(Fig7b.etas)
