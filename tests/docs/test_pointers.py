@@ -40,9 +40,9 @@ def _defined(file: Path) -> set[str]:
 )
 def test_what_is_pointed_to_is_there(page: Path, name: str, link: str) -> None:
     file = (page.parent / link).resolve()
-    module = ".".join(file.relative_to(REPOSITORY / "src").with_suffix("").parts)
-    package = module.removesuffix(".__init__")
-    assert name == package or name in _defined(file), f"{link} has no {name}"
+    path = file.relative_to(REPOSITORY).with_suffix("")
+    module = ".".join(path.parts).removeprefix("src.").removesuffix(".__init__")
+    assert name == module or name in _defined(file), f"{link} has no {name}"
 
 
 def test_there_are_pointers() -> None:
