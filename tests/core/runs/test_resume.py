@@ -265,16 +265,19 @@ def test_tensorboard_shows_every_update_once(
     events = EventAccumulator(str(folder.path / "tensorboard"))
     events.Reload()
     rows = read_metrics(folder.metrics)
-    for name in ("training_return", "exact/return", "coupling"):
-        expected = [
-            (int(row["update"]), float(row[name])) for row in rows if name in row
+    tags = {
+        "training_return": "train/return",
+        "exact/return": "evaluation/exact/return",
+        "coupling/in resonance": "coupling/in resonance",
+    }
+    for name, tag in tags.items():
+        measured = [row for row in rows if name in row]
+        found = events.Scalars(tag)
+        assert [event.step for event in found] == [
+            int(row["episodes"]) for row in measured
         ]
-        assert [event.step for event in events.Scalars(name)] == [
-            step for step, _ in expected
-        ]
-        assert [event.value for event in events.Scalars(name)] == pytest.approx(
-            [value for _, value in expected]
-        )
+        values = [float(row[name]) for row in measured]
+        assert [event.value for event in found] == pytest.approx(values)
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed", "bf16-true"])

@@ -202,19 +202,6 @@ def test_a_broken_host_ends_the_run_with_its_own_error(
         train(folder.load_config(), folder, Watchers(progress_bar=True))
 
 
-def test_the_bar_shows_all_stages(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = start(tmp_path / "run", run_data())
-    train(folder.load_config(), folder, Watchers(progress_bar=True))
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    last = shown.err.strip().splitlines()[-1]
-    assert last.startswith("stage 2/2")
-    assert "208/208 episodes" in last
-    assert "return" in last
-
-
 def recalled_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> list[tuple[Rollout, Rollout | None]]:
