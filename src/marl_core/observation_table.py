@@ -68,9 +68,15 @@ def look_up(observation: Observation, table: Observation) -> Observation:
 _IN_THE_TABLE = ("features", "entities", "entity_mask", "action_mask")
 
 
-def _of_agents(values: Tensor, row: Int[Tensor, "*B N"]) -> Tensor:
+def _of_agents(
+    values: Tensor,
+    row: Int[Tensor, "*B N"],
+) -> Tensor:
     """The entries ``[*B, N, ...]`` of values ``[R, N, ...]`` in the rows that the agents see."""
-    agent = torch.arange(values.shape[1], device=values.device)
+    agent = torch.arange(
+        values.shape[1],
+        device=values.device,
+    )
     return values[row, agent]
 
 

@@ -110,6 +110,16 @@ IN_THE_FILE = {
         "  gama: 0.9",
         "8: host.gama: unknown key 'gama', did you mean 'gamma'?",
     ),
+    "a key's name in version 0.1": (
+        "  hidden: 4",
+        "  passes: 9",
+        "8: host.passes: unknown key 'passes', did you mean 'epochs'?",
+    ),
+    "another key's name in version 0.1": (
+        "  hidden: 4",
+        "  least_inside: 0.7",
+        "8: host.least_inside: unknown key 'least_inside', did you mean 'min_inside_clip'?",
+    ),
     "unknown key in a stage's exploration": (
         "      eta_max: 0.5",
         "      eta_mx: 0.5",

@@ -109,7 +109,12 @@ class Collector:
             self._environment.spec.max_steps,
         )
 
-    def _step(self, team: Team, games: GamesInPlay, table: Observation | None) -> None:
+    def _step(
+        self,
+        team: Team,
+        games: GamesInPlay,
+        table: Observation | None,
+    ) -> None:
         fixed_length = self._environment.spec.fixed_length
         few = None if fixed_length or table is not None else games.few_on(_FEW)
         actions, memory = team.act(games, few)
@@ -119,7 +124,13 @@ class Collector:
             actions = actions.masked_fill(~alive, NO_OP)
         result = self._stepped(actions)
         observation = self._seen(result.observation, table)
-        games.advance(actions, team.component, memory, result, observation)
+        games.advance(
+            actions,
+            team.component,
+            memory,
+            result,
+            observation,
+        )
 
     def _stepped(self, actions: Int[Tensor, "E N"]) -> StepResult:
         """A step of all games, never in mixed precision: that is for networks, not for games."""

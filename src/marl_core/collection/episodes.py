@@ -29,7 +29,11 @@ class GamesInPlay:
     """
 
     def __init__(
-        self, observation: Observation, memory: Memory, episodes: int, max_steps: int
+        self,
+        observation: Observation,
+        memory: Memory,
+        episodes: int,
+        max_steps: int,
     ) -> None:
         games = games_of(observation)
         self.observation = observation
@@ -143,7 +147,11 @@ class GamesInPlay:
         chosen = games.nonzero().squeeze(-1)
         memory = {name: value[chosen] for name, value in self._last_memory.items()}
         last = self._last.map(lambda x: x[chosen])
-        return EpisodeEnds(self._episode[chosen], last, memory)
+        return EpisodeEnds(
+            self._episode[chosen],
+            last,
+            memory,
+        )
 
     def rollout(self, progress: Progress, table: Observation | None) -> Rollout:
         """All episodes, each from its first step, in the order in which they began.
@@ -162,7 +170,12 @@ class GamesInPlay:
         if len(self._on) == self._episodes:
             return rollout
         ends = [*self._ends, self._ends_of(self._episode < self._episodes)]
-        return by_episode(rollout, self.steps, ends, self._episodes)
+        return by_episode(
+            rollout,
+            self.steps,
+            ends,
+            self._episodes,
+        )
 
 
 def games_of(observation: Observation) -> int:
@@ -190,7 +203,8 @@ def _where(
     old: Observation,
 ) -> Observation:
     """Each game's entry from ``new`` where the mask is set, else from ``old``."""
-    return Observation(**_where_each(mask, new.tensors(), old.tensors()))
+    merged = _where_each(mask, new.tensors(), old.tensors())
+    return Observation(**merged)
 
 
 def _where_each(

@@ -80,7 +80,11 @@ class Replay:
         """
         if self._size < episodes:
             return None
-        order = torch.randperm(self._size, generator=generator, device=generator.device)
+        order = torch.randperm(
+            self._size,
+            generator=generator,
+            device=generator.device,
+        )
         chosen = order[:episodes]
         drawn = {}
         for name, value in self._stored.items():
@@ -164,7 +168,11 @@ def _padded(value: Tensor, steps: int) -> Tensor:
     games, length, *rest = by_episode.shape
     if length == steps:
         return by_episode
-    padding = by_episode.new_zeros(games, steps - length, *rest)
+    padding = by_episode.new_zeros(
+        games,
+        steps - length,
+        *rest,
+    )
     return torch.cat([by_episode, padding], 1)
 
 

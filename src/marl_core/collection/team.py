@@ -64,7 +64,11 @@ class Team:
                 self._weights = self._weights_at(observation)
             self.component = self._draw(games_of(observation))
 
-    def begin_again(self, again: Bool[Tensor, "E"], observation: Observation) -> None:
+    def begin_again(
+        self,
+        again: Bool[Tensor, "E"],
+        observation: Observation,
+    ) -> None:
         """Draw a component for the games that have just been started anew.
 
         Args:
@@ -114,7 +118,10 @@ class Team:
         weights = self._weights if self._weights.dim() == 1 else self._weights[few]
         seen = observation.map(lambda x: x[few])
         law, remembered = self._law(seen, remembered, weights)
-        drawn = law.sampler().draw(self.component[few], self._generator)
+        drawn = law.sampler().draw(
+            self.component[few],
+            self._generator,
+        )
         shape = (self.component.shape[0], drawn.shape[1])
         actions = drawn.new_full(shape, NO_OP).index_copy(0, few, drawn)
         updated = {}

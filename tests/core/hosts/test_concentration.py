@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.hosts.conc4hist import attention
+from marl_core.hosts.conc4hist import tiles
 from marl_core.hosts.conc4hist.attention import Readout, attend
 from marl_core.hosts.conc4hist.block import ConcentrationBlock
 from marl_core.hosts.conc4hist.choice import most_attended
@@ -234,7 +234,7 @@ def test_attention_is_that_of_plain_autograd(
         learning[place].requires_grad_(False)
     learns = [parameter for parameter in learning if parameter.requires_grad]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention, "TILE", tile)
+        patch.setattr(tiles, "TILE", tile)
         found, slow = (
             run_attend(learning, rows, mask, first, f) for f in (attend, slow_attend)
         )

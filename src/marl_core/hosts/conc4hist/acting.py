@@ -51,7 +51,10 @@ class ConcentrationTeam(HostModule):
         width = config.hidden
         self.norm = RunningNorm(self._features)
         self.network = ConcentrationNetwork(
-            self._features, width, config.focus, generator
+            self._features,
+            width,
+            config.focus,
+            generator,
         )
         self.trunk = Stack.build(
             [2 * width, width],
@@ -141,7 +144,10 @@ class ConcentrationTeam(HostModule):
         rate = self.config.learning_rate
         return [
             ParameterGroup(policy, rate, self.config.max_gradient_norm),
-            ParameterGroup(critic, rate * self.config.critic_rate_factor),
+            ParameterGroup(
+                critic,
+                rate * self.config.critic_rate_factor,
+            ),
         ]
 
     def give_each_agent_its_own_head(self) -> None:

@@ -26,7 +26,12 @@ class ActingSamples:
     valid: Bool[Tensor, "R N"]
 
     @classmethod
-    def of(cls, acting: Bool[Tensor, "T E N"], *, by_agent: bool) -> ActingSamples:
+    def of(
+        cls,
+        acting: Bool[Tensor, "T E N"],
+        *,
+        by_agent: bool,
+    ) -> ActingSamples:
         """The samples of living agents.
 
         Args:
@@ -64,7 +69,8 @@ class ActingSamples:
             )
             for i in range(minibatches)
         ]
-        return ActingSamples(index[order], valid[order]), parts
+        reordered = ActingSamples(index[order], valid[order])
+        return reordered, parts
 
     def microbatches(self, samples: int, of: slice | None = None) -> list[slice]:
         """Cut rows into microbatches of nearly equal size, to be learnt from one after the other.

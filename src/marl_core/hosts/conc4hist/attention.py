@@ -15,21 +15,17 @@ everywhere it saves the memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from marl_core.hosts.conc4hist.choice import masked_softmax, most_attended
-from marl_core.hosts.conc4hist.gradients import Gradients, Scratch, of_entities
-
-#: How many samples one core works on at a time. The hidden layer of 512 samples of 12 entities, 48
-#: wide, takes 1.2 MB, which the second-level cache holds.
-TILE = 512
+from marl_core.hosts.conc4hist.gradients import Gradients, Scratch
+from marl_core.hosts.conc4hist.outputs import Outputs
+from marl_core.hosts.conc4hist.tiles import Inputs, tiles
 
 
 @dataclass(frozen=True)
@@ -108,48 +104,26 @@ class _Attend(torch.autograd.Function):
         mask: Bool[Tensor, "B J"],
         count: int,
         first: int,
-        query: Float[Tensor, "B W"],
-        features: Float[Tensor, "B J F"],
-        weight: Float[Tensor, "F W"],
-        bias: Float[Tensor, "W"],
-        by_hidden: Float[Tensor, "kW V"],
-        by_features: Float[Tensor, "kF V"],
+        *numbers: Tensor,
     ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"], Float[Tensor, "B V"]]:
-        """Mean, attention, and what is read from the chosen entities."""
-        samples = len(mask)
-        mean = torch.empty_like(query)
-        weights = query.new_empty(mask.shape)
-        chosen = query.new_empty(samples, by_hidden.shape[1])
-        # The chosen entities, counted through all entities of their tile.
-        places = torch.empty(samples, count, dtype=torch.int64, device=mask.device)
-        with torch.autocast(query.device.type, enabled=False):
-            for tile, hidden in _tiles(features, weight, bias):
-                attention = weights[tile]
-                attention.copy_(_softmax(query[tile], hidden, mask[tile]))
-                torch.bmm(
-                    attention.unsqueeze(1),
-                    hidden,
-                    out=mean[tile].unsqueeze(1),
-                )
-                if not count:
-                    continue
-                _choose(attention, count, first, out=places[tile])
-                best = of_entities(hidden, places[tile]).view(len(hidden), -1)
-                torch.mm(best, by_hidden, out=chosen[tile])
-                best = of_entities(features[tile], places[tile]).view(len(hidden), -1)
-                chosen[tile].addmm_(best, by_features)
-        ctx.mark_non_differentiable(weights)
+        """Mean, attention, and what is read from the chosen entities.
+
+        ``numbers`` are the fields of ``Inputs``: autograd wants its tensors one by one.
+        """
+        inputs = Inputs(*numbers)
+        found = Outputs.empty(inputs, count)
+        with torch.autocast(mask.device.type, enabled=False):
+            for tile in tiles(inputs):
+                found.attend(tile, inputs, mask)
+                if count:
+                    found.read(tile, inputs, first)
+        ctx.mark_non_differentiable(found.weights)
         ctx.save_for_backward(
-            query,
-            features,
-            weights,
-            weight,
-            bias,
-            places,
-            by_hidden,
-            by_features,
+            found.weights,
+            found.places,
+            *inputs,
         )
-        return mean, weights, chosen
+        return found.mean, found.weights, found.chosen
 
     @staticmethod
     @once_differentiable
@@ -159,99 +133,30 @@ class _Attend(torch.autograd.Function):
         _: Tensor,
         by_chosen: Float[Tensor, "B V"],
     ) -> tuple[Tensor | None, ...]:
-        """The gradients by the query and by all parameters.
-
-        ``by_x`` is the gradient of the loss by x, which comes from outside or is found on the way.
-        """
-        query, features, weights, weight, bias, places, by_hidden, by_features = (
-            ctx.saved_tensors
-        )
-        first_layer_learns = ctx.needs_input_grad[5] or ctx.needs_input_grad[6]
-        found = Gradients.zeros(query, weight, bias, by_hidden, by_features)
+        """The gradients by the query and by all parameters."""
+        weights, places, *numbers = ctx.saved_tensors
+        inputs = Inputs(*numbers)
+        # Counted through the arguments of forward: W and b.
+        first_layer = ctx.needs_input_grad[5] or ctx.needs_input_grad[6]
+        found = Gradients.zeros(inputs, first_layer=first_layer)
         scratch: Scratch | None = None
-        with torch.autocast(query.device.type, enabled=False):
-            for tile, hidden in _tiles(features, weight, bias):
-                # A new one for the first tile, and for a last one that is shorter.
-                if scratch is None or not scratch.fits(hidden):
-                    scratch = Scratch(hidden)
-                scratch.attention[:] = weights[tile]
-                scratch.query[:] = query[tile]
-                scratch.by_mean[:] = by_mean[tile]
-                scratch.find_by_scores(hidden)
-                found.add_query(tile, scratch, hidden)
-                if first_layer_learns:
-                    by_h = scratch.find_by_hidden()
-                    found.add_first_layer(features[tile].flatten(0, 1), hidden, by_h)
+        with torch.autocast(by_mean.device.type, enabled=False):
+            for tile in tiles(inputs):
+                if scratch is None or not scratch.fits(tile):
+                    scratch = Scratch(tile.hidden)
+                some = tile.samples
+                scratch.attention[:] = weights[some]
+                scratch.query[:] = inputs.query[some]
+                scratch.by_mean[:] = by_mean[some]
+                found.add_attention(tile, scratch)
                 if places.shape[1]:
-                    slope = by_chosen[tile]
-                    best = of_entities(hidden, places[tile])
-                    best_features = of_entities(features[tile], places[tile])
-                    found.add_readout(best, best_features, slope)
-                    if first_layer_learns:
-                        by_best = torch.mm(slope, by_hidden.T).view_as(best)
-                        found.add_first_layer(best_features, best, by_best)
-        return (
-            None,
-            None,
-            None,
-            found.query,
-            None,
-            found.weight,
-            found.bias,
-            found.by_hidden,
-            found.by_features,
-        )
-
-
-def _tiles(
-    features: Float[Tensor, "B J F"],
-    weight: Float[Tensor, "F W"],
-    bias: Float[Tensor, "W"],
-) -> Iterator[tuple[slice, Float[Tensor, "b J W"]]]:
-    """``h = relu(x W + b)`` of as many samples at a time as fit into the cache.
-
-    Yields which samples these are, and their h, which the next tile overwrites.
-    """
-    samples, entities = features.shape[:2]
-    # Another device has no such cache, and starts each operation too slowly for small ones.
-    size = TILE * torch.get_num_threads() if features.is_cpu else samples
-    buffer = features.new_empty(
-        min(size, samples) * entities,
-        weight.shape[1],
-    )
-    for start in range(0, samples, max(size, 1)):
-        tile = slice(start, min(start + size, samples))
-        rows = features[tile].flatten(0, 1)
-        hidden = torch.addmm(
-            bias,
-            rows,
-            weight,
-            out=buffer[: len(rows)],
-        ).relu_()
-        yield tile, hidden.view(-1, entities, weight.shape[1])
-
-
-def _softmax(
-    query: Float[Tensor, "b W"],
-    hidden: Float[Tensor, "b J W"],
-    mask: Bool[Tensor, "b J"],
-) -> Float[Tensor, "b J"]:
-    scores = torch.bmm(query.unsqueeze(1), hidden.transpose(1, 2)).squeeze(1)
-    return masked_softmax(scores, mask)
-
-
-def _choose(
-    attention: Float[Tensor, "b J"],
-    count: int,
-    first: int,
-    out: Int[Tensor, "b k"],
-) -> None:
-    """The most attended entities from ``first`` on, counted through all entities of the tile."""
-    starts = torch.arange(
-        first,
-        attention.numel(),
-        attention.shape[1],
-        device=attention.device,
-    )
-    best = most_attended(attention[:, first:], count)
-    torch.add(best, starts.unsqueeze(1), out=out)
+                    found.add_readout(
+                        tile,
+                        inputs,
+                        places[some],
+                        by_chosen[some],
+                    )
+        by_query = found.query
+        by_first_layer = (found.weight, found.bias)
+        by_readout = (found.by_hidden, found.by_features)
+        return None, None, None, by_query, None, *by_first_layer, *by_readout

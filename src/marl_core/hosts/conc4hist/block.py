@@ -166,7 +166,11 @@ class ConcentrationBlock(nn.Module):
         """
         by_me, by_mean = self.motive.weight.chunk(2)
         by_value = self.value @ by_mean
-        outputs = torch.addmm(self.motive.bias, me.encoded, by_me)
+        outputs = torch.addmm(
+            self.motive.bias,
+            me.encoded,
+            by_me,
+        )
         outputs = outputs.addmm(mean, second.weight @ by_value)
         # Without an entity the mean is 0, not the encoder's bias.
         there = mask.any(-1, keepdim=True).to(mean.dtype)

@@ -30,7 +30,10 @@ def masked_softmax(
 
 
 @torch.no_grad()
-def most_attended(weights: Float[Tensor, "B J"], count: int) -> Int[Tensor, "B k"]:
+def most_attended(
+    weights: Float[Tensor, "B J"],
+    count: int,
+) -> Int[Tensor, "B k"]:
     """The places of the greatest weights, in descending order; on ties the first place wins.
 
     The order is that of a stable sort. Ties are common: attention saturates, and absent entities

@@ -86,7 +86,13 @@ class Conc4Hist(ConcentrationTeam):
             self.dtype,
             context.ranks,
         )
-        samples = self._prepare(rollout, places, around, now, context.ranks)
+        samples = self._prepare(
+            rollout,
+            places,
+            around,
+            now,
+            context.ranks,
+        )
         parts = [places.microbatches(config.microbatch, rows) for rows in minibatches]
         parameters = self._learnt_parameters()
         for microbatches in parts * config.epochs:
@@ -199,7 +205,9 @@ class Conc4Hist(ConcentrationTeam):
         return Evaluated.concatenate(parts)
 
     def _advantages(
-        self, rollout: Rollout, values: Float[Tensor, "T E N"]
+        self,
+        rollout: Rollout,
+        values: Float[Tensor, "T E N"],
     ) -> Float[Tensor, "T E N"]:
         reward = rewards_of_the_living(
             rollout.reward,

@@ -110,7 +110,12 @@ class ConcentrationNetwork(nn.Module):
             )
             second = self.encoder.second
             if value:
-                motive = group.block.motivate(me, found.mean, group.mask, second)
+                motive = group.block.motivate(
+                    me,
+                    found.mean,
+                    group.mask,
+                    second,
+                )
                 motives.append(motive)
             if policy:
                 outputs = group.block.concentrate(me, found.chosen, second)
@@ -119,10 +124,18 @@ class ConcentrationNetwork(nn.Module):
         return _joined(concentrated, leading), _joined(motives, leading)
 
     def _groups(
-        self, around: Surroundings, now: Float[Tensor, "B K F"]
+        self,
+        around: Surroundings,
+        now: Float[Tensor, "B K F"],
     ) -> tuple[_Group, _Group]:
         """The entities of both blocks; a mask leaves out the agent itself, entity 0 of now."""
-        others = torch.arange(now.shape[1], device=now.device) > 0
+        others = (
+            torch.arange(
+                now.shape[1],
+                device=now.device,
+            )
+            > 0
+        )
         now_mask = around.now_mask.flatten(0, -2) & others
         past = around.past.flatten(0, -3)
         past_mask = around.past_mask.flatten(0, -2)

@@ -1,4 +1,7 @@
-"""The way back of ``attend``: the gradients of one tile of samples after the other, added up."""
+"""The way back of ``attend``: the gradients of one tile of samples after the other, added up.
+
+``by_x`` is the gradient of the loss by x, which comes from outside or is found on the way.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-
-def of_entities(
-    values: Float[Tensor, "b J D"],
-    places: Int[Tensor, "b k"],
-) -> Float[Tensor, "bk D"]:
-    """The values of chosen entities.
-
-    Args:
-        values: of all entities of a tile.
-        places: the chosen ones, counted through all entities of the tile.
-    """
-    return values.flatten(0, 1).index_select(0, places.flatten())
+from marl_core.hosts.conc4hist.tiles import Inputs, Tile
 
 
 @final
@@ -50,13 +42,13 @@ class Scratch:
         self.query = self._right[:, 0]
         self.by_mean = self._right[:, 1]
 
-    def fits(self, hidden: Float[Tensor, "b J W"]) -> bool:
-        """Whether there is just the room that a tile needs.
+    def fits(self, tile: Tile) -> bool:
+        """Whether this is just the room that a tile needs. The last tile may be shorter.
 
         Args:
-            hidden: h of the tile.
+            tile: some of the samples.
         """
-        return len(self._left) == len(hidden)
+        return len(self._left) == len(tile.hidden)
 
     def find_by_scores(self, hidden: Float[Tensor, "b J W"]) -> None:
         """The gradient by the scores: back through the mean and the softmax.
@@ -86,6 +78,7 @@ class Gradients:
         bias: by b.
         by_hidden: by the readout's A.
         by_features: by the readout's B.
+        first_layer: whether those by W and b are wanted.
     """
 
     query: Float[Tensor, "B W"]
@@ -93,67 +86,87 @@ class Gradients:
     bias: Float[Tensor, "W"]
     by_hidden: Float[Tensor, "kW V"]
     by_features: Float[Tensor, "kF V"]
+    first_layer: bool
 
     @classmethod
-    def zeros(cls, *values: Tensor) -> Gradients:
+    def zeros(cls, inputs: Inputs, *, first_layer: bool) -> Gradients:
         """Before the first tile.
 
         Args:
-            values: by which gradients are wanted, in the order of the attributes.
+            inputs: of all samples.
+            first_layer: whether the gradients by W and b are wanted.
         """
-        return cls(*(torch.zeros_like(value) for value in values))
-
-    def add_query(
-        self, tile: slice, scratch: Scratch, hidden: Float[Tensor, "b J W"]
-    ) -> None:
-        """The gradient by the queries of a tile.
-
-        Args:
-            tile: which samples.
-            scratch: with the gradient by the scores.
-            hidden: h of the tile.
-        """
-        by_scores = scratch.by_scores.unsqueeze(1)
-        torch.bmm(
-            by_scores,
-            hidden,
-            out=self.query[tile].unsqueeze(1),
+        return cls(
+            query=torch.zeros_like(inputs.query),
+            weight=torch.zeros_like(inputs.weight),
+            bias=torch.zeros_like(inputs.bias),
+            by_hidden=torch.zeros_like(inputs.by_hidden),
+            by_features=torch.zeros_like(inputs.by_features),
+            first_layer=first_layer,
         )
 
-    def add_first_layer(
+    def add_attention(self, tile: Tile, scratch: Scratch) -> None:
+        """Back through mean and attention.
+
+        Args:
+            tile: some of the samples.
+            scratch: with the attention, the query and the gradient by the mean filled in.
+        """
+        scratch.find_by_scores(tile.hidden)
+        by_scores = scratch.by_scores.unsqueeze(1)
+        room = self.query[tile.samples].unsqueeze(1)
+        torch.bmm(by_scores, tile.hidden, out=room)
+        if self.first_layer:
+            features = tile.features.flatten(0, 1)
+            self._add_first_layer(features, tile.hidden, scratch.find_by_hidden())
+
+    def add_readout(
+        self,
+        tile: Tile,
+        inputs: Inputs,
+        places: Int[Tensor, "b k"],
+        by_chosen: Float[Tensor, "b V"],
+    ) -> None:
+        """Back through what was read from the chosen entities.
+
+        Args:
+            tile: some of the samples.
+            inputs: of all samples.
+            places: the chosen entities.
+            by_chosen: the gradient by what was read.
+        """
+        samples = len(by_chosen)
+        hidden = tile.hidden_of(places)
+        features = tile.features_of(places)
+        self.by_hidden.addmm_(
+            hidden.view(samples, -1).T,
+            by_chosen,
+        )
+        self.by_features.addmm_(
+            features.view(samples, -1).T,
+            by_chosen,
+        )
+        if self.first_layer:
+            by_best = torch.mm(by_chosen, inputs.by_hidden.T).view_as(hidden)
+            self._add_first_layer(features, hidden, by_best)
+
+    def _add_first_layer(
         self,
         features: Float[Tensor, "R F"],
         hidden: Float[Tensor, "*R W"],
         by_hidden: Float[Tensor, "*R W"],
     ) -> None:
-        """The gradient by W and b.
-
-        Args:
-            features: x of R entities.
-            hidden: their h.
-            by_hidden: the gradient by h; it is overwritten.
-        """
+        """Back through ``h = relu(x W + b)`` of R entities; overwrites ``by_hidden``."""
         # relu's own gradient, in place.
         torch.ops.aten.threshold_backward.grad_input(
-            by_hidden, hidden, 0, grad_input=by_hidden
+            by_hidden,
+            hidden,
+            0,
+            grad_input=by_hidden,
         )
-        flat = by_hidden.view(-1, by_hidden.shape[-1])
+        flat = by_hidden.view(
+            -1,
+            by_hidden.shape[-1],
+        )
         self.weight.addmm_(features.T, flat)
         self.bias.add_(flat.sum(0))
-
-    def add_readout(
-        self,
-        hidden: Float[Tensor, "bk W"],
-        features: Float[Tensor, "bk F"],
-        by_chosen: Float[Tensor, "b V"],
-    ) -> None:
-        """The gradient by A and B.
-
-        Args:
-            hidden: h of the chosen entities.
-            features: their x.
-            by_chosen: the gradient by what was read.
-        """
-        samples = len(by_chosen)
-        self.by_hidden.addmm_(hidden.view(samples, -1).T, by_chosen)
-        self.by_features.addmm_(features.view(samples, -1).T, by_chosen)

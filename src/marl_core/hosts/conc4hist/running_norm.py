@@ -95,7 +95,11 @@ class RunningNorm(nn.Module):
         )
 
     @torch.no_grad()
-    def update(self, moments: Float[Tensor, "4 F"], ranks: Ranks) -> None:
+    def update(
+        self,
+        moments: Float[Tensor, "4 F"],
+        ranks: Ranks,
+    ) -> None:
         """Merge the rows of all ranks into the statistics.
 
         Args:

@@ -134,8 +134,14 @@ def normalised_surroundings(
     moments: Tensor | int = 0
     for rows, part in zip(microbatches, parts, strict=True):
         valid = places.valid[rows].unsqueeze(-1)
-        moments = moments + norm.moments(part.now, part.now_mask & valid)
-        moments = moments + norm.moments(part.past, part.past_mask & valid)
+        moments = moments + norm.moments(
+            part.now,
+            part.now_mask & valid,
+        )
+        moments = moments + norm.moments(
+            part.past,
+            part.past_mask & valid,
+        )
     assert isinstance(moments, Tensor)
     norm.update(moments, ranks)
     for part in parts:

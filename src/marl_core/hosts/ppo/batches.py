@@ -56,7 +56,10 @@ class Evaluated:
     entropy_coefficient: float
 
 
-def sample_batch(known: Evaluated, values: Float[Tensor, "T E N"]) -> Batch:
+def sample_batch(
+    known: Evaluated,
+    values: Float[Tensor, "T E N"],
+) -> Batch:
     """A cell and a value for every sample.
 
     Args:
@@ -81,7 +84,10 @@ def sample_batch(known: Evaluated, values: Float[Tensor, "T E N"]) -> Batch:
     )
 
 
-def table_batch(known: Evaluated, values: Float[Tensor, "P"]) -> Batch:
+def table_batch(
+    known: Evaluated,
+    values: Float[Tensor, "P"],
+) -> Batch:
     """A value for every distinct observation, and a cell for every action in it.
 
     What they hold are sums over the samples that saw and did the same.
@@ -109,7 +115,12 @@ def table_batch(known: Evaluated, values: Float[Tensor, "P"]) -> Batch:
         known.entropy_coefficient * policy_shares,
         None,
     )
-    return Batch(cells, policy_shares, values + means, floor)
+    return Batch(
+        cells,
+        policy_shares,
+        values + means,
+        floor,
+    )
 
 
 def _cells_of_samples(known: Evaluated) -> Int[Tensor, "samples"]:

@@ -135,7 +135,10 @@ class PPOMA(HostModule):
         critic = list(self.critic.parameters())
         return [
             ParameterGroup(policy, rate, self.config.max_gradient_norm),
-            ParameterGroup(critic, rate * self.config.critic_rate_factor),
+            ParameterGroup(
+                critic,
+                rate * self.config.critic_rate_factor,
+            ),
         ]
 
     def give_each_agent_its_own_head(self) -> None:

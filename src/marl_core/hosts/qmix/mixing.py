@@ -56,7 +56,12 @@ class MonotonicMixer(nn.Module):
         super().__init__()
         self._agents = agents
         self._hidden = hidden
-        self.first = _hypernetwork(state_features, hidden, agents * hidden, generator)
+        self.first = _hypernetwork(
+            state_features,
+            hidden,
+            agents * hidden,
+            generator,
+        )
         self.first_bias = _layer(state_features, hidden, generator)
         self.second = _hypernetwork(state_features, hidden, hidden, generator)
         self.second_bias = _hypernetwork(state_features, hidden, 1, generator)
@@ -115,12 +120,18 @@ def _first_layer(
         return torch.bmm(values.unsqueeze(1), own).squeeze(1)
     side_by_side = weights.transpose(0, 1).reshape(agents, states * hidden)
     in_every_state = (values @ side_by_side).view(-1, hidden)
-    team = torch.arange(values.shape[0], device=values.device)
+    team = torch.arange(
+        values.shape[0],
+        device=values.device,
+    )
     return in_every_state.index_select(0, team * states + state)
 
 
 def _hypernetwork(
-    inputs: int, hidden: int, outputs: int, generator: torch.Generator
+    inputs: int,
+    hidden: int,
+    outputs: int,
+    generator: torch.Generator,
 ) -> nn.Sequential:
     first = _layer(inputs, hidden, generator)
     return nn.Sequential(

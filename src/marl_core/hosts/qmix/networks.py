@@ -82,7 +82,12 @@ def _mixer(
             "`mixer: sum` (VDN) needs none"
         )
         raise UserError(message, "host", "mixer")
-    return MonotonicMixer(spec.state_features, spec.agents, width, generator)
+    return MonotonicMixer(
+        spec.state_features,
+        spec.agents,
+        width,
+        generator,
+    )
 
 
 def team_value(

@@ -114,7 +114,12 @@ class QMIX(HostModule):
         distinct = DistinctObservations(with_states_in_the_table(rollout))
         count = context.ranks.mean(rollout.valid.sum().double())
         batch = Batch.of(distinct, self._actions)
-        yield context.loss_of(self._objective, batch, distinct.observations, count)
+        yield context.loss_of(
+            self._objective,
+            batch,
+            distinct.observations,
+            count,
+        )
 
     def _objective(
         self, batch: Batch, seen: Observation, count: Tensor
@@ -172,7 +177,9 @@ class QMIX(HostModule):
         )
 
     def _greedy_team_value(
-        self, seen: Observation, values: Float[Tensor, "R N A"]
+        self,
+        seen: Observation,
+        values: Float[Tensor, "R N A"],
     ) -> Float[Tensor, "R"]:
         """The target network's value of the joint action that is best by ``values``."""
         legal = seen.legal_actions()
