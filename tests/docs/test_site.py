@@ -88,6 +88,8 @@ def test_links_to_files_of_the_repository_lead_to_their_text(site: Path) -> None
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    page = (site / "index.html").read_text()
-    assert "fonts.googleapis" not in page
-    assert 'src="http' not in page
+    for page in site.rglob("*.html"):
+        text = page.read_text()
+        assert "fonts.googleapis" not in text, page
+        assert 'src="http' not in text, page
+        assert '<link rel="stylesheet" href="http' not in text, page
