@@ -92,7 +92,7 @@ class Games:
         """
         result = self.environment.step(actions)
         reward = result.team_reward.masked_fill(self.done, 0)
-        self.done = self.done | result.terminated | result.truncated
+        self.done = self.done | result.ended
         self.last = result
         return self._seen(result.observation), reward, self.done
 

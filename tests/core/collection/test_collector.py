@@ -135,9 +135,7 @@ def played() -> tuple[Rollout, Recorder]:
 
 def _lengths(record: Recorder) -> Tensor:
     """How long each game lasted, read off the record: up to and with its first end."""
-    over = torch.stack(
-        [result.terminated | result.truncated for result in record.results]
-    )
+    over = torch.stack([result.ended for result in record.results])
     assert over.any(0).all()
     return over.int().argmax(0) + 1
 

@@ -161,7 +161,7 @@ class JunkAfterTheEnd(Practice):  # type: ignore[misc]
     def step(self, actions: Tensor) -> StepResult:
         result = super().step(actions)
         over = torch.zeros_like(result.terminated) if self._over is None else self._over
-        self._over = over | result.terminated | result.truncated
+        self._over = over | result.ended
         reward = result.team_reward.masked_fill(over, float("nan"))
         individual = result.individual_reward
         assert individual is not None
