@@ -241,3 +241,38 @@ def test_the_check_of_own_parts_is_an_example_that_mypy_reads() -> None:
         if "check_environment" in block.text
     )
     assert block.text == (EXAMPLES / "test_custom_parts.py").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "marl trian --config examples/fme_pr.yaml",
+        "marl train --confg examples/fme_pr.yaml",
+        "marl train --config examples/fme.yaml",
+        "marl train --config examples/fme_pr.yaml --set host.hiden=4",
+        "marl reproduce table7",
+        "python benchmarks/fme_update.py --peers",
+        "pip install -e '.[everything]'",
+        "curl example",
+    ],
+)
+def test_a_wrong_command_is_found(text: str, reader: Command) -> None:
+    page = REPOSITORY / "README.md"
+    block = Block(page, 1, "bash", text, reason=None, before="")
+    (command,) = commands_of(block)
+    with pytest.raises(AssertionError, match=r"README\.md:1"):
+        _check(command, block, reader)
+
+
+def test_reasons_belong_to_the_block_after_them(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- no-run: one -->\n```yaml\na: 1\n```\n\n```python\nb = 2\n```\n\n"
+        "- item\n\n  <!-- no-run: two -->\n  ```toml\n  c = 3\n  ```\n"
+    )
+    found = [(block.language, block.text, block.reason) for block in blocks_of(page)]
+    assert found == [
+        ("yaml", "a: 1\n", "one"),
+        ("python", "b = 2\n", None),
+        ("toml", "c = 3\n", "two"),
+    ]
