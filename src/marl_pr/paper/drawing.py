@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_core.rendering.figure_files import write_figure
 from marl_pr.paper.fixed_settings import OPTIMUM
+
+#: Where a legend of several plots can go, in matplotlib's words.
+Outside = Literal["outside upper left", "outside right upper"]
 
 _TEAM_SIZE = "N, agents in the team"
 
@@ -77,7 +81,7 @@ def add_figure_legend(
     figure: Figure,
     axis: Axes,
     *,
-    location: str,
+    location: Outside,
     columns: int = 1,
     title: str = "",
 ) -> None:
@@ -86,7 +90,7 @@ def add_figure_legend(
     Args:
         figure: all plots.
         axis: the plot whose labels the legend shows.
-        location: where it goes, as matplotlib takes it.
+        location: where it goes.
         columns: the number of its columns.
         title: of the legend.
     """

@@ -112,8 +112,14 @@ def _write_numbers(
     for (y, x), mean in np.ndenumerate(means):
         if np.isfinite(mean):
             colour = "black" if mean > bright else "white"
-            place = {"ha": "center", "va": "center"}
-            axis.text(x, y, f"{mean:.2f}", color=colour, **place)
+            axis.text(
+                x,
+                y,
+                f"{mean:.2f}",
+                color=colour,
+                horizontalalignment="center",
+                verticalalignment="center",
+            )
 
 
 def _tick_labels(values: Sequence[float]) -> list[str]:

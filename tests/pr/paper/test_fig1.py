@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from marl_core.runs.folder import RunFolder
 from marl_core.training import stages
+from marl_core.training.watchers import Watchers
 from marl_pr.paper.fig1 import Fig1, preference
 from marl_pr.paper.scale import Seeds
 from tests.support.tiny_reproduction import TINY
@@ -42,7 +43,7 @@ def test_fig1_reads_the_last_responsibility_level(tmp_path: Path) -> None:
     one = Fig1().jobs(TINY, Seeds(1, 1, 1))[0]
     folder = RunFolder(tmp_path / "run")
     folder.create(one.job.config)
-    stages.train(one.job.config, folder, progress_bar=False)
+    stages.train(one.job.config, folder, Watchers(progress_bar=False))
     result = Fig1().read(folder, one.labels)
     kept = dict(folder.policies())
     assert set(result.episodes) <= set(kept)

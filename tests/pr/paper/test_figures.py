@@ -18,7 +18,7 @@ from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
 from marl_pr.paper.drawing import add_legend, mark_optimum, one_axis, team_size_scale
 from marl_pr.paper.fig1 import Fig1
-from marl_pr.paper.heat_map import cells_of, colour_limits, draw_heat_map
+from marl_pr.paper.heat_map import Cells, cells_of, colour_limits, draw_heat_map
 from marl_pr.paper.interval_bars import bars_of_each, interval_bars, what_bars_show
 from marl_pr.paper.item import Item
 from marl_pr.paper.pmin import PMin
@@ -77,7 +77,7 @@ def caps_of(axis: Axes) -> list[float]:
 
 
 def test_bars_reach_over_the_interval_and_single_runs_have_none() -> None:
-    groups = {
+    groups: dict[Label, list[RunResult]] = {
         1: [run_of(2.0), run_of(4.0, seed=1)],
         2: [run_of(3.0)],
         3: [],
@@ -153,7 +153,7 @@ def test_curves_are_means_in_a_band() -> None:
     (line,) = axis.lines
     assert line.get_xydata().tolist() == [[100.0, 1.5], [200.0, 3.0]]  # type: ignore[union-attr]
     (band,) = axis.collections
-    corners = band.get_paths()[0].vertices
+    corners = np.asarray(band.get_paths()[0].vertices)
     assert (corners.min(axis=0)[1], corners.max(axis=0)[1]) == (1.0, 4.0)
 
 
@@ -191,7 +191,8 @@ def test_colours_of_a_map_reach_over_its_data() -> None:
     image = draw_heat_map(axis, cells, limits)
     assert image.get_clim() == limits == (6.5, 6.75)
     expected = np.array([[6.5, 6.75], [6.625, np.nan]])
-    drawn = np.ma.filled(np.ma.asarray(image.get_array()), np.nan)
+    array = np.ma.asarray(image.get_array())
+    drawn: np.ndarray = array.filled(np.nan)
     assert drawn == pytest.approx(expected, nan_ok=True)
     written = {text.get_text(): text.get_color() for text in axis.texts}
     assert written == {"6.50": "white", "6.75": "black", "6.62": "white"}
@@ -199,12 +200,12 @@ def test_colours_of_a_map_reach_over_its_data() -> None:
 
 
 def test_maps_share_their_scale() -> None:
-    def cells(final: float) -> object:
+    def cells(final: float) -> Cells:
         run = run_of(final, p_min=0.1, eta_max=0.3)
         return cells_of([run], across="eta_max", up="p_min", reading=final_return)
 
     nothing = cells_of([], across="eta_max", up="p_min", reading=final_return)
-    assert colour_limits([cells(1.0), nothing, cells(3.0)]) == (1.0, 3.0)  # type: ignore[list-item]
+    assert colour_limits([cells(1.0), nothing, cells(3.0)]) == (1.0, 3.0)
     assert colour_limits([nothing]) == (0.0, 1.0)
     item = PMin()
     results = made_up_results(item)
@@ -233,7 +234,7 @@ def test_colours_are_of_one_palette_and_not_the_only_difference(item: Item) -> N
     colours = {to_hex(line.get_color()) for line in lines}
     assert colours <= {*OKABE_ITO, *NEUTRAL}
     for axis in figure.axes:
-        names = {}
+        names: dict[object, Line2D] = {}
         for line in lines:
             if line.axes is axis:
                 look = (line.get_marker(), line.get_linestyle())
