@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning import Callback
 
 from marl_core import UserError, train
 from marl_core.config.run import RunConfig
@@ -19,6 +20,18 @@ CSV = "lightning.pytorch.loggers:CSVLogger"
 MONITOR = "lightning.pytorch.callbacks:DeviceStatsMonitor"
 
 
+class Counts(Callback):
+    """Counts updates, each several times."""
+
+    counted = 0
+
+    def __init__(self, by: int) -> None:
+        self._by = by
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        Counts.counted += self._by
+
+
 def with_part(tmp_path: Path, text: str) -> RunConfig:
     path = tmp_path / "run.yaml"
     path.write_text(RUN + text)
@@ -27,7 +40,8 @@ def with_part(tmp_path: Path, text: str) -> RunConfig:
 
 def test_loggers_and_callbacks_of_a_config_are_used(tmp_path: Path) -> None:
     loggers = [{"name": "csv"}, {"name": CSV, "flush_logs_every_n_steps": 1}]
-    callbacks = [{"name": MONITOR, "cpu_stats": True}]
+    callbacks = [{"name": f"{__name__}:Counts", "by": 2}]
+    before = Counts.counted
     data = run_data(updates=(2, 1), log_every=1, tensorboard=True)
     train(
         data | {"loggers": loggers, "callbacks": callbacks},
@@ -37,7 +51,7 @@ def test_loggers_and_callbacks_of_a_config_are_used(tmp_path: Path) -> None:
     (logged,) = (tmp_path / "run").rglob("version_0/metrics.csv")
     text = logged.read_text()
     assert "train/policy_loss" in text.splitlines()[0]
-    assert "DeviceStatsMonitor" in text.splitlines()[0]
+    assert Counts.counted == before + 2 * 3
     assert (tmp_path / "run" / "tensorboard" / "hparams.yaml").read_text() != "{}\n"
 
 

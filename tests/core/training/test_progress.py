@@ -1,4 +1,4 @@
-"""Progress: lines where nobody watches, a bar on a terminal, the numbers first where it is narrow."""
+"""Progress: lines where nobody watches; on a terminal a bar, and the numbers at any width."""
 
 from __future__ import annotations
 
