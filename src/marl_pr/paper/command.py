@@ -15,39 +15,40 @@ from marl_pr.paper.catalogue import list_of_items
 
 #: The sign \b keeps the lines below it as they are.
 _ITEMS = f"What to make.\n\n\b\n{list_of_items()}"
+_Item = Annotated[str, typer.Argument(metavar="ITEM", help=_ITEMS)]
+_Seeds = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="How many seeds, from 0; by default 8 of PPO-MA, 5 of QMIX, 3 of Conc4Hist.",
+    ),
+]
+_Scale = Annotated[
+    Literal["paper", "small", "quick"],
+    typer.Option(
+        help="As long as in the paper; the same, but ADCA with ten guards; or minutes."
+    ),
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Runs at a time; by default one for each core."),
+]
+_Backend = Annotated[
+    Literal["local", "ray"],
+    typer.Option(help="Processes on this machine, or a Ray cluster."),
+]
+_Out = Annotated[Path, typer.Option(help="The results go to OUT/ITEM.")]
+_Runs = Annotated[Path, typer.Option(help="Where the runs are kept, and found again.")]
 
 
 def reproduce(
-    item: Annotated[str, typer.Argument(metavar="ITEM", help=_ITEMS)],
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="How many seeds, from 0; by default 8 of PPO-MA, 5 of QMIX, 3 of "
-            "Conc4Hist.",
-        ),
-    ] = None,
-    scale: Annotated[
-        Literal["paper", "small", "quick"],
-        typer.Option(
-            help="As long as in the paper; the same, but ADCA with ten guards; or "
-            "minutes."
-        ),
-    ] = "paper",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Runs at a time; by default one for each core."),
-    ] = None,
-    backend: Annotated[
-        Literal["local", "ray"],
-        typer.Option(help="Processes on this machine, or a Ray cluster."),
-    ] = "local",
-    out: Annotated[Path, typer.Option(help="The results go to OUT/ITEM.")] = Path(
-        "reproduced"
-    ),
-    runs: Annotated[
-        Path, typer.Option(help="Where the runs are kept, and found again.")
-    ] = Path("runs/reproduce"),
+    item: _Item,
+    seeds: _Seeds = None,
+    scale: _Scale = "paper",
+    workers: _Workers = None,
+    backend: _Backend = "local",
+    out: _Out = Path("reproduced"),
+    runs: _Runs = Path("runs/reproduce"),
 ) -> None:
     """Make a result of the paper from scratch: train, evaluate, write table, figure and data.
 

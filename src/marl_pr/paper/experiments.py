@@ -41,6 +41,41 @@ class _Task:
     agents: int
 
 
+@dataclass(frozen=True)
+class _Resonance:
+    """The settings of a second stage in resonance."""
+
+    variant: Variant
+    eta_max: float
+    p_min: float
+    coin: Coin
+
+    def exploration(self, ramp: int) -> Settings:
+        """The exploration in a run config; ``ramp`` is M_pr in episodes."""
+        return {
+            "name": "policy_resonance",
+            "variant": self.variant,
+            "eta_max": self.eta_max,
+            "ramp_episodes": ramp,
+            "p_min": self.p_min,
+            "level": self.coin,
+        }
+
+    def labels(self) -> dict[str, Label]:
+        """The labels of a run, except for its algorithm."""
+        return {"eta_max": self.eta_max, "p_min": self.p_min, "coin": self.coin}
+
+    def prefix(self, host: str) -> str:
+        """What the name of a run begins with: only what is not usual is named."""
+        words: list[str] = []
+        if host != "ppo_ma":
+            words.append(host)
+        words.append(self.variant)
+        if self.coin != "episode":
+            words.append(self.coin)
+        return "_".join(words)
+
+
 def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
     """PPO-MA in FME without resonance.
 
@@ -119,30 +154,18 @@ def resonant(
         p_min: of Eq. 18; None is 0.1 for Conc4Hist and 0.2 for the other hosts.
         coin: how long the team's coin holds.
     """
-    host = plain.job.config.host.name
+    config = plain.job.config
     if p_min is None:
-        p_min = BATTLE_P_MIN if host == "conc4hist" else P_MIN
-    exploration = {
-        "name": "policy_resonance",
-        "variant": variant,
-        "eta_max": eta_max,
-        "ramp_episodes": scale.lengths[host].ramp,
-        "p_min": p_min,
-        "level": coin,
-    }
+        p_min = BATTLE_P_MIN if config.host.name == "conc4hist" else P_MIN
+    resonance = _Resonance(variant, eta_max, p_min, coin)
     labels = {
         **plain.labels,
         "algorithm": with_resonance(str(plain.labels["algorithm"]), variant),
-        "eta_max": eta_max,
-        "p_min": p_min,
-        "coin": coin,
+        **resonance.labels(),
     }
-    name = _name(
-        _resonant_prefix(host, variant, coin),
-        labels,
-        plain.job.config.seed,
-        f"-eta{eta_max:g}-pmin{p_min:g}",
-    )
+    prefix = resonance.prefix(config.host.name)
+    name = _name(prefix, labels, config.seed, f"-eta{eta_max:g}-pmin{p_min:g}")
+    exploration = resonance.exploration(scale.lengths[config.host.name].ramp)
     return _second_stage(plain, name, labels, scale, {"exploration": exploration})
 
 
@@ -220,17 +243,6 @@ def _second_stage(
     stages = [*first["stages"], {"episodes": length, **settings}]
     config = validate_strictly(RunConfig, {**first, "stages": stages})
     return LabelledJob(Job(name, config, plain.job.name), labels)
-
-
-def _resonant_prefix(host: str, variant: Variant, coin: Coin) -> str:
-    """What the name of a run in resonance begins with: only what is not usual is named."""
-    words: list[str] = []
-    if host != "ppo_ma":
-        words.append(host)
-    words.append(variant)
-    if coin != "episode":
-        words.append(coin)
-    return "_".join(words)
 
 
 def _name(

@@ -191,7 +191,7 @@ def test_colours_of_a_map_reach_over_its_data() -> None:
     image = draw_heat_map(axis, cells, limits)
     assert image.get_clim() == limits == (6.5, 6.75)
     expected = np.array([[6.5, 6.75], [6.625, np.nan]])
-    array = np.ma.asarray(image.get_array())
+    array: np.ma.MaskedArray = np.ma.asarray(image.get_array())
     drawn: np.ndarray = array.filled(np.nan)
     assert drawn == pytest.approx(expected, nan_ok=True)
     written = {text.get_text(): text.get_color() for text in axis.texts}
