@@ -156,7 +156,7 @@ def components_are_distributions(case: CouplingCase) -> None:
         if isinstance(law, JointPolicy):
             assert_distribution(law.components, "a component")
 
-    @for_all(40, scene=small_scenes())
+    @for_all(25, scene=small_scenes())
     def check_all_joint_actions(scene: Scene) -> None:
         law = law_of_game(case, scene, case.make(scene.spec), 0)
         assert_distribution(law, "the law of the joint action in a component")
@@ -177,7 +177,7 @@ def illegal_actions_stay_impossible(case: CouplingCase) -> None:
                 "a component gives illegal actions a probability"
             )
 
-    @for_all(40, scene=small_scenes())
+    @for_all(25, scene=small_scenes())
     def check_all_joint_actions(scene: Scene) -> None:
         law = law_of_game(case, scene, case.make(scene.spec), 0)
         joint = joint_actions(scene.spec.agents, scene.spec.actions)
@@ -220,7 +220,7 @@ def marginal_follows_from_the_law(case: CouplingCase) -> None:
         case: the coupling to check.
     """
 
-    @for_all(60, scene=small_scenes())
+    @for_all(40, scene=small_scenes())
     def check(scene: Scene) -> None:
         coupling = case.make(scene.spec)
         stated = case.stated(scene, coupling)

@@ -122,7 +122,7 @@ def state_dict_continues_exactly(case: EnvironmentCase) -> None:
     if not isinstance(case.build(1, 0), SavesState):
         return
 
-    @for_all(16, seed=seeds(), games=GAMES, share=_SHARES)
+    @for_all(10, seed=seeds(), games=GAMES, share=_SHARES)
     def check(seed: int, games: int, share: float) -> None:
         environment, generator = case.build_with_generator(games, seed)
         steps = int(share * environment.spec.max_steps)

@@ -1,4 +1,4 @@
-"""Everything that is registered keeps the promises of its protocol."""
+"""Everything that is registered keeps the promises of its protocol, and what its config declares."""
 
 from __future__ import annotations
 
@@ -7,32 +7,52 @@ from typing import Any
 
 import pytest
 import torch
-from marl_pr.strategy import PolicyResonance
+from torch import Tensor
 
-from marl_core.config.named import (
+from marl_core.base_config import (
     EnvironmentConfig,
     ExplorationConfig,
     HostConfig,
     Kind,
+    PartConfig,
 )
-from marl_core.protocols import ExplorationStrategy, HostNeeds
-from marl_core.registry import build, find, names
+from marl_core.capabilities import HostCapabilities
+from marl_core.config.named import CouplingConfig, config_class
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.protocols import ExplorationStrategy
+from marl_core.registry import (
+    build_coupling,
+    build_environment,
+    build_host,
+    build_policy,
+    coupling_needs,
+    environment_spec,
+    find,
+    host_capabilities,
+    names,
+)
 from marl_core.testing import (
+    COUPLING_CHECKS,
     ENVIRONMENT_CHECKS,
     EXPLORATION_CHECKS,
     HOST_CHECKS,
+    POLICY_CHECKS,
+    CouplingCase,
     EnvironmentCase,
     ExplorationCase,
     HostCase,
+    PolicyCase,
 )
-from marl_core.testing.explorations import Exempt
+from marl_core.testing.laws import Exempt
 from marl_core.testing.play import play
-from marl_core.testing.practice import Practice, PracticeConfig
+from marl_core.testing.practice import PRACTICE, Practice, PracticeConfig
+from marl_core.types import EnvironmentSpec, Moment, Progress
+from marl_pr.coupling import PolicyResonance
 from marl_pr.resonance import clamp_acts
 
-#: With what settings to check a component, where it has settings without a default. Each is a case of its own.
+#: With what settings to check a part, where it has settings without a default. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
-    # So many that a guard sees several others: an attention among one has no gradient.
+    # Enough agents for a guard to see several others: an attention among one has no gradient.
     ("environment", "adca"): [{"agents": 6, "attackers": 7, "max_steps": 4}],
     ("environment", "fme"): [
         {"agents": 5, "tag": "1A2B4C"},
@@ -41,34 +61,44 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
     ("host", "conc4hist"): [{"epochs": 2}],
     ("host", "qmix"): [{}, {"mixer": "sum"}],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
+    ("coupling", "policy_resonance"): [
+        {},
+        {"eta_max": 0.95, "p_min": 0.0, "ramp_episodes": 0},
+    ],
 }
+#: The checks of a strategy that are about its coupling; `test_policy` has those of its policy.
+OF_COUPLING = [name for name in EXPLORATION_CHECKS if not name.startswith("individual")]
 
 
 def _configs(kind: Kind) -> list[Any]:
-    """A config of each registered component that stands on its own, for each of its settings."""
-    return [
-        find(kind, name).Config(name=name, **settings)
-        for name in names(kind)
-        if name != "policy_resonance"
-        for settings in SETTINGS.get((kind, name), [{}])
-    ]
+    """A config of each registered part, for each of its settings."""
+    found = []
+    for name in names(kind):
+        model = config_class(kind, find(kind, name))
+        for settings in SETTINGS.get((kind, name), [{}]):
+            found.append(model(name=name, **settings))
+    return found
 
 
 def _label(value: object) -> str:
-    if isinstance(value, EnvironmentConfig | HostConfig | ExplorationConfig):
-        return value.name
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, PartConfig):
+        return value if isinstance(value, str) else ""
+    others = value.model_dump(exclude={"name", "individual"}, exclude_unset=True)
+    return "-".join([value.name, *(str(setting) for setting in others.values())])
+
+
+# Environments
 
 
 def _build_environment(config: EnvironmentConfig, **where: Any) -> Any:
-    return build("environment", config, **where)
+    return build_environment(config, **where)
 
 
 ENVIRONMENTS = [
     EnvironmentCase(partial(_build_environment, config))
     for config in _configs("environment")
 ]
-ENVIRONMENTS.append(EnvironmentCase(partial(Practice, PracticeConfig())))
+ENVIRONMENTS.append(PRACTICE)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +109,15 @@ def test_environment(check: str, case: EnvironmentCase) -> None:
     ENVIRONMENT_CHECKS[check](case)
 
 
-def test_who_practises_is_the_first_entity_in_its_own_sight() -> None:
+@pytest.mark.parametrize("config", _configs("environment"), ids=_label)
+def test_an_environment_gives_what_its_config_declares(
+    config: EnvironmentConfig,
+) -> None:
+    built = EnvironmentCase(partial(_build_environment, config)).build(1, 0)
+    assert built.spec == environment_spec(config)
+
+
+def test_an_agent_in_practice_is_the_first_entity_in_its_own_sight() -> None:
     case = EnvironmentCase(partial(Practice, PracticeConfig(agents=4)))
     environment = case.build(8, 0)
     for step in play(environment, environment.reset(), case.generator(0)):
@@ -89,101 +127,151 @@ def test_who_practises_is_the_first_entity_in_its_own_sight() -> None:
         assert seen.entity_mask is not None
         assert seen.alive is not None
         assert torch.equal(seen.entity_mask[..., 0], seen.alive)
-        assert torch.equal(
-            seen.entities[..., 0, :][seen.alive], seen.features[..., :3][seen.alive]
-        )
-        in_sight = seen.entities.masked_fill(~seen.entity_mask.unsqueeze(-1), 0).sum(-2)
-        assert torch.equal(
-            in_sight, in_sight[:, :1].expand_as(in_sight)
-        )  # all of them see everybody who lives
+        own = seen.entities[..., 0, :]
+        assert torch.equal(own[seen.alive], seen.features[..., :3][seen.alive])
+        visible = seen.entities.masked_fill(~seen.entity_mask.unsqueeze(-1), 0)
+        in_sight = visible.sum(-2)
+        # All of them see every agent that lives.
+        assert torch.equal(in_sight, in_sight[:, :1].expand_as(in_sight))
 
 
-@pytest.mark.parametrize("config", _configs("exploration"), ids=_label)
-@pytest.mark.parametrize("check", EXPLORATION_CHECKS)
-def test_exploration(check: str, config: ExplorationConfig) -> None:
-    EXPLORATION_CHECKS[check](ExplorationCase(partial(build, "exploration", config)))
+# Individual policies and couplings
 
 
-def _clamp(config: ExplorationConfig, p_min: float) -> Exempt:
-    strategy: PolicyResonance = build("exploration", config)
-    return lambda individual, progress: clamp_acts(
-        individual, strategy.eta(progress), p_min
-    )
+@pytest.mark.parametrize("config", _configs("policy"), ids=_label)
+@pytest.mark.parametrize("check", POLICY_CHECKS)
+def test_policy(check: str, config: ExplorationConfig) -> None:
+    POLICY_CHECKS[check](PolicyCase(partial(find("policy", config.name), config)))
 
 
-@pytest.mark.parametrize("individual", _configs("exploration"), ids=_label)
+def _nobody(individual: Tensor, progress: Progress) -> Tensor:
+    return individual.new_zeros(individual.shape[:-1], dtype=torch.bool)
+
+
+def _explorers(individual: Tensor, progress: Progress) -> Tensor:
+    """A greedy team departs from the policy of every agent that explores."""
+    return individual.amax(-1) < 1
+
+
+def _clamped(config: CouplingConfig) -> Exempt:
+    """Where Eq. 18 departs from Eq. 17."""
+    coupling = find("coupling", config.name)(config, None)
+    assert isinstance(coupling, PolicyResonance)
+
+    def clamped(individual: Tensor, progress: Progress) -> Tensor:
+        weights = coupling.weights(Moment(progress, individual.device))
+        return clamp_acts(individual, weights[1], coupling.config.p_min)
+
+    return clamped
+
+
 @pytest.mark.parametrize(
-    "settings",
-    [{}, {"eta_max": 0.95, "p_min": 0.0, "ramp_episodes": 0}],
-    ids=["default", "hard"],
+    ("name", "exempt"), [("independent", _nobody), ("greedy", _explorers)]
 )
-@pytest.mark.parametrize("check", EXPLORATION_CHECKS)
+@pytest.mark.parametrize("check", COUPLING_CHECKS)
+def test_coupling(check: str, name: str, exempt: Exempt) -> None:
+    factory = find("coupling", name)
+    COUPLING_CHECKS[check](CouplingCase(partial(factory, factory.Config()), exempt))  # type: ignore[attr-defined]
+
+
+def test_every_coupling_is_tried() -> None:
+    assert names("coupling") == ["greedy", "independent", "policy_resonance"]
+
+
+@pytest.mark.parametrize("config", _configs("coupling"), ids=_label)
+def test_a_coupling_needs_what_its_config_declares(config: CouplingConfig) -> None:
+    built = build_coupling(config, EnvironmentSpec(2, 2, 1))
+    assert built.needs == coupling_needs(config)
+
+
+def test_pr_fast_declares_its_needs() -> None:
+    config = PolicyResonance.Config(name="policy_resonance", variant="pr_fast")  # type: ignore[call-arg]
+    assert isinstance(config, CouplingConfig)
+    built = build_coupling(config, EnvironmentSpec(2, 2, 1))
+    assert built.needs.own_heads
+    assert built.needs == coupling_needs(config)
+
+
+@pytest.mark.parametrize("individual", _configs("policy"), ids=_label)
+@pytest.mark.parametrize(
+    "config",
+    [one for one in _configs("coupling") if one.name == "policy_resonance"],
+    ids=_label,
+)
+@pytest.mark.parametrize("check", OF_COUPLING)
 def test_policy_resonance_over_every_individual_policy(
-    check: str, settings: dict[str, Any], individual: ExplorationConfig
+    check: str, config: CouplingConfig, individual: ExplorationConfig
 ) -> None:
-    config = PolicyResonance.Config(
-        name="policy_resonance", individual=individual, **settings
-    )
-    case = ExplorationCase(
-        partial(build, "exploration", config), _clamp(config, config.p_min)
-    )
-    EXPLORATION_CHECKS[check](case)
+    policy = find("policy", individual.name)
+    coupling = find("coupling", config.name)
+
+    def make(spec: EnvironmentSpec) -> ExplorationStrategy:
+        return CoupledExploration(policy(individual, spec), coupling(config, spec))
+
+    EXPLORATION_CHECKS[check](ExplorationCase(make, _clamped(config)))
 
 
-def test_a_strategy_may_not_be_exempt_from_everything() -> None:
+def test_a_coupling_may_not_be_exempt_from_everything() -> None:
+    case = CouplingCase(
+        lambda spec: PolicyResonance(),
+        lambda individual, _: individual.sum(-1) > 0,
+    )
     with pytest.raises(AssertionError, match="nothing was compared"):
-        EXPLORATION_CHECKS["marginal_is_the_individual_policy"](
-            ExplorationCase(
-                partial(build, "exploration", _configs("exploration")[0]),
-                lambda individual, _: individual.sum(-1) > 0,
-            )
-        )
+        COUPLING_CHECKS["marginal_is_the_individual_policy"](case)
 
 
-def _exploration_for(needs: HostNeeds) -> ExplorationStrategy:
-    """The first registered strategy that stands on its own and understands the host's scores."""
-    strategies: list[ExplorationStrategy] = [
-        build("exploration", config) for config in _configs("exploration")
-    ]
-    return next(strategy for strategy in strategies if needs.scores in strategy.accepts)
+# Hosts
 
 
-def _gives(case: EnvironmentCase, needs: HostNeeds) -> bool:
+def _exploration_for(capabilities: HostCapabilities) -> ExplorationStrategy:
+    """The first registered policy that understands the host's scores."""
+    spec = EnvironmentSpec(2, 2, 1)
+    policies = [build_policy(config, spec) for config in _configs("policy")]
+    fitting = (one for one in policies if capabilities.scores in one.accepts)
+    return CoupledExploration(next(fitting))
+
+
+def _gives(case: EnvironmentCase, capabilities: HostCapabilities) -> bool:
     spec = case.build(1, 0).spec
     offers = {
         "features": spec.features,
         "entities": spec.entities,
         "state": spec.state_features,
     }
-    return all(
-        offered is not None or not getattr(needs, what)
-        for what, offered in offers.items()
-    )
+    return all(offers[need] is not None for need in capabilities.needs)
 
 
-def _build_host(config: HostConfig, *args: Any) -> Any:
-    return build("host", config, *args)
+def _hosts() -> list[Any]:
+    """Every registered host in every environment that gives what it needs."""
+    found = []
+    for config in _configs("host"):
+        capabilities = host_capabilities(config)
+        for environment in ENVIRONMENTS:
+            if not _gives(environment, capabilities):
+                continue
+            played = type(environment.build(1, 0)).__name__
+            case = HostCase(
+                partial(build_host, config),
+                environment,
+                _exploration_for(capabilities),
+            )
+            found.append(pytest.param(case, id=f"{config.name}-{played}"))
+    return found
 
 
-HOSTS = [
-    pytest.param(
-        HostCase(
-            partial(_build_host, config),
-            environment,
-            _exploration_for(find("host", config.name).needs),  # type: ignore[attr-defined]
-        ),
-        id=f"{config.name}-{type(environment.build(1, 0)).__name__}",
-    )
-    for config in _configs("host")
-    for environment in ENVIRONMENTS
-    if _gives(environment, find("host", config.name).needs)  # type: ignore[attr-defined]
-]
+HOSTS = _hosts()
 
 
 @pytest.mark.parametrize("case", HOSTS)
 @pytest.mark.parametrize("check", HOST_CHECKS)
 def test_host(check: str, case: HostCase) -> None:
     HOST_CHECKS[check](case)
+
+
+@pytest.mark.parametrize("config", _configs("host"), ids=_label)
+def test_a_host_can_do_what_its_config_declares(config: HostConfig) -> None:
+    built = HostCase(partial(build_host, config)).build()
+    assert built.capabilities == host_capabilities(config)
 
 
 def test_every_host_is_tried_somewhere() -> None:
