@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
 from marl_pr.paper.fig1 import Fig1
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.scale import QUICK, Scale, Seeds
 
 LOGGED = (

@@ -12,10 +12,11 @@ from marl_pr.paper.algorithms import (
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
 )
-from marl_pr.paper.experiments import both_variants, conc4hist, longer, unique
-from marl_pr.paper.item import LabelledJob
+from marl_pr.paper.first_stages import conc4hist
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import Reading
+from marl_pr.paper.second_stages import both_variants, longer
 
 #: Attackers for every hundred guards, where their number is not varied.
 ENEMIES: Final = 120

@@ -18,8 +18,9 @@ from marl_core.reports.results import RunResult
 from marl_core.runs.folder import RunFolder
 from marl_envs.fme.config import FMEConfig, ResponsibilityLevel
 from marl_pr.paper.drawing import add_figure_legend
-from marl_pr.paper.experiments import ppo_ma
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.first_stages import ppo_ma
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import markdown_table, number_cell
 from marl_pr.paper.scale import Scale, Seeds
 

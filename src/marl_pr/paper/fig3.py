@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
 from marl_pr.paper.algorithms import PPO_MA, PPO_MA_PR, PPO_MA_PR_FAST
-from marl_pr.paper.experiments import both_variants, ppo_ma, unique
+from marl_pr.paper.first_stages import ppo_ma
 from marl_pr.paper.fixed_settings import LARGE_TEAM
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table, number_cell
 from marl_pr.paper.resonance_curves import return_curves
 from marl_pr.paper.scale import Scale, Seeds
@@ -22,6 +23,7 @@ from marl_pr.paper.scores import (
     middle_of,
     select,
 )
+from marl_pr.paper.second_stages import both_variants
 
 
 @final

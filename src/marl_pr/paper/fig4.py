@@ -16,7 +16,8 @@ from marl_pr.paper.battles import (
     sizes,
     two_stage_jobs,
 )
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.resonance_curves import resonance_curves
 from marl_pr.paper.scale import Scale, Seeds

@@ -11,13 +11,15 @@ from marl_core.evaluation.statistics import Interval
 from marl_core.reports.results import RunResult
 from marl_pr.paper.algorithms import PPO_MA, PPO_MA_PR, PPO_MA_PR_FAST, QMIX
 from marl_pr.paper.drawing import add_legend, mark_optimum, one_axis, team_size_scale
-from marl_pr.paper.experiments import both_variants, ppo_ma, qmix, unique
+from marl_pr.paper.first_stages import ppo_ma, qmix
 from marl_pr.paper.fixed_settings import LARGE_TEAM
 from marl_pr.paper.interval_bars import bars_of_each, what_bars_show
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import final_return, mean_of, select, values_of
+from marl_pr.paper.second_stages import both_variants
 
 
 @final

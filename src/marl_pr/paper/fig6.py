@@ -19,7 +19,8 @@ from marl_pr.paper.battles import (
 )
 from marl_pr.paper.drawing import add_legend, one_axis
 from marl_pr.paper.interval_bars import bars_of_each, what_bars_show
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import Reading, mean_of, select, values_of

@@ -12,13 +12,15 @@ from marl_core.reports.results import RunResult
 from marl_pr.paper.algorithms import CONC4HIST_PR_FAST
 from marl_pr.paper.battles import ENEMIES, READINGS, sizes
 from marl_pr.paper.drawing import add_legend, one_axis
-from marl_pr.paper.experiments import conc4hist, resonant, unique
+from marl_pr.paper.first_stages import conc4hist
 from marl_pr.paper.fixed_settings import BATTLE_P_MIN
 from marl_pr.paper.interval_bars import interval_bars, what_bars_show
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import by_label, mean_of, select, values_of
+from marl_pr.paper.second_stages import resonant
 
 
 @final

@@ -14,9 +14,10 @@ from marl_core.reports.results import RunResult
 from marl_envs.fme.tags import TABLE_2
 from marl_pr.paper.algorithms import PPO_MA, QMIX
 from marl_pr.paper.drawing import add_legend, mark_optimum, one_axis
-from marl_pr.paper.experiments import ppo_ma, qmix
+from marl_pr.paper.first_stages import ppo_ma, qmix
 from marl_pr.paper.interval_bars import interval_bars, what_bars_show
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import final_return, mean_of, select

@@ -8,9 +8,10 @@ from typing import ClassVar, final
 from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
-from marl_pr.paper.experiments import Coin, ppo_ma, resonant, unique
+from marl_pr.paper.first_stages import ppo_ma
 from marl_pr.paper.fixed_settings import LARGE_TEAM
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.resonance_curves import return_curves
 from marl_pr.paper.scale import Scale, Seeds
@@ -21,6 +22,7 @@ from marl_pr.paper.scores import (
     mean_of,
     select,
 )
+from marl_pr.paper.second_stages import Coin, resonant
 
 
 @final

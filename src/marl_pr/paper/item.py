@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from matplotlib.figure import Figure
@@ -13,23 +12,8 @@ from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
 from marl_core.reports.run_log import read_run
 from marl_core.runs.folder import RunFolder
-from marl_core.sweep import Job
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.scale import Scale, Seeds
-
-
-@dataclass(frozen=True)
-class LabelledJob:
-    """A run to train, with labels that tell it apart from the item's other runs.
-
-    A run that several items share has the same labels in all of them.
-
-    Args:
-        job: the run's name and config.
-        labels: ``algorithm``, ``agents``, ``eta_max`` and so on.
-    """
-
-    job: Job
-    labels: Mapping[str, Label]
 
 
 class Item(ABC):

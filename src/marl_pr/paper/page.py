@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from marl_core.reports.results import RunResult
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.scores import are_single_runs
 
 _SINGLE_RUNS = (

@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 from marl_core.evaluation.statistics import Interval
 from marl_core.reports.results import RunResult
 from marl_pr.paper.algorithms import PPO_MA_PR, PPO_MA_PR_FAST, Variant
-from marl_pr.paper.experiments import ppo_ma, resonant, unique
+from marl_pr.paper.first_stages import ppo_ma
 from marl_pr.paper.fixed_settings import LARGE_TEAM
 from marl_pr.paper.heat_map import cells_of, colour_limits, draw_heat_map
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import final_return, mean_of, select, values_of
+from marl_pr.paper.second_stages import resonant
 
 _VARIANTS: tuple[Variant, ...] = ("pr", "pr_fast")
 

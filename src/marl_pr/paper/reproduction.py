@@ -16,7 +16,8 @@ from marl_core.runs.folder import RunFolder
 from marl_core.runs.whole_writes import create_output_folder, write_output
 from marl_core.sweep import run_sweep
 from marl_pr.paper.drawing import save_figure
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.page import page_of
 from marl_pr.paper.scale import Scale, Seeds
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
 from marl_pr.paper.fixed_settings import TAG
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import values_of
 from marl_pr.paper.table1 import Table1

@@ -16,9 +16,10 @@ from marl_pr.paper.drawing import (
     mark_optimum,
     team_size_scale,
 )
-from marl_pr.paper.experiments import longer, qmix, resonant, unique
+from marl_pr.paper.first_stages import qmix
 from marl_pr.paper.interval_bars import bars_of_each, what_bars_show
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
 from marl_pr.paper.scores import (
@@ -30,6 +31,7 @@ from marl_pr.paper.scores import (
     select,
     values_of,
 )
+from marl_pr.paper.second_stages import longer, resonant
 
 _READINGS: Final[dict[str, Reading]] = {
     "Lv-C": final_responsibility,

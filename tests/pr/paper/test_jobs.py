@@ -12,10 +12,12 @@ from marl_core.config.run import RunConfig
 from marl_core.sweep.jobs import checked
 from marl_core.training import stages
 from marl_pr.coupling import PolicyResonanceConfig
-from marl_pr.paper.experiments import ppo_ma, resonant
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.first_stages import ppo_ma
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.registry import ITEMS
 from marl_pr.paper.scale import PAPER, QUICK, SCALES, Scale, Seeds
+from marl_pr.paper.second_stages import resonant
 from marl_pr.paper.table1 import Table1
 from tests.support.paper_results import TWO_SEEDS
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from marl_core.reports.results import RunResult
 from marl_pr.paper.algorithms import PPO_MA, PPO_MA_PR, PPO_MA_PR_FAST, QMIX
 from marl_pr.paper.battles import ALGORITHMS
-from marl_pr.paper.experiments import ppo_ma
 from marl_pr.paper.fig1 import Fig1
 from marl_pr.paper.fig3 import Fig3
 from marl_pr.paper.fig4 import Fig4
@@ -22,8 +21,10 @@ from marl_pr.paper.fig7a import Fig7a
 from marl_pr.paper.fig7b import Fig7b
 from marl_pr.paper.fig8 import Fig8
 from marl_pr.paper.fig9 import Fig9
+from marl_pr.paper.first_stages import ppo_ma
 from marl_pr.paper.fixed_settings import LARGE_TEAM
-from marl_pr.paper.item import Item, LabelledJob
+from marl_pr.paper.item import Item
+from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import interval_cell
 from marl_pr.paper.pmin import PMin
 from marl_pr.paper.registry import ITEMS

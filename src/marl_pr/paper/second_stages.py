@@ -1,4 +1,4 @@
-"""The training runs that the items are made of: their configs, names and labels."""
+"""Training runs that continue others with a second stage: configs, names and labels."""
 
 from __future__ import annotations
 
@@ -10,35 +10,14 @@ from marl_core.base_config import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.reports.labels import Label
 from marl_core.sweep import Job
-from marl_pr.paper.algorithms import (
-    CONC4HIST,
-    PPO_MA,
-    QMIX,
-    Variant,
-    as_long,
-    with_resonance,
-)
-from marl_pr.paper.fixed_settings import BATTLE_P_MIN, ETA_MAX, P_MIN, TAG
-from marl_pr.paper.host_settings import (
-    Settings,
-    conc4hist_settings,
-    ppo_ma_settings,
-    qmix_settings,
-)
-from marl_pr.paper.item import LabelledJob
+from marl_pr.paper.algorithms import Variant, as_long, with_resonance
+from marl_pr.paper.fixed_settings import BATTLE_P_MIN, ETA_MAX, P_MIN
+from marl_pr.paper.host_settings import Settings
+from marl_pr.paper.labelled_job import LabelledJob, run_name
 from marl_pr.paper.scale import Scale
 
 #: How long the team's coin holds.
 Coin = Literal["episode", "step"]
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What a team is trained on: its label, the environment's settings, and N."""
-
-    name: str
-    environment: Settings
-    agents: int
 
 
 @dataclass(frozen=True)
@@ -76,65 +55,6 @@ class _Resonance:
         return "_".join(words)
 
 
-def ppo_ma(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
-    """PPO-MA in FME without resonance.
-
-    Args:
-        scale: how much is trained.
-        agents: N.
-        seed: of the run.
-        tag: the task of Table 2.
-    """
-    task = _Task(tag, {"name": "fme", "agents": agents, "tag": tag}, agents)
-    settings = ppo_ma_settings(scale, agents)
-    return _first_stage("ppo_ma", PPO_MA, task, settings, scale, seed)
-
-
-def qmix(scale: Scale, agents: int, seed: int, tag: str = TAG) -> LabelledJob:
-    """Fine-tuned QMIX in FME without resonance.
-
-    Agents see the level as one-hot. From the one number that PPO-MA gets, a feed-forward network
-    hardly tells neighbouring levels apart; the network of Hu et al. is recurrent, so that agents
-    can count.
-
-    Args:
-        scale: how much is trained.
-        agents: N.
-        seed: of the run.
-        tag: the task of Table 2.
-    """
-    environment = {
-        "name": "fme",
-        "agents": agents,
-        "tag": tag,
-        "level_index": "one_hot",
-    }
-    task = _Task(tag, environment, agents)
-    return _first_stage("qmix", QMIX, task, qmix_settings(scale), scale, seed)
-
-
-def conc4hist(scale: Scale, enemies: int, seed: int) -> LabelledJob:
-    """Conc4Hist in ADCA without resonance.
-
-    Args:
-        scale: how much is trained, and how battles are fought.
-        enemies: attackers for every hundred guards.
-        seed: of the run.
-    """
-    guards = scale.battles.agents
-    attackers = guards * enemies // 100
-    environment = {
-        "name": "adca",
-        "agents": guards,
-        "attackers": attackers,
-        "max_steps": scale.battles.max_steps,
-    }
-    task = _Task(f"{guards}v{attackers}", environment, guards)
-    settings = conc4hist_settings(scale)
-    job = _first_stage("conc4hist", CONC4HIST, task, settings, scale, seed)
-    return LabelledJob(job.job, {**job.labels, "enemies": enemies})
-
-
 def resonant(
     plain: LabelledJob,
     scale: Scale,
@@ -164,7 +84,7 @@ def resonant(
         **resonance.labels(),
     }
     prefix = resonance.prefix(config.host.name)
-    name = _name(prefix, labels, config.seed, f"-eta{eta_max:g}-pmin{p_min:g}")
+    name = run_name(prefix, labels, config.seed, f"-eta{eta_max:g}-pmin{p_min:g}")
     exploration = resonance.exploration(scale.lengths[config.host.name].ramp)
     return _second_stage(plain, name, labels, scale, {"exploration": exploration})
 
@@ -180,7 +100,7 @@ def longer(plain: LabelledJob, scale: Scale) -> LabelledJob:
     """
     config = plain.job.config
     labels = {**plain.labels, "algorithm": as_long(str(plain.labels["algorithm"]))}
-    name = _name(f"{config.host.name}_longer", labels, config.seed)
+    name = run_name(f"{config.host.name}_longer", labels, config.seed)
     return _second_stage(plain, name, labels, scale, {})
 
 
@@ -197,40 +117,6 @@ def both_variants(plain: Iterable[LabelledJob], scale: Scale) -> list[LabelledJo
     return [*with_pr, *with_pr_fast]
 
 
-def unique(jobs: Iterable[LabelledJob]) -> list[LabelledJob]:
-    """The jobs, each name once.
-
-    Args:
-        jobs: jobs with equal names are equal.
-    """
-    by_name = {one.job.name: one for one in jobs}
-    return list(by_name.values())
-
-
-def _first_stage(
-    host: str,
-    algorithm: str,
-    task: _Task,
-    settings: Settings,
-    scale: Scale,
-    seed: int,
-) -> LabelledJob:
-    stage = {"episodes": scale.lengths[host].first}
-    described = {
-        "seed": seed,
-        "environment": task.environment,
-        **settings,
-        "stages": [stage],
-    }
-    labels: dict[str, Label] = {
-        "task": task.name,
-        "algorithm": algorithm,
-        "agents": task.agents,
-    }
-    config = validate_strictly(RunConfig, described)
-    return LabelledJob(Job(_name(host, labels, seed), config, None), labels)
-
-
 def _second_stage(
     plain: LabelledJob,
     name: str,
@@ -243,13 +129,3 @@ def _second_stage(
     stages = [*first["stages"], {"episodes": length, **settings}]
     config = validate_strictly(RunConfig, {**first, "stages": stages})
     return LabelledJob(Job(name, config, plain.job.name), labels)
-
-
-def _name(
-    prefix: str,
-    labels: Mapping[str, Label],
-    seed: int,
-    settings: str = "",
-) -> str:
-    """The name of a run: ``pr_fast-1A4B2C-N8-eta0.75-pmin0.2-seed3``."""
-    return f"{prefix}-{labels['task']}-N{labels['agents']}{settings}-seed{seed}"
