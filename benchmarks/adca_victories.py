@@ -22,10 +22,13 @@ def fight(
     """A line on the battles of a team that acts greedily, or samples its actions independently."""
     generator = torch.Generator().manual_seed(seed)
     arena = ADCA(config, games=battles, device="cpu", generator=generator)
-    observation, memory = arena.reset(), host.initial_memory(battles)
+    observation = arena.reset()
+    memory = host.initial_memory(battles)
     on = torch.ones(battles, dtype=torch.bool)
-    won, late = torch.zeros_like(on), torch.zeros_like(on)
-    deaths, kills = torch.zeros(battles), torch.zeros(battles)
+    won = torch.zeros_like(on)
+    late = torch.zeros_like(on)
+    deaths = torch.zeros(battles)
+    kills = torch.zeros(battles)
     for step in range(config.max_steps):
         logits, memory = host.scores(observation, memory)
         drawn = (
@@ -36,7 +39,8 @@ def fight(
         )
         result = arena.step(logits.argmax(-1) if greedy else drawn)
         assert result.won is not None
-        observation, ended = result.observation, on & result.terminated
+        observation = result.observation
+        ended = on & result.terminated
         dead = ~arena.state_dict()["alive"]
         deaths = torch.where(ended, dead[:, : config.agents].sum(1).float(), deaths)
         kills = torch.where(ended, dead[:, config.agents :].sum(1).float(), kills)

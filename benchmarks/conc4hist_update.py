@@ -78,7 +78,9 @@ def made_up_rollout(
     alive = torch.ones(shape, dtype=torch.bool, device=device)
     alive[steps // 2 :] = torch.rand(shape[1:], generator=random, device=device) < 0.75
     observations = Observation(entities=entities, entity_mask=mask, alive=alive)
-    memory, before, actions = host.initial_memory(games), [], []
+    memory = host.initial_memory(games)
+    before = []
+    actions = []
     with torch.no_grad():
         for t in range(steps):
             before.append(memory)
@@ -115,7 +117,8 @@ def clock(device: str) -> float:
 def update(host: Conc4Hist, optimizer: FlatAdam, rollout: Rollout) -> list[float]:
     """The seconds until each epoch of an update is done."""
     device = rollout.reward.device.type
-    done, started = [], clock(device)
+    done = []
+    started = clock(device)
     for loss in host.losses(rollout, POLICY, LearningContext()):
         optimizer.set_gradients(optimizer.gradients_of(loss.total))
         optimizer.step()

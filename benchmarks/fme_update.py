@@ -125,7 +125,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         train(config, run, Watchers(progress_bar=False))
     whole = time.perf_counter() - started
     updates = sorted(watch.calls["update"][arguments.warm_up :])
-    count, seconds = len(watch.calls["update"]), watch.seconds
+    count = len(watch.calls["update"])
+    seconds = watch.seconds
     return {
         "median_seconds": updates[len(updates) // 2],
         "mean_seconds_with_trainer": whole / count,

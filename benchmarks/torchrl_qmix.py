@@ -87,10 +87,8 @@ def _agents(host: QMIX) -> nn.Sequential:
     for layer in (*host.online.body.layers, *host.online.head.layers):
         assert isinstance(layer, Dense)
         linear = nn.Linear(*layer.weight.shape)
-        linear.weight.data, linear.bias.data = (
-            layer.weight.detach().T.clone(),
-            layer.bias.detach().clone(),
-        )
+        linear.weight.data = layer.weight.detach().T.clone()
+        linear.bias.data = layer.bias.detach().clone()
         layers.extend([linear, nn.ReLU()] if layer.relu else [linear])
     return nn.Sequential(*layers)
 
@@ -129,10 +127,12 @@ def _as_tensordict(rollout: Rollout) -> Any:
         assert last is not None
         return by_episode(torch.cat([now[1:], last.unsqueeze(0)]))
 
-    seen, last = rollout.observations, rollout.last_observation
+    seen = rollout.observations
+    last = rollout.last_observation
     assert seen.features is not None
     assert seen.state is not None
-    games, steps = rollout.actions.shape[1], rollout.actions.shape[0]
+    games = rollout.actions.shape[1]
+    steps = rollout.actions.shape[0]
     terminated = by_episode(rollout.terminated).unsqueeze(-1)
     return TensorDict(
         {
@@ -155,7 +155,8 @@ def _as_tensordict(rollout: Rollout) -> Any:
 
 def timed(update: Callable[[], float], repetitions: int) -> tuple[float, float]:
     """The loss of the first update, and the median of the seconds of the others."""
-    first, seconds = update(), []
+    first = update()
+    seconds = []
     for _ in range(repetitions):
         started = time.perf_counter()
         update()

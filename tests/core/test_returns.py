@@ -46,7 +46,8 @@ def _random(shape: tuple[int, ...], seed: int) -> Tensor:
 def test_generalised_advantages(
     ends: list[tuple[int, str]], agents: int, seed: int, gamma: float, lam: float
 ) -> None:
-    games, steps = len(ends), max(length for length, _ in ends)
+    games = len(ends)
+    steps = max(length for length, _ in ends)
     step = torch.arange(steps).unsqueeze(-1)
     length = torch.tensor([n for n, _ in ends])
     valid = step < length
@@ -55,10 +56,8 @@ def test_generalised_advantages(
     )
     # What stands in the padding must not matter, so it is random too; so are flags of games that
     # have ended.
-    reward, values = (
-        _random((steps, games, agents), seed),
-        _random((steps, games, agents), seed + 1),
-    )
+    reward = _random((steps, games, agents), seed)
+    values = _random((steps, games, agents), seed + 1)
     last_values = _random((games, agents), seed + 2)
     terminated |= ~valid & (_random((steps, games), seed + 3) > 0)
     advantage = generalised_advantages(
@@ -125,11 +124,13 @@ def _episodes(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Rewards, next values, terminations, valid steps; after the ends only noise and NaN."""
     steps = max(length for length, _ in ends)
-    step, length = torch.arange(steps).unsqueeze(-1), torch.tensor([n for n, _ in ends])
+    step = torch.arange(steps).unsqueeze(-1)
+    length = torch.tensor([n for n, _ in ends])
     valid = step < length
     ended = torch.tensor([how == "terminated" for _, how in ends])
     shape = (steps, len(ends))
-    reward, next_values = _random(shape, seed), _random(shape, seed + 1)
+    reward = _random(shape, seed)
+    next_values = _random(shape, seed + 1)
     reward[~valid] = torch.nan
     next_values[~valid | (step == length - 1) & ended] = torch.nan
     terminated = (step == length - 1) & ended | ~valid & (_random(shape, seed + 2) > 0)

@@ -40,10 +40,12 @@ class Guards(HostModule):
     def scores(
         self, observation: Observation, memory: Memory
     ) -> tuple[Float[Tensor, "*B N A"], Memory]:
-        entities, mask = observation.entities, observation.entity_mask
+        entities = observation.entities
+        mask = observation.entity_mask
         assert entities is not None
         assert mask is not None
-        own, enemies = entities[..., 0, :], entities[..., NEIGHBOURS:, :]
+        own = entities[..., 0, :]
+        enemies = entities[..., NEIGHBOURS:, :]
         there = mask[..., NEIGHBOURS:]
         towards = enemies[..., 1:3] - own[..., None, 1:3]
         distance = towards.square().sum(-1).masked_fill(~there, 1e9)

@@ -317,8 +317,10 @@ class Numbered(Wrapped):
     def __init__(self, **build: Any) -> None:
         super().__init__(**build)
         games = build["games"]
-        self.begun, self.stepped = 0, 0
-        self.number, self.age = torch.zeros(games), torch.zeros(games)
+        self.begun = 0
+        self.stepped = 0
+        self.number = torch.zeros(games)
+        self.age = torch.zeros(games)
 
     def reset(self, games: Tensor | None = None) -> Observation:
         seen = self.inner.reset(games)
@@ -355,7 +357,8 @@ def test_games_are_started_anew_until_all_episodes_are_played(
     episodes = max(1, games + extra)
     rollout, environment = _refilled(games, episodes, seed)
     assert environment.begun == max(games, episodes)
-    steps, on = torch.arange(len(rollout.valid)).unsqueeze(-1), rollout.valid
+    steps = torch.arange(len(rollout.valid)).unsqueeze(-1)
+    on = rollout.valid
     assert on.shape[1] == rollout.actions.shape[1] == episodes
     lengths = on.sum(0)
     assert torch.equal(on, steps < lengths)
@@ -393,10 +396,12 @@ def test_every_episode_has_its_own_coin() -> None:
     rollout = Collector(environment, _generator(3), episodes=2000).collect(
         CountsSteps(environment.spec), coupled, Progress()
     )
-    coin, on = rollout.component, rollout.valid
+    coin = rollout.component
+    on = rollout.valid
     assert torch.equal(coin[on], coin[0].expand_as(coin)[on])
     for part in (coin[0][:50], coin[0][50:]):
-        share, deviation = float(part.double().mean()), (0.3 * 0.7 / len(part)) ** 0.5
+        share = float(part.double().mean())
+        deviation = (0.3 * 0.7 / len(part)) ** 0.5
         assert abs(share - 0.3) < 5 * deviation
 
 

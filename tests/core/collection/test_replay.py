@@ -46,7 +46,8 @@ def made_up(
 ) -> Rollout:
     """Episodes numbered from ``first``: the number is the team's reward of every step."""
     random = torch.Generator().manual_seed(seed)
-    shape, step = (steps, games), torch.arange(steps).unsqueeze(-1)
+    shape = (steps, games)
+    step = torch.arange(steps).unsqueeze(-1)
     length = torch.randint(1, steps + 1, (games,), generator=random)
     length[torch.randint(games, (), generator=random)] = (
         steps  # the collector stops where the longest game does
@@ -124,7 +125,8 @@ def filled(
     seed: int = 0,
     spec: EnvironmentSpec = SPEC,
 ) -> Filled:
-    replay, expected = Replay(capacity, spec), deque[dict[str, Tensor]](maxlen=capacity)
+    replay = Replay(capacity, spec)
+    expected = deque[dict[str, Tensor]](maxlen=capacity)
     count = 0
     for games, steps in added:
         rollout = made_up(games, steps, count, spec, seed + count)
@@ -196,7 +198,8 @@ def test_of_a_fixed_length_nothing_is_cut_off() -> None:
 
 def test_episodes_are_drawn_uniformly() -> None:
     """Three of ten, half of which replaced older ones: each equally often, and in each place."""
-    replay, draws = filled(10, [(7, STEPS), (8, STEPS)]).replay, 2000
+    replay = filled(10, [(7, STEPS), (8, STEPS)]).replay
+    draws = 2000
     random = torch.Generator().manual_seed(0)
     counts = torch.zeros(3, 15)
     for _ in range(draws):

@@ -100,7 +100,8 @@ def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
     """The first epoch's loss: all agents' scores and values step by step, then those who act."""
     assert rollout.memory is not None
     assert rollout.last_memory is not None
-    log_policies, values = [], []
+    log_policies = []
+    values = []
     for t in range(rollout.actions.shape[0]):
         seen = rollout.observations.map(itemgetter(t))
         memory = {name: x[t] for name, x in rollout.memory.items()}
@@ -119,7 +120,8 @@ def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
         host.network(host.normalised(Surroundings.of(last, rollout.last_memory)))[1]
     ).squeeze(-1)
     assert last.alive is not None
-    value, acting = torch.stack(values), rollout.acting
+    value = torch.stack(values)
+    acting = rollout.acting
     advantages = generalised_advantages(
         slow_rewards(rollout, host.config.reward_forwarding).double(),
         (value * acting).detach(),
@@ -229,7 +231,8 @@ def test_the_dead_and_the_padding_teach_nothing() -> None:
     """Not the actions of the dead, nor actions, rewards and observations after a game's end."""
     host, rollout = played(3, games=20)
     other, _ = played(3, games=20)
-    idle, padding = ~rollout.acting, ~rollout.valid
+    idle = ~rollout.acting
+    padding = ~rollout.valid
     assert (idle & rollout.valid.unsqueeze(-1)).sum() > 5
     assert padding.sum() > 5
     assert rollout.observations.entities is not None

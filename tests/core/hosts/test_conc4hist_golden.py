@@ -26,7 +26,8 @@ def recorded(name: str) -> Golden:
 @pytest.mark.parametrize("name", FILES)
 def test_logits_and_values(name: str) -> None:
     golden = recorded(name)
-    host, (observation, memory) = golden.host(), golden.seen()
+    host = golden.host()
+    observation, memory = golden.seen()
     with torch.no_grad():
         logits, _ = host.scores(observation, memory)
         concentrated, motive = host.network(
@@ -58,12 +59,14 @@ def test_logits_and_values(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_attention_and_selection(name: str) -> None:
     golden = recorded(name)
-    host, (observation, memory) = golden.host(), golden.seen()
+    host = golden.host()
+    observation, memory = golden.seen()
     around = host.normalised(Surroundings.of(observation, memory)).map(
         lambda x: x.flatten(0, 1)
     )
     network = host.network
-    first, second = network.encoder.first, network.encoder.second
+    first = network.encoder.first
+    second = network.encoder.second
     me = Oneself(second(first(around.now[:, 0])), around.now[:, 0])
     for block, rows, mask, kind in (
         (network.now, around.now[:, 1:], around.now_mask[:, 1:], "f"),
@@ -81,11 +84,9 @@ def test_attention_and_selection(name: str) -> None:
 
 def test_history_pool() -> None:
     golden = Golden(golden_file("conc4hist_forward.npz"))
-    seen, past, expected = (
-        golden["obs_raw"],
-        golden["hist_pool_before"],
-        golden["hist_pool_after"],
-    )
+    seen = golden["obs_raw"]
+    past = golden["hist_pool_before"]
+    expected = golden["hist_pool_after"]
 
     def there(rows: Tensor) -> Tensor:
         return (rows != 0).any(-1)
@@ -97,7 +98,8 @@ def test_history_pool() -> None:
 
 
 def test_running_normalisation() -> None:
-    golden, norm = Golden(golden_file("running_norm.npz")), RunningNorm(6)
+    golden = Golden(golden_file("running_norm.npz"))
+    norm = RunningNorm(6)
     for batch in range(5):
         rows = golden[f"x{batch}"]
         mask = ~rows.isnan().any(-1)

@@ -22,7 +22,8 @@ from marl_core.hosts.conc4hist.surroundings import Surroundings
 from marl_core.learning import Ranks, SingleRank
 from marl_core.testing.strategies import seeds
 
-FEATURES, WIDTH = 3, 4
+FEATURES = 3
+WIDTH = 4
 
 
 def slow_block(
@@ -32,7 +33,8 @@ def slow_block(
     rows: list[Tensor | None],
 ) -> Any:
     """C and M of one agent, entity by entity, with keys and values; absent entities are zeros."""
-    first, second = network.encoder.first, network.encoder.second
+    first = network.encoder.first
+    second = network.encoder.second
 
     def encode(row: Tensor) -> Tensor:
         return (row @ first.weight + first.bias).relu() @ second.weight + second.bias
@@ -88,14 +90,16 @@ def test_network_is_the_readable_one(
     seed: int, samples: int, entities: int, share: float
 ) -> None:
     """Outputs and gradients, also where few or no entities are there."""
-    random, network = torch.Generator().manual_seed(seed), random_network(seed, 3)
+    random = torch.Generator().manual_seed(seed)
+    network = random_network(seed, 3)
     shape = (samples, entities)
     masks = torch.rand(2, *shape, generator=random) < share
     rows = torch.randn(
         2, *shape, FEATURES, generator=random, dtype=torch.float64
     ) * masks.unsqueeze(-1)
     concentrated, motive = network(Surroundings(rows[0], masks[0], rows[1], masks[1]))
-    slow_c, slow_m = [], []
+    slow_c = []
+    slow_m = []
     for b in range(samples):
         own = rows[0, b, 0]
         groups = [
@@ -125,7 +129,8 @@ def test_network_is_the_readable_one(
 
 
 def test_the_policy_does_not_train_the_attention() -> None:
-    network, random = random_network(0, 3), torch.Generator().manual_seed(1)
+    network = random_network(0, 3)
+    random = torch.Generator().manual_seed(1)
     rows = torch.randn(2, 5, 4, FEATURES, generator=random, dtype=torch.float64)
     mask = torch.ones(5, 4, dtype=torch.bool)
     concentrated, motive = network(Surroundings(rows[0], mask, rows[1], mask))
@@ -305,10 +310,8 @@ def test_the_history_is_a_queue_of_entities(
     seed: int, agents: int, slots: int, entities: int
 ) -> None:
     random = torch.Generator().manual_seed(seed)
-    past, past_mask = (
-        torch.zeros(2, agents, slots, FEATURES),
-        torch.zeros(2, agents, slots, dtype=torch.bool),
-    )
+    past = torch.zeros(2, agents, slots, FEATURES)
+    past_mask = torch.zeros(2, agents, slots, dtype=torch.bool)
     queues: dict[tuple[int, int], list[list[float]]] = {
         (g, i): [] for g in range(2) for i in range(agents)
     }
@@ -353,7 +356,8 @@ def test_normalisation_over_parts_and_ranks_is_that_over_all(
     seed: int, share: float
 ) -> None:
     random = torch.Generator().manual_seed(seed)
-    whole, shared = RunningNorm(FEATURES), RunningNorm(FEATURES)
+    whole = RunningNorm(FEATURES)
+    shared = RunningNorm(FEATURES)
     for batch in range(3):
         rows = torch.randn(4, 5, FEATURES, generator=random) * 5 + 2
         rows[..., 0] = (

@@ -87,7 +87,8 @@ def test_outputs_and_gradients(
     cotangent = torch.randn(
         *leading, agents, widths[-1], generator=random, dtype=torch.float64
     )
-    outputs, expected = stack(inputs), reference(stack, inputs)
+    outputs = stack(inputs)
+    expected = reference(stack, inputs)
     torch.testing.assert_close(outputs, expected)
     wanted = [inputs, *stack.parameters()]
     ours = torch.autograd.grad(outputs, wanted, cotangent)

@@ -65,7 +65,8 @@ def as_table(
     old: Tensor, row: Tensor, action: Tensor, advantage: Tensor
 ) -> SurrogateCells:
     """A cell for each action in each row."""
-    count, (actions, rows) = len(row), old.shape
+    count = len(row)
+    actions, rows = old.shape
     sums, shares = torch.zeros(2, 2, actions, rows, dtype=torch.float64).unbind()
     for r, u, a in zip(row, action, advantage, strict=True):
         sums[int(a < 0), u, r] += a / count
@@ -237,7 +238,8 @@ def test_tables_change_nothing(second: str) -> None:
 SPEC = EnvironmentSpec(
     agents=3, actions=4, max_steps=6, features=5, action_masks=True, agents_die=True
 )
-STEPS, GAMES = 6, 8
+STEPS = 6
+GAMES = 8
 
 
 def made_up(seed: int, *, of_dead_and_padding: int) -> Rollout:
@@ -246,11 +248,11 @@ def made_up(seed: int, *, of_dead_and_padding: int) -> Rollout:
 
     These are everything after the end of a game, and what the dead do.
     """
-    random, other = (
-        torch.Generator().manual_seed(seed),
-        torch.Generator().manual_seed(of_dead_and_padding),
-    )
-    shape, agents, actions = (STEPS, GAMES), SPEC.agents, SPEC.actions
+    random = torch.Generator().manual_seed(seed)
+    other = torch.Generator().manual_seed(of_dead_and_padding)
+    shape = (STEPS, GAMES)
+    agents = SPEC.agents
+    actions = SPEC.actions
     steps = torch.arange(STEPS).unsqueeze(-1)
     length = torch.randint(2, STEPS + 1, (GAMES,), generator=random)
     valid = steps < length
@@ -308,10 +310,12 @@ def gradients_of(rollout: Rollout) -> dict[str, Tensor]:
 
 
 def test_the_dead_and_the_padding_teach_nothing() -> None:
-    one, other = made_up(1, of_dead_and_padding=2), made_up(1, of_dead_and_padding=3)
+    one = made_up(1, of_dead_and_padding=2)
+    other = made_up(1, of_dead_and_padding=3)
     assert not torch.equal(one.actions, other.actions)
     assert not torch.equal(one.reward, other.reward)
-    first, second = gradients_of(one), gradients_of(other)
+    first = gradients_of(one)
+    second = gradients_of(other)
     torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
     unlike = gradients_of(made_up(2, of_dead_and_padding=2))
     assert not torch.allclose(

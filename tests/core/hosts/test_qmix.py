@@ -77,10 +77,8 @@ def test_the_team_never_loses_by_an_agents_gain(
     rise: float,
 ) -> None:
     """In any state, with any weights, also where all that the hypernetworks give is negative."""
-    mixer, random = (
-        random_mixer(seed, 3, agents, hidden, scale, shift),
-        torch.Generator().manual_seed(seed),
-    )
+    mixer = random_mixer(seed, 3, agents, hidden, scale, shift)
+    random = torch.Generator().manual_seed(seed)
     state = 3 * torch.randn(teams, 3, generator=random, dtype=torch.float64)
     values = 10 * torch.randn(teams, agents, generator=random, dtype=torch.float64)
     with torch.no_grad():
@@ -284,17 +282,16 @@ def slow_loss(host: QMIX, rollout: Rollout) -> Tensor:
     G is the TD(lambda) return by double Q-learning.
     """
     rollout = without_table(rollout)
-    agents, errors = rollout.actions.shape[-1], []
+    agents = rollout.actions.shape[-1]
+    errors = []
     for game in range(rollout.actions.shape[1]):
         length = int(rollout.valid[:, game].sum())
         seen = [at(rollout.observations, t, game) for t in range(length)]
         following = [*seen[1:], at(rollout.last_observation, game)]
         ahead = []
         for after in following:
-            online, target = (
-                host.online.values(after)[0].detach(),
-                host.target.values(after)[0],
-            )
+            online = host.online.values(after)[0].detach()
+            target = host.target.values(after)[0]
             best = []
             for agent in range(agents):
                 legal = list(range(online.shape[-1]))
@@ -316,7 +313,8 @@ def slow_loss(host: QMIX, rollout: Rollout) -> Tensor:
             host.config.td_lambda,
         )
         for t in range(length):
-            values, alive = host.online.values(seen[t])[0], seen[t].alive
+            values = host.online.values(seen[t])[0]
+            alive = seen[t].alive
             chosen = [
                 values[agent, rollout.actions[t, game, agent]]
                 * (1.0 if alive is None else float(alive[0, agent]))
@@ -400,10 +398,8 @@ def test_tables_change_nothing(seed: int, mixer: str, games: int) -> None:
 def test_the_dead_count_for_nothing_beside_a_table_too(seed: int, mixer: str) -> None:
     """A table says what the agents see, not which of them live."""
     case = fme_case(seed, mixer)
-    random, (steps, games, agents) = (
-        torch.Generator().manual_seed(seed),
-        case.rollout.actions.shape,
-    )
+    random = torch.Generator().manual_seed(seed)
+    steps, games, agents = case.rollout.actions.shape
     death = torch.randint(1, steps + 2, (games, agents), generator=random)
     alive = torch.arange(steps + 1).view(-1, 1, 1) < death
     rollout = replace(
@@ -419,10 +415,13 @@ def test_the_dead_count_for_nothing_beside_a_table_too(seed: int, mixer: str) ->
 def test_the_dead_and_the_padding_teach_nothing() -> None:
     """Not the actions of the dead, nor rewards, observations and actions after a game's end."""
     case = practice_case(3, "monotonic", games=20)
-    rollout, random = case.rollout, torch.Generator().manual_seed(0)
-    padding, idle = ~rollout.valid, ~rollout.acting
+    rollout = case.rollout
+    random = torch.Generator().manual_seed(0)
+    padding = ~rollout.valid
+    idle = ~rollout.acting
     noise = torch.randint(4, rollout.actions.shape, generator=random)
-    features, state = rollout.observations.features, rollout.observations.state
+    features = rollout.observations.features
+    state = rollout.observations.state
     assert features is not None
     assert state is not None
     other = replace(
@@ -496,8 +495,10 @@ def test_the_target_network_is_copied_every_so_many_episodes(
     every: int, step: int
 ) -> None:
     case = fme_case(0, "monotonic", target_every=every)
-    host, rollout = case.host, case.rollout
-    expected, copied = target_of(host), 0
+    host = case.host
+    rollout = case.rollout
+    expected = target_of(host)
+    copied = 0
     for episodes in range(0, 8 * step, step):
         online = disturb(host)
         next(
@@ -508,7 +509,8 @@ def test_the_target_network_is_copied_every_so_many_episodes(
             )
         )
         if episodes - copied >= every:
-            expected, copied = online, episodes
+            expected = online
+            copied = episodes
         assert torch.equal(target_of(host), expected)
 
 
@@ -551,10 +553,8 @@ def test_the_target_network_is_never_learnt(heads: bool) -> None:
 
 
 def test_a_host_goes_on_with_the_target_network_of_its_state() -> None:
-    case, twin = (
-        fme_case(2, "monotonic", target_every=20),
-        fme_case(4, "monotonic", target_every=20),
-    )
+    case = fme_case(2, "monotonic", target_every=20)
+    twin = fme_case(4, "monotonic", target_every=20)
     for episodes in (0, 20, 35):
         disturb(case.host)
         case.loss(replace(case.rollout, progress=Progress(episodes=episodes)))
@@ -589,14 +589,10 @@ def test_it_learns(mixer: Any) -> None:
     config = QMIXConfig(name="qmix", mixer=mixer, learning_rate=3e-3, target_every=64)
     host = QMIX(config, environment.spec, torch.Generator().manual_seed(0))
     exploration = CoupledExploration(EpsilonGreedy(anneal_steps=200 * 16 * 3))
-    optimizer, replay = (
-        FlatAdam(host.parameter_groups()),
-        Replay(2000, environment.spec),
-    )
-    collector, random = (
-        Collector(environment, torch.Generator().manual_seed(2)),
-        torch.Generator().manual_seed(3),
-    )
+    optimizer = FlatAdam(host.parameter_groups())
+    replay = Replay(2000, environment.spec)
+    collector = Collector(environment, torch.Generator().manual_seed(2))
+    random = torch.Generator().manual_seed(3)
     table = environment.distinct_observations
 
     def exact() -> float:
