@@ -16,6 +16,7 @@ from marl_core.config.yaml_file import load_run
 from marl_core.runs.folder import RunFolder
 from marl_core.testing import check_environment, check_exploration, check_host
 from marl_core.training import stages
+from marl_core.training.watchers import Watchers
 from tests.support.places import EXAMPLES
 
 CONFIGS = sorted(EXAMPLES.glob("*.yaml"))
@@ -42,7 +43,7 @@ def test_every_example_trains(path: Path, tmp_path: Path) -> None:
     run = load_run(path, [*small, *lengths, "environment.agents=4"])
     folder = RunFolder(tmp_path / "run")
     folder.create(run)
-    result = stages.train(run, folder, progress_bar=False)
+    result = stages.train(run, folder, Watchers(progress_bar=False))
     assert result is not None
     assert folder.summary.exists()
     assert torch.isfinite(torch.tensor(list(result.metrics().values()))).all()
@@ -107,7 +108,7 @@ def test_a_run_finds_its_modules_again(
         shutil.copy(EXAMPLES / name, tmp_path)
     config = load_run(tmp_path / "custom_environment.yaml")
     folder = RunFolder(tmp_path / "run")
-    folder.create(config, modules=[tmp_path])
+    folder.create(config)
     monkeypatch.setattr(
         sys, "path", [entry for entry in sys.path if entry != str(tmp_path)]
     )

@@ -109,7 +109,7 @@ def test_list_settings(marl: Command, name: str, settings: dict[str, str]) -> No
 
 def test_every_part_can_be_listed(marl: Command) -> None:
     for kind in ("environment", "host", "policy", "coupling"):
-        for name in names(kind):  # type: ignore[arg-type]
+        for name in names(kind):
             assert f"{kind} {name}" in marl("list", name).out
 
 

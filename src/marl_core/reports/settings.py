@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from marl_core.config.run import RunConfig
+from marl_core.runs.changes import learning_config
 
 #: Settings by their keys. A key names each component on its way in parentheses, so that equal keys
 #: mean the same setting: ``host(ppo_ma).gamma``, ``stages.1.exploration(boltzmann).temperature``.
@@ -35,8 +36,9 @@ def settings_of(config: RunConfig) -> Settings:
         key = f"stages.{index}.exploration"
         settings |= _within(key, exploration.model_dump(mode="json"))
     settings["stages"] = " + ".join(episodes)
-    batch = config.training.episodes_per_update
-    settings["training.episodes_per_update"] = batch
+    training = learning_config(config.model_dump(mode="json"))["training"]
+    for key, value in training.items():
+        settings[f"training.{key}"] = value
     return settings
 
 

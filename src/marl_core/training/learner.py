@@ -303,7 +303,7 @@ class Learner(LightningModule):
     def _log(
         self, metrics: Mapping[str, float], diagnostics: Mapping[str, float]
     ) -> None:
-        log_line(self.loggers, metrics, diagnostics, self.progress)
+        log_line(self.trainer.loggers, metrics, diagnostics, self.progress)
 
     @property
     def _line_is_next(self) -> bool:
@@ -315,7 +315,7 @@ class Learner(LightningModule):
 
     def _policy_before(self, rollout: Rollout) -> PolicyBefore | None:
         """The policy before an update; None where nobody but ``metrics.csv`` listens."""
-        listened = any(not isinstance(one, MetricsFile) for one in self.loggers)
+        listened = any(not isinstance(one, MetricsFile) for one in self.trainer.loggers)
         if not self._line_is_next or not listened or self.global_rank != 0:
             return None
         return PolicyBefore.of(rollout, self.host, self.exploration.individual)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning import Callback
 from lightning.pytorch.loggers import Logger
@@ -15,8 +15,6 @@ from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.runs.folder import RunFolder
 from marl_core.types import Progress
-
-AnyPlugin = TypeVar("AnyPlugin", Logger, Callback)
 
 #: What loggers call the project, if the config does not say otherwise.
 _PROJECT = "marl"
@@ -39,11 +37,13 @@ def make_loggers(
     named = {one.name for one in wanted}
     if config.training.tensorboard and "tensorboard" not in named:
         wanted.insert(0, LoggerConfig(name="tensorboard"))
-    made = [
-        _make(one, Logger, _defaults(one, folder, progress))
-        for one in wanted
-        if one.name != "csv"
-    ]
+    made: list[Logger] = []
+    for one in wanted:
+        if one.name != "csv":
+            logger = _make(one, _defaults(one, folder, progress))
+            if not isinstance(logger, Logger):
+                raise _of_another_kind(one)
+            made.append(logger)
     for logger in made:
         logger.log_hyperparams(config.model_dump(mode="json"))
     return made
@@ -58,7 +58,13 @@ def make_callbacks(configs: Sequence[CallbackConfig]) -> list[Callback]:
     Raises:
         UserError: one cannot be made.
     """
-    return [_make(one, Callback, {}) for one in configs]
+    made: list[Callback] = []
+    for one in configs:
+        callback = _make(one, {})
+        if not isinstance(callback, Callback):
+            raise _of_another_kind(one)
+        made.append(callback)
+    return made
 
 
 def _defaults(
@@ -92,17 +98,16 @@ def _defaults(
     return {"save_dir": path} if "save_dir" in asked else {}
 
 
-def _make(
-    config: PluginConfig, kind: type[AnyPlugin], defaults: dict[str, Any]
-) -> AnyPlugin:
+def _make(config: PluginConfig, defaults: dict[str, Any]) -> object:
     try:
         found = config.find()
         assert found is not None, "only csv has no class"
-        made = found(**{**defaults, **config.settings})
+        made: object = found(**{**defaults, **config.settings})
     except (LookupError, ImportError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{config.what} '{config.name}': {reason}") from error
-    if not isinstance(made, kind):
-        message = f"'{config.name}' is no {config.what} of Lightning's"
-        raise UserError(message)
     return made
+
+
+def _of_another_kind(config: PluginConfig) -> UserError:
+    return UserError(f"'{config.name}' is no {config.what} of Lightning's")
