@@ -98,8 +98,8 @@ def test_no_room_imports_from_above() -> None:
     wrong = []
     for file in _files("marl_core"):
         own = _module("marl_core", file).split(".")
-        if len(own) == 1:
-            continue  # the front door, which stands above all
+        if len(own) == 1 or own[1] == "__main__":
+            continue  # the front doors, which stand above all
         for name in _imported(file.read_text()):
             parts = name.split(".")
             if parts[0] != "marl_core" or len(parts) < 2 or parts[1] not in level:

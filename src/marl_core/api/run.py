@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from marl_core.api.driving import config_with, drive
 from marl_core.api.metrics_table import MetricsTable
 from marl_core.api.policy import Policy
 from marl_core.api.summary import Scores, Summary, read_summary
-from marl_core.api.training import config_with, drive
 from marl_core.api.transfer import Transferred, begin_from, read_transferred
 from marl_core.config.run import RunConfig, StageConfig
 from marl_core.errors import UserError
@@ -18,6 +18,7 @@ from marl_core.runs.assembly import newest_state
 from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_file import read_metrics
+from marl_core.training.watchers import Watchers
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -141,7 +142,8 @@ class Run:
         Raises:
             UserError: another process trains the run, or its config has changed.
         """
-        return drive(self._folder, callbacks, loggers, progress)
+        drive(self._folder, Watchers(callbacks, loggers, progress))
+        return self
 
     def extend(
         self,
@@ -173,7 +175,8 @@ class Run:
         folder = RunFolder(Path(out))
         folder.refuse_another_run(config)
         take_over(self._folder, folder, config)
-        return drive(folder, callbacks, loggers, progress)
+        drive(folder, Watchers(callbacks, loggers, progress))
+        return Run(folder.path)
 
     def transfer(
         self,
@@ -210,7 +213,8 @@ class Run:
         config = config_with(self.config, {"environment": changed, "stages": kept})
         folder = RunFolder(Path(out))
         begin_from(self._folder, folder, config)
-        return drive(folder, callbacks, loggers, progress)
+        drive(folder, Watchers(callbacks, loggers, progress))
+        return Run(folder.path)
 
     def __repr__(self) -> str:
         return f"Run('{self.path}')"

@@ -1,17 +1,16 @@
-"""``train``, and what is common to all ways in which a run is driven."""
+"""``train``: a run from the start."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from marl_core.api.driving import drive
+from marl_core.api.run import Run
 from marl_core.api.sources import AnyConfig, default_folder, shared_folder, source_of
 from marl_core.config.overrides import Overrides
-from marl_core.config.run import RunConfig
 from marl_core.runs.folder import RunFolder
-from marl_core.runs.lock import run_lock
 from marl_core.training import stages
 from marl_core.training.ranks import rank
 from marl_core.training.watchers import Watchers
@@ -19,8 +18,6 @@ from marl_core.training.watchers import Watchers
 if TYPE_CHECKING:
     from lightning import Callback
     from lightning.pytorch.loggers import Logger
-
-    from marl_core.api.run import Run
 
 
 def train(
@@ -62,49 +59,5 @@ def train(
         folder = RunFolder(path)
         if rank() == 0:
             folder.create(run_config)
-        return drive(folder, callbacks, loggers, progress)
-
-
-def drive(
-    folder: RunFolder,
-    callbacks: Sequence[Callback] = (),
-    loggers: Sequence[Logger] = (),
-    progress: bool = True,
-) -> Run:
-    """Train what is left of a run.
-
-    Args:
-        folder: the run's.
-        callbacks: see ``train``.
-        loggers: see ``train``.
-        progress: see ``train``.
-
-    Raises:
-        UserError: another process trains this run, or it cannot go on.
-    """
-    from marl_core.api.run import Run
-
-    config = folder.load_config()
-    watchers = Watchers(callbacks, loggers, progress)
-    # Rank 0 holds the lock for all ranks.
-    with run_lock(folder.path) if rank() == 0 else nullcontext():
-        stages.train(config, folder, watchers)
-    return Run(folder.path)
-
-
-def config_with(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
-    """A config with some of its parts replaced, validated anew.
-
-    Args:
-        config: a run's.
-        changes: the new parts by their keys, as plain values or configs.
-
-    Raises:
-        UserError: the result is no valid config, or cannot be run.
-    """
-    values = {**config.model_dump(mode="json"), **changes}
-    source = source_of(values)
-    changed = source.config()
-    with source.blamed():
-        stages.check(changed)
-    return changed
+        drive(folder, Watchers(callbacks, loggers, progress))
+        return Run(path)
