@@ -25,7 +25,7 @@ from marl_core.testing.strategies import policies
 from marl_envs.fme import FMEConfig
 from marl_envs.fme.config import ResponsibilityLevel
 from marl_envs.fme.rewards import LevelTable
-from marl_pr.paper.experiments import PPO_MA
+from marl_pr.paper.algorithms import PPO_MA
 from marl_pr.paper.scale import QUICK, Seeds
 from marl_pr.paper.table1 import Table1
 from marl_pr.paper.theory_item import Theory

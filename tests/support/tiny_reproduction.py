@@ -1,4 +1,4 @@
-"""``marl`` with a scale ``quick`` that is much quicker; also as a program, for what must die."""
+"""``marl`` with a much shorter scale ``quick``; also a program, for tests that kill it."""
 
 from __future__ import annotations
 
