@@ -1,4 +1,4 @@
-"""Validation errors as sentences for people: which part of a config, what was found, what was meant."""
+"""Validation errors as sentences: which part of a config, what was found, what was meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from marl_core.errors import Location, nearest, suggestion
 class Mistake:
     """What is wrong with a part of a config.
 
-    ``location`` is where to look for it, ``part`` what the message names: of a missing key, what should hold it.
+    Attributes:
+        location: where to look for it.
+        part: what the message names: of a missing key, the part that should hold it.
+        message: what is wrong.
     """
 
     location: Location
@@ -26,7 +29,13 @@ class Mistake:
 def mistakes(
     error: ValidationError, model: type[BaseModel], data: Any
 ) -> list[Mistake]:
-    """Each thing that is wrong with ``data``, which ``model`` refused."""
+    """Each thing that is wrong with some data.
+
+    Args:
+        error: with which the model refused them.
+        model: which refused them.
+        data: plain values.
+    """
     return list(_mistakes(error.errors(include_url=False), model, data, ()))
 
 
@@ -36,7 +45,7 @@ def _mistakes(
     for error in errors:
         if _follows_from_another(error, errors, model):
             continue
-        inner, context = tuple(error["loc"]), error.get("ctx", {})
+        inner, context = (tuple(error["loc"]), error.get("ctx", {}))
         keys = _keys_of(inner, data, missing=error["type"] == "missing")
         location = prefix + keys
         if "nested" in context:
@@ -76,7 +85,7 @@ def _follows_from_another(
 
 
 def _keys_of(location: Location, data: Any, *, missing: bool) -> Location:
-    """The location without what pydantic adds to it (the chosen member of a union), which is no key of ``data``."""
+    """The location without what pydantic adds to it: the chosen member of a union is no key."""
     keys: list[str | int] = []
     for index, key in enumerate(location):
         if _holds(data, key):
@@ -195,7 +204,10 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _tags(model: type[BaseModel]) -> set[Any]:
-    """The values that tell a member of a union from the others; pydantic puts the chosen one into locations."""
+    """The values that tell a member of a union from the others.
+
+    Pydantic puts the chosen one into locations.
+    """
     return {
         value
         for field in model.model_fields.values()

@@ -17,7 +17,9 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def run_lock(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold a run folder for as long as the run is trained. However the process ends, the system opens the lock.
+    """Hold a run folder while the run is trained.
+
+    However the process ends, the system opens the lock.
 
     Args:
         folder: the run folder; made where there is none.
@@ -33,11 +35,13 @@ def run_lock(folder: Path, patience: float = 0.0) -> Iterator[None]:
     path = folder / "lock"
     descriptor = _lock(path, time.monotonic() + patience)
     try:
+        holder = f"process {os.getpid()} on {socket.gethostname()}"
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        os.write(descriptor, holder.encode())
         yield
     finally:
-        path.unlink(missing_ok=True)  # first: who opens the file from here on gets a new one
+        # Before it is closed: a process that opens the file after this gets a new one.
+        path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
@@ -50,7 +54,9 @@ def _lock(path: Path, until: float) -> int:
         holder = os.pread(descriptor, 200, 0).decode(errors="replace")
         os.close(descriptor)
         if time.monotonic() >= until:
-            raise UserError(f"{path.parent}: this run is being trained already, by {holder or 'another process'}")
+            by = holder or "another process"
+            message = f"this run is being trained already, by {by}"
+            raise UserError(f"{path.parent}: {message}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -65,7 +71,7 @@ def _flock(descriptor: int) -> bool:
 
 
 def _is_still_at(descriptor: int, path: Path) -> bool:
-    """Whether the file is the one at the path: the holder before may have removed it since it was opened."""
+    """Whether an open file is still the one at the path, and not removed by its last holder."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

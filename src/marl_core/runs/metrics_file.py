@@ -16,9 +16,14 @@ from marl_core.runs.whole_writes import write_whole
 
 @final
 class MetricsFile(Logger):
-    """``metrics.csv``: a line for each logged update, no wall-clock times, so that equal runs have equal files.
+    """``metrics.csv``: a line for each logged update.
 
-    Lightning's own CSVLogger empties the file of an earlier run; this one keeps its lines up to ``resumed_at``.
+    It has no wall-clock times, so that equal runs have equal files. Lightning's own CSVLogger
+    empties the file of an earlier run; this one keeps its lines.
+
+    Args:
+        path: of the file.
+        resumed_at: the update at which the run goes on; lines up to it are kept. None: it begins.
     """
 
     def __init__(self, path: Path, resumed_at: int | None = None) -> None:
@@ -27,8 +32,10 @@ class MetricsFile(Logger):
         self._columns: list[str] = []
         self._rows: list[dict[str, str]] = []
         if resumed_at is not None and path.exists():
-            self._rows = [row for row in read_metrics(path) if int(row["update"]) <= resumed_at]
-            self._columns = list(dict.fromkeys(name for row in self._rows for name in row))
+            rows = read_metrics(path)
+            self._rows = [row for row in rows if int(row["update"]) <= resumed_at]
+            for row in self._rows:
+                self._columns += [name for name in row if name not in self._columns]
         self._rewrite()
 
     @property
@@ -49,12 +56,25 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the run folder holds the config."""
+        """Do nothing: the run folder holds the config.
+
+        Args:
+            params: unused.
+            args: unused.
+            kwargs: unused.
+        """
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append a line; a metric never seen before adds a column."""
-        row = {"update": str(step), **{name: repr(value) for name, value in metrics.items()}}
+        """Append a line; a metric never seen before adds a column.
+
+        Args:
+            metrics: by name.
+            step: the update.
+        """
+        row = {"update": str(step)}
+        for name, value in metrics.items():
+            row[name] = repr(value)
         new = [name for name in row if name not in self._columns]
         self._rows.append(row)
         if new:
@@ -76,8 +96,17 @@ class MetricsFile(Logger):
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The lines of a ``metrics.csv`` without empty fields. A last line cut off by a crash is left out."""
+    """The lines of a ``metrics.csv``, without empty fields.
+
+    A last line that a crash has cut off is left out.
+
+    Args:
+        path: of the file.
+    """
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, restval=None))
-    whole = [row for row in rows if all(value is not None for value in row.values())]
-    return [{name: value for name, value in row.items() if value != ""} for row in whole]
+    return [_without_empty(row) for row in rows if None not in row.values()]
+
+
+def _without_empty(row: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in row.items() if value != ""}
