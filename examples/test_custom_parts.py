@@ -7,5 +7,5 @@ from marl_core.testing import check_environment
 
 
 def test_my_environment() -> None:
-    config = NightWatchConfig(name="night_watch", agents=4)
+    config = NightWatchConfig(agents=4)
     check_environment(partial(NightWatch, config))

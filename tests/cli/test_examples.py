@@ -1,4 +1,4 @@
-"""The examples: each config is valid, trains, and what it adds of its own keeps the protocols' promises."""
+"""The examples: each config is valid and trains; what it adds of its own keeps the protocols' rules."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import torch
 
+from marl_core.config.named import CouplingConfig
 from marl_core.config.yaml_file import load_run
 from marl_core.runs.folder import RunFolder
-from marl_core.testing import check_environment, check_exploration, check_host
+from marl_core.testing import check_coupling, check_environment, check_host
 from marl_core.training import stages
 from marl_core.training.watchers import Watchers
 from tests.support.places import EXAMPLES
@@ -58,25 +59,31 @@ def test_there_is_an_example_of_each_host() -> None:
 
 def test_custom_environment_keeps_the_protocol(example: Any) -> None:
     module = example("custom_environment")
-    check_environment(
-        partial(
-            module.NightWatch, module.NightWatchConfig(name="night_watch", agents=4)
-        )
-    )
+    assert module.NightWatch.__mro__ == (module.NightWatch, object)
+    check_environment(partial(module.NightWatch, module.NightWatchConfig(agents=4)))
 
 
 def test_custom_host_keeps_the_protocol(example: Any) -> None:
     module = example("custom_host")
-    check_host(partial(module.Reinforce, module.ReinforceConfig(name="reinforce")))
+    check_host(partial(module.Reinforce, module.ReinforceConfig()))
 
 
-def test_custom_exploration_keeps_the_protocol(example: Any) -> None:
+@pytest.mark.parametrize("bins", [1, 4])
+def test_custom_coupling_keeps_the_protocol(bins: int, example: Any) -> None:
     module = example("custom_exploration")
-    check_exploration(
-        partial(
-            module.CommonQuantile, module.CommonQuantileConfig(name="common_quantile")
-        )
-    )
+    config = module.CommonQuantileConfig(bins=bins)
+    check_coupling(partial(module.CommonQuantile, config))
+
+
+def test_custom_coupling_takes_the_policy_of_the_run() -> None:
+    """As its docstring says: nothing but the coupling is named."""
+    chosen = "stages.0.exploration={name: custom_exploration:CommonQuantile}"
+    run = load_run(EXAMPLES / "fme_ppo_ma.yaml", [chosen])
+    assert run.exploration.name == "entropy_sampling"
+    exploration = run.stage_exploration(0)
+    assert isinstance(exploration, CouplingConfig)
+    assert exploration.name == "custom_exploration:CommonQuantile"
+    assert exploration.individual == run.exploration
 
 
 def test_custom_host_is_short() -> None:
@@ -103,7 +110,7 @@ def test_a_config_finds_the_module_beside_it_from_anywhere(
 def test_a_run_finds_its_modules_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run folder holds no module of the user's, and whoever resumes or evaluates may be anywhere."""
+    """A run folder holds no module of the user's, and a run can be resumed from any directory."""
     for name in ("custom_environment.yaml", "custom_environment.py"):
         shutil.copy(EXAMPLES / name, tmp_path)
     config = load_run(tmp_path / "custom_environment.yaml")

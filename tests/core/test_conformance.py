@@ -79,7 +79,7 @@ def _spec() -> EnvironmentSpec:
 def _made(kind: Kind) -> Any:
     """A part of a kind, with its default settings."""
     factory = KINDS[kind]
-    config = getattr(factory, "Config", dict)()
+    config: Any = getattr(factory, "Config", dict)()
     generator = torch.Generator()
     if kind == "environment":
         return factory(config, games=2, device="cpu", generator=generator)
@@ -131,7 +131,11 @@ def test_a_part_that_fits_has_no_misfits(kind: Kind) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(kind, name) for kind, protocol in PROTOCOLS.items() for name in members(protocol)],
+    [
+        (kind, name)
+        for kind, protocol in PROTOCOLS.items()
+        for name in members(protocol)
+    ],
 )
 def test_a_missing_member_is_named(kind: Kind, name: str) -> None:
     """Every member of every protocol, on an object."""
@@ -172,7 +176,7 @@ class StepIsAValue(NoStep):
 
 
 class SpecIsAMethod(NoStep):
-    def spec(self) -> None: ...  # type: ignore[assignment]
+    def spec(self) -> None: ...  # type: ignore[override]
 
     def step(self, actions: Any) -> None: ...
 
@@ -259,16 +263,21 @@ def test_what_is_not_made_from_a_config_and_a_spec_is_no_strategy(name: str) -> 
         find_any(("policy", "coupling", "exploration"), name)
 
 
-#: Where the module is changed: the class, what is found in it, what stands there then, what is said.
+#: Changes of the module: in which class, what is replaced, by what, and what is said then.
 CHANGES = [
     ("Lanterns", "def step(", "def walk(", "'step' is missing"),
-    ("Lanterns", "def step(self, actions: Tensor)", "def step(self)", "'step' must take (actions)"),
+    (
+        "Lanterns",
+        "def step(self, actions: Tensor)",
+        "def step(self)",
+        "'step' must take (actions)",
+    ),
     ("Linear", "def parameter_groups(", "def groups(", "'parameter_groups' is missing"),
     ("Linear", "capabilities =", "abilities =", "neither its Config nor its class"),
     ("Softmax", "def log_policy(", "def policy(", "'log_policy' is missing"),
-    ("Softmax", "accepts =", "takes =", "'accepts' is missing"),
+    ("Softmax", "accepts:", "takes:", "'accepts' is missing"),
     ("Halves", "def weights(", "def coin(", "'weights' is missing"),
-    ("Halves", "holds =", "lasts =", "'holds' is missing"),
+    ("Halves", "holds:", "lasts:", "'holds' is missing"),
     ("Both", "self.coupling =", "self.shared =", "'coupling' is missing"),
 ]
 
@@ -281,4 +290,6 @@ def test_marl_names_the_member_in_one_line(
     at = text.index(found, text.index(f"class {class_name}:"))
     marl.write(text[:at] + instead + text[at + len(found) :], "parts.py")
     config = marl.write(RUN)
-    assert message in refused(marl, "train", "--config", str(config), "--run-dir", "run")
+    assert message in refused(
+        marl, "train", "--config", str(config), "--run-dir", "run"
+    )

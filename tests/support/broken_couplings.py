@@ -138,7 +138,7 @@ class ExploresByTheRawPolicy(Sound):
 
 
 class PerAgentCoin(Sound):
-    """Every agent tosses its own coin, on top of its raw policy: greedy actions are too frequent."""
+    """Every agent tosses its own coin on top of its raw policy: greedy actions are too frequent."""
 
     def law(self, policies: Tensor, weights: Tensor, progress: Progress) -> JointPolicy:
         law = super().law(policies, weights, progress)

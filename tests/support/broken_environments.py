@@ -241,7 +241,7 @@ class WrappedFME(Wrapped):
 
 
 class ForgetsTheCoin(WrappedFME):
-    """The expected reward of the marginals, as if the agents were independent: wrong at Lv-C under resonance."""
+    """The expected reward as if agents were independent: wrong at Lv-C under resonance."""
 
     def expected_rewards(self, joint: JointPolicy) -> Tensor:
         return super().expected_rewards(JointPolicy.independent(joint.marginal()))

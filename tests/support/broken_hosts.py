@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from marl_core.base_config import HostConfig
-from marl_core.observation_table import DistinctObservations
 from marl_core.capabilities import HostCapabilities
 from marl_core.hosts.base import HostModule
 from marl_core.learning import LearningContext
@@ -29,7 +28,7 @@ from tests.support.wide_laws import LatentHost
 
 
 class Sound(HostModule):
-    """REINFORCE with two layers and an exponential memory of what was seen; each mutant changes one thing."""
+    """REINFORCE with a memory: a moving average of what was seen; each mutant changes one thing."""
 
     Config = HostConfig
 

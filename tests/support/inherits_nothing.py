@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from marl_core.capabilities import CouplingNeeds, HostCapabilities
+from marl_core.capabilities import CouplingNeeds, Holds, HostCapabilities, Scores
 from marl_core.joint_policy import JointPolicy
 from marl_core.types import (
     EnvironmentSpec,
@@ -29,7 +29,7 @@ class LanternsConfig(BaseModel):
 
 
 class Lanterns:
-    """At the start each game draws a colour; who shows that colour earns 1/N. A step may be the last."""
+    """Each game draws a colour; an agent that shows it earns 1/N. Any step may be the last."""
 
     Config = LanternsConfig
 
@@ -121,7 +121,7 @@ class Linear:
 class Softmax:
     """Each agent draws from a softmax; it has no settings."""
 
-    accepts = frozenset({"logits"})
+    accepts: frozenset[Scores] = frozenset({"logits"})
 
     def __init__(self, config: Any, spec: EnvironmentSpec) -> None:
         self.spec = spec
@@ -146,7 +146,7 @@ class Halves:
 
     Config = HalvesConfig
     component_names = ("lower", "upper")
-    holds = "episode"
+    holds: Holds = "episode"
     needs = CouplingNeeds()
 
     def __init__(self, config: HalvesConfig, spec: EnvironmentSpec) -> None:

@@ -1,7 +1,7 @@
 """Couplings at the edges of what a law may be, and a host for one of them.
 
-A latent variable that a team shares, with scores of its own; weights that depend on the state; weights
-that are learnt; agents that act one after the other. Each keeps Eq. 16.
+A latent variable that a team shares, with scores of its own; weights that depend on the state;
+weights that are learnt; agents that act one after the other. Each keeps Eq. 16.
 """
 
 from __future__ import annotations
@@ -150,10 +150,10 @@ class SharedLatent(Configured[SharedLatentConfig]):
 
 
 def quantile_components(policies: Tensor, weights: Tensor) -> Tensor:
-    """For each component an interval of [0, 1) as long as its weight, into which all agents' quantiles fall.
+    """Components in which the quantiles of all agents fall into one interval of [0, 1).
 
-    Each agent draws by inversion; so over all components its frequencies are those of its own policy,
-    whatever the weights are.
+    The interval of a component is as long as its weight. Each agent draws by inversion; so over all
+    components its frequencies are those of its own policy, whatever the weights are.
 
     Args:
         policies: ``[E, N, A]``.

@@ -335,7 +335,7 @@ def _drawn_from_table(
 
 
 def _check_counts(actions: Tensor, expected: Tensor) -> None:
-    """Hold joint actions of two agents with three actions each against how often they are expected."""
+    """Hold draws of two agents with three actions each against how often they are expected."""
     numbers = actions[:, 0] * 3 + actions[:, 1]
     observed = torch.bincount(numbers, minlength=9).tolist()
     rounded = expected.round().int().tolist()

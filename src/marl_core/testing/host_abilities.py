@@ -179,7 +179,7 @@ def _scoring_components(case: HostCase) -> HostAlgorithm | None:
 
 
 def _first_gradients(case: HostCase, shift: int) -> dict[str, Tensor | None]:
-    """The gradients of a fresh host's first loss, with the numbers of the drawn components shifted."""
+    """The gradients of a fresh host's first loss, with the drawn components' numbers shifted."""
     host = _scoring_components(case)
     assert host is not None
     played = rollouts(case.environment, host, case.exploration)

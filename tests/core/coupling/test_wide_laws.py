@@ -32,7 +32,7 @@ WIDE: dict[str, dict[str, Any]] = {
     "learnt": {"name": "tests.support.wide_laws:Learnt"},
     "queue": {"name": "tests.support.wide_laws:Queue"},
 }
-#: Games of different lengths with masks and deaths, and games with a table of distinct observations.
+#: Games of different lengths with masks and deaths; games with a table of distinct observations.
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "practice": {"name": "marl_core.testing.practice:Practice"},
     "fme": {"name": "fme", "agents": 5, "tag": "1A1B1C"},
@@ -99,7 +99,9 @@ def test_wide_laws_train(
 def _learnt(folder: Any) -> dict[str, Tensor]:
     """The parameters of the coupling in a run's newest checkpoint."""
     saved = folder.load_checkpoint()["state_dict"]
-    return {name: value for name, value in saved.items() if name.startswith("coupling.")}
+    return {
+        name: value for name, value in saved.items() if name.startswith("coupling.")
+    }
 
 
 def test_learnt_weights_change_and_are_saved(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The spec checker rejects what is broken, by the check that is meant for it, and accepts what is sound."""
+"""The spec checker accepts what is sound, and rejects what is broken by the check meant for it."""
 
 from __future__ import annotations
 
@@ -74,6 +74,10 @@ def _strategy(policy: Any, coupling: Any) -> MakeStrategy:
     return make
 
 
+def _half_a_strategy(spec: EnvironmentSpec) -> Any:
+    return SimpleNamespace(individual=broken_policies.Sound(spec))
+
+
 def test_sound_implementations_are_accepted() -> None:
     check_exploration(_strategy(broken_policies.Sound, broken_couplings.Sound))
     check_environment(Wrapped)
@@ -106,12 +110,11 @@ def test_broken_strategy() -> None:
         check(ExplorationCase(policy))
     check = EXPLORATION_CHECKS["coupling.marginal_is_the_individual_policy"]
     coupling = _strategy(broken_policies.Sound, broken_couplings.PerAgentCoin)
-    with pytest.raises(AssertionError, match="Eq. 16"):
+    with pytest.raises(AssertionError, match=r"Eq\. 16"):
         check(ExplorationCase(coupling))
     check = EXPLORATION_CHECKS["strategy_has_both_parts"]
-    half: Any = lambda spec: SimpleNamespace(individual=broken_policies.Sound(spec))
     with pytest.raises(AssertionError, match="'coupling' is missing"):
-        check(ExplorationCase(half))
+        check(ExplorationCase(_half_a_strategy))
 
 
 @pytest.mark.parametrize(

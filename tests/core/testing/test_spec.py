@@ -1,4 +1,4 @@
-"""Everything that is registered keeps the promises of its protocol, and what its config declares."""
+"""Everything that is registered keeps the rules of its protocol, and what its config declares."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ from marl_core.testing.laws import Exempt
 from marl_core.testing.play import play
 from marl_core.testing.practice import PRACTICE, Practice, PracticeConfig
 from marl_core.types import EnvironmentSpec, Moment, Progress
-from marl_pr.coupling import PolicyResonance
+from marl_pr.coupling import PolicyResonance, PolicyResonanceConfig
 from marl_pr.resonance import clamp_acts
 
-#: With what settings to check a part, where it has settings without a default. Each is a case of its own.
+#: With what settings to check a part, where the defaults are not enough. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
     # Enough agents for a guard to see several others: an attention among one has no gradient.
     ("environment", "adca"): [{"agents": 6, "attackers": 7, "max_steps": 4}],
@@ -170,8 +170,9 @@ def _clamped(config: CouplingConfig) -> Exempt:
 )
 @pytest.mark.parametrize("check", COUPLING_CHECKS)
 def test_coupling(check: str, name: str, exempt: Exempt) -> None:
-    factory = find("coupling", name)
-    COUPLING_CHECKS[check](CouplingCase(partial(factory, factory.Config()), exempt))  # type: ignore[attr-defined]
+    factory: Any = find("coupling", name)
+    case = CouplingCase(partial(factory, factory.Config()), exempt)
+    COUPLING_CHECKS[check](case)
 
 
 def test_every_coupling_is_tried() -> None:
@@ -185,8 +186,7 @@ def test_a_coupling_needs_what_its_config_declares(config: CouplingConfig) -> No
 
 
 def test_pr_fast_declares_its_needs() -> None:
-    config = PolicyResonance.Config(name="policy_resonance", variant="pr_fast")  # type: ignore[call-arg]
-    assert isinstance(config, CouplingConfig)
+    config = PolicyResonanceConfig(variant="pr_fast")
     built = build_coupling(config, EnvironmentSpec(2, 2, 1))
     assert built.needs.own_heads
     assert built.needs == coupling_needs(config)
