@@ -32,7 +32,10 @@ def drive(folder: RunFolder, watchers: Watchers) -> None:
         stages.train(config, folder, watchers)
 
 
-def config_with(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+def config_with(
+    config: RunConfig,
+    changes: Mapping[str, Any],
+) -> RunConfig:
     """A config with some of its parts replaced, validated anew.
 
     Args:

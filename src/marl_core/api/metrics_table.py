@@ -26,12 +26,20 @@ class MetricsTable(Mapping[str, Float[np.ndarray, "rows"]]):
         rows: the lines of the file, each with the fields that are not empty.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, str]]) -> None:
-        names = dict.fromkeys(name for row in rows for name in row)
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, str]],
+    ) -> None:
+        names: list[str] = []
+        for row in rows:
+            names += [name for name in row if name not in names]
         self._length = len(rows)
         self._columns = {name: _column(rows, name) for name in names}
 
-    def __getitem__(self, name: str) -> Float[np.ndarray, "rows"]:
+    def __getitem__(
+        self,
+        name: str,
+    ) -> Float[np.ndarray, "rows"]:
         """A column.
 
         Args:
@@ -79,6 +87,9 @@ class MetricsTable(Mapping[str, Float[np.ndarray, "rows"]]):
         return f"MetricsTable({self._length} rows: {', '.join(self._columns)})"
 
 
-def _column(rows: Sequence[Mapping[str, str]], name: str) -> Float[np.ndarray, "rows"]:
+def _column(
+    rows: Sequence[Mapping[str, str]],
+    name: str,
+) -> Float[np.ndarray, "rows"]:
     values = [float(row.get(name, "nan")) for row in rows]
     return np.array(values, dtype=np.float64)

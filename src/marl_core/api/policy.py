@@ -45,7 +45,12 @@ class Games:
         policy: is told which games are started anew, so that it forgets what it remembers of them.
     """
 
-    def __init__(self, environment: Environment, games: int, policy: Policy) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        games: int,
+        policy: Policy,
+    ) -> None:
         self.environment = environment
         self.done: Bool[Tensor, "E"] = torch.ones(games, dtype=torch.bool)
         self.last: StepResult | None = None
@@ -63,7 +68,10 @@ class Games:
         """Whether every game has ended."""
         return bool(self.done.all())
 
-    def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
+    def reset(
+        self,
+        games: Bool[Tensor, "E"] | None = None,
+    ) -> Observation:
         """Start games anew.
 
         Args:
@@ -120,11 +128,22 @@ class Policy:
         seed: of the draws.
     """
 
-    def __init__(self, state: RunState, mode: Mode = "greedy", seed: int = 0) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        mode: Mode = "greedy",
+        seed: int = 0,
+    ) -> None:
         self.state = state
         self.mode: Mode = mode
         self._team = uncoupled(state.exploration.individual, mode)
-        self._generator = generator("cpu", state.config.seed, "acting", "act", seed)
+        self._generator = generator(
+            "cpu",
+            state.config.seed,
+            "acting",
+            "act",
+            seed,
+        )
         self._table: Observation | None = None
         self._memory: Memory | None = None
         self._games: Games | None = None
@@ -134,7 +153,11 @@ class Policy:
         """What the environment gives that the team was trained in."""
         return self.state.spec
 
-    def make_environment(self, games: int = 1, seed: int = 0) -> Games:
+    def make_environment(
+        self,
+        games: int = 1,
+        seed: int = 0,
+    ) -> Games:
         """Games like those that the team was trained in, on the CPU.
 
         Args:
@@ -150,7 +173,9 @@ class Policy:
         return Games(environment, games, self)
 
     def begin(
-        self, again: Bool[Tensor, "E"] | None = None, games: Games | None = None
+        self,
+        again: Bool[Tensor, "E"] | None = None,
+        games: Games | None = None,
     ) -> None:
         """Forget what the host remembers of games that are started anew.
 
@@ -178,7 +203,10 @@ class Policy:
         }
 
     @torch.no_grad()
-    def __call__(self, observation: Observation) -> Int[Tensor, "E N"]:
+    def __call__(
+        self,
+        observation: Observation,
+    ) -> Int[Tensor, "E N"]:
         """What every agent does.
 
         Args:
@@ -193,16 +221,24 @@ class Policy:
             self._memory = self.state.host.initial_memory(games_of(seen))
         scores, self._memory = self.state.host.scores(seen, self._memory)
         progress = self.state.progress
-        weights = self._team.coupling.weights(Moment(progress, scores.device, seen))
+        moment = Moment(progress, scores.device, seen)
+        weights = self._team.coupling.weights(moment)
         legal = seen.legal_actions()
         law = joint_policy(self._team, scores, legal, progress, weights)
-        component = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+        component = torch.zeros(
+            len(scores),
+            dtype=torch.int64,
+            device=scores.device,
+        )
         actions = law.sampler().draw(component, self._generator)
         if seen.alive is None:
             return actions
         return actions.masked_fill(~seen.alive, NO_OP)
 
-    def _written_out(self, observation: Observation) -> Observation:
+    def _written_out(
+        self,
+        observation: Observation,
+    ) -> Observation:
         if observation.row is None:
             return observation
         if self._table is None:
@@ -224,6 +260,9 @@ class Policy:
         return f"Policy({where}, {self.mode}, {self.state.progress.episodes} episodes)"
 
 
-def _beside(games: Bool[Tensor, "E"], values: Tensor) -> Bool[Tensor, "E *ones"]:
+def _beside(
+    games: Bool[Tensor, "E"],
+    values: Tensor,
+) -> Bool[Tensor, "E *ones"]:
     """A mask of games with as many axes as the values have."""
     return games.view(-1, *[1] * (values.dim() - 1))

@@ -98,7 +98,11 @@ class Run:
             message = "nothing was logged yet"
             raise UserError(f"{self._folder.metrics}: {message}") from error
 
-    def policy(self, mode: Mode = "greedy", seed: int = 0) -> Policy:
+    def policy(
+        self,
+        mode: Mode = "greedy",
+        seed: int = 0,
+    ) -> Policy:
         """The team of the newest checkpoint, to act step by step.
 
         Args:

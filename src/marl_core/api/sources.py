@@ -23,7 +23,10 @@ _FOLDER_VARIABLE = "MARL_RUN_DIR"
 _LONGEST_NAME = 100
 
 
-def source_of(config: AnyConfig, settings: Overrides = ()) -> RunSource:
+def source_of(
+    config: AnyConfig,
+    settings: Overrides = (),
+) -> RunSource:
     """Where a run's config comes from.
 
     Args:
@@ -40,7 +43,10 @@ def source_of(config: AnyConfig, settings: Overrides = ()) -> RunSource:
     return RunSource.of_file(Path(config), settings)
 
 
-def default_folder(source: RunSource, config: RunConfig) -> Path:
+def default_folder(
+    source: RunSource,
+    config: RunConfig,
+) -> Path:
     """The folder of a run that was given none: ``runs/NAME-SETTINGS-seedSEED``.
 
     Args:

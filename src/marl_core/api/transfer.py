@@ -38,7 +38,11 @@ class Transferred:
     drawn_anew: Mapping[str, str]
 
 
-def begin_from(first: RunFolder, folder: RunFolder, config: RunConfig) -> Transferred:
+def begin_from(
+    first: RunFolder,
+    folder: RunFolder,
+    config: RunConfig,
+) -> Transferred:
     """Have a folder hold a new run that begins with another run's parameters.
 
     Args:
@@ -92,7 +96,9 @@ def _tensors(host: HostAlgorithm) -> dict[str, Tensor]:
 
 
 def _compared(
-    origin: str, learnt: Mapping[str, Tensor], begin: Mapping[str, Tensor]
+    origin: str,
+    learnt: Mapping[str, Tensor],
+    begin: Mapping[str, Tensor],
 ) -> Transferred:
     taken: list[str] = []
     anew: dict[str, str] = {}

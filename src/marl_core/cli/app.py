@@ -68,7 +68,10 @@ def _options(
     """Multi-agent RL for large teams."""
 
 
-def _contributed(name: str, entry: EntryPoint) -> Callable[..., Any]:
+def _contributed(
+    name: str,
+    entry: EntryPoint,
+) -> Callable[..., Any]:
     """A package's command. One that cannot be imported says so when it is called."""
     from marl_core.registry import imported
 

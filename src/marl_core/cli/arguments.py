@@ -13,7 +13,12 @@ ConfigArgument = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="The run's YAML file.")
 ]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The same, as an option.")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The same, as an option.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -22,7 +27,10 @@ SetOption = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
-def chosen_config(argument: Path | None, option: Path | None) -> Path:
+def chosen_config(
+    argument: Path | None,
+    option: Path | None,
+) -> Path:
     """The config file, given as an argument or as an option.
 
     Args:

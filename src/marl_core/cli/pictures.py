@@ -29,7 +29,11 @@ def render(
     ] = None,
     fps: Annotated[
         int | None,
-        typer.Option(min=1, max=100, help="Of a film: pictures a second (10)."),
+        typer.Option(
+            min=1,
+            max=100,
+            help="Of a film: pictures a second (10).",
+        ),
     ] = None,
 ) -> None:
     """Watch an episode of a run's newest policy: as a page, a picture or a film."""

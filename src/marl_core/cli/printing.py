@@ -28,7 +28,12 @@ def print_scores(scores: Scores, made: str | None) -> None:
         table.add_column(column, justify="right")
     for name, score in scores.items():
         exact = "-" if score.exact is None else f"{score.exact:.4f}"
-        table.add_row(name, exact, _shown(score.greedy), _shown(score.sampled))
+        table.add_row(
+            name,
+            exact,
+            _shown(score.greedy),
+            _shown(score.sampled),
+        )
     Console().print(table)
 
 

@@ -34,7 +34,10 @@ class Override:
         return f"--set {dotted(self.keys)}"
 
 
-def apply_overrides(data: dict[str, Any], overrides: Overrides) -> list[Override]:
+def apply_overrides(
+    data: dict[str, Any],
+    overrides: Overrides,
+) -> list[Override]:
     """Write settings into a config.
 
     Args:
@@ -72,7 +75,11 @@ def _keys(name: str, said: str) -> list[str]:
     return keys
 
 
-def _apply(data: Any, keys: list[str], value: Any) -> Override:
+def _apply(
+    data: Any,
+    keys: list[str],
+    value: Any,
+) -> Override:
     """Write a value into ``data``, through mappings that need not be there yet."""
     place: Location = ()
     for key in keys[:-1]:
@@ -85,7 +92,12 @@ def _apply(data: Any, keys: list[str], value: Any) -> Override:
     return Override(place, value)
 
 
-def _key(data: Any, key: str, place: Location, keys: list[str]) -> str | int:
+def _key(
+    data: Any,
+    key: str,
+    place: Location,
+    keys: list[str],
+) -> str | int:
     """The key as ``data``, found at ``place``, is indexed; ``UserError`` where it cannot be."""
     if isinstance(data, dict):
         return key

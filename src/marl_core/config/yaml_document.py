@@ -79,7 +79,11 @@ def _problem(error: MarkedYAMLError) -> str:
     return problem
 
 
-def _broken(place: str, line: int, problem: str) -> UserError:
+def _broken(
+    place: str,
+    line: int,
+    problem: str,
+) -> UserError:
     where = f"{place}{line}" if place.endswith(":") else place
     reason = " ".join(problem.split())
     return UserError(f"{where}: broken YAML: {reason}")
@@ -121,7 +125,10 @@ def plain(node: Any) -> Any:
     return node
 
 
-def line_of(document: Any, location: Location) -> tuple[int, bool]:
+def line_of(
+    document: Any,
+    location: Location,
+) -> tuple[int, bool]:
     """The line of the deepest part of a location that a document holds, counted from 1.
 
     Args:

@@ -22,7 +22,10 @@ from marl_core.config.yaml_document import line_of, plain, read_document
 from marl_core.errors import Location, UserError, dotted
 
 
-def load_run(path: Path, overrides: Overrides = ()) -> RunConfig:
+def load_run(
+    path: Path,
+    overrides: Overrides = (),
+) -> RunConfig:
     """Read, override and validate a run config.
 
     Args:
@@ -78,7 +81,11 @@ class RunSource:
         self.overrides = apply_overrides(data, overrides)
 
     @classmethod
-    def of_file(cls, path: Path, overrides: Overrides = ()) -> Self:
+    def of_file(
+        cls,
+        path: Path,
+        overrides: Overrides = (),
+    ) -> Self:
         """A YAML file.
 
         Args:
@@ -91,10 +98,20 @@ class RunSource:
         """
         document = read_document(path)
         folders = (path.resolve().parent, Path.cwd())
-        return cls(str(path), plain(document), overrides, document, folders)
+        return cls(
+            str(path),
+            plain(document),
+            overrides,
+            document,
+            folders,
+        )
 
     @classmethod
-    def of_values(cls, values: Mapping[str, Any], overrides: Overrides = ()) -> Self:
+    def of_values(
+        cls,
+        values: Mapping[str, Any],
+        overrides: Overrides = (),
+    ) -> Self:
         """A config as plain values.
 
         Args:
@@ -119,7 +136,14 @@ class RunSource:
                 return validate_strictly(RunConfig, self._data)
         except ValidationError as error:
             found = mistakes(error, RunConfig, self._data)
-        lines = [self._line(one.location, one.part, one.message) for one in found]
+        lines = [
+            self._line(
+                one.location,
+                one.part,
+                one.message,
+            )
+            for one in found
+        ]
         raise UserError("\n".join(lines))
 
     @contextmanager
@@ -135,15 +159,30 @@ class RunSource:
             where = error.location
             if not where:
                 raise
-            raise UserError(self._line(where, where, error.message)) from error
+            raise UserError(
+                self._line(
+                    where,
+                    where,
+                    error.message,
+                )
+            ) from error
 
-    def _line(self, location: Location, part: Location, message: str) -> str:
+    def _line(
+        self,
+        location: Location,
+        part: Location,
+        message: str,
+    ) -> str:
         """The message with its place, and with the part where the place does not name it."""
         place, implied = self._place(location, part)
         sentence = [place, message] if implied else [place, dotted(part), message]
         return ": ".join(sentence).replace("\n", "\\n").replace("\r", "\\r")
 
-    def _place(self, location: Location, part: Location) -> tuple[str, bool]:
+    def _place(
+        self,
+        location: Location,
+        part: Location,
+    ) -> tuple[str, bool]:
         """The last override that said a part, or else the line; and whether that names the part."""
         over = [one for one in self.overrides if _begins(location, one.keys)]
         within = [one for one in self.overrides if _begins(one.keys, location)]

@@ -13,13 +13,22 @@ from marl_core.types import Level
 
 @dataclass(frozen=True)
 class Score:
-    """What a policy earns: exactly when greedy (None without a closed form), and in test
-    episodes.
+    """What a policy earns. It is shown with rounded numbers, and holds them as they are.
+
+    Attributes:
+        exact: the greedy team's expectation in closed form; None where there is none.
+        greedy: of test episodes in which every agent takes its most probable action.
+        sampled: of test episodes in which every agent draws from its individual policy.
     """
 
     exact: float | None
     greedy: Interval
     sampled: Interval
+
+    def __repr__(self) -> str:
+        exact = None if self.exact is None else round(self.exact, 6)
+        greedy = _shown(self.greedy)
+        return f"Score(exact={exact}, greedy={greedy}, sampled={_shown(self.sampled)})"
 
     def as_json(self) -> dict[str, Any]:
         """As ``marl evaluate --json`` prints it."""
@@ -28,6 +37,10 @@ class Score:
             "greedy": self.greedy.as_json(),
             "sampled": self.sampled.as_json(),
         }
+
+
+def _shown(interval: Interval) -> str:
+    return f"{interval.mean:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
 
 
 @dataclass(frozen=True)

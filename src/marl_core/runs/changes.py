@@ -58,7 +58,11 @@ def affects_learning(keys: Location) -> bool:
     return keys[1] not in FREE_TRAINING_SETTINGS
 
 
-def check_unchanged(config: RunConfig, saved: Mapping[str, Any], path: Path) -> None:
+def check_unchanged(
+    config: RunConfig,
+    saved: Mapping[str, Any],
+    path: Path,
+) -> None:
     """Refuse to resume by another config than the one that a checkpoint was written by.
 
     Stages to come may change.
@@ -79,7 +83,9 @@ def check_unchanged(config: RunConfig, saved: Mapping[str, Any], path: Path) -> 
 
 
 def first_change(
-    config: RunConfig, before: Mapping[str, Any], stages: int | None = None
+    config: RunConfig,
+    before: Mapping[str, Any],
+    stages: int | None = None,
 ) -> str | None:
     """The first setting by which a run would learn something else than another run.
 
@@ -100,7 +106,10 @@ def first_change(
     return None if changed is None else dotted(changed)
 
 
-def _compared(config: Mapping[str, Any], stages: int | None) -> dict[str, Any]:
+def _compared(
+    config: Mapping[str, Any],
+    stages: int | None,
+) -> dict[str, Any]:
     kept = learning_config(config)
     kept["stages"] = kept["stages"][:stages]
     return kept
@@ -114,7 +123,10 @@ def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)
 
 
-def _first_difference(now: Any, before: Any) -> Location | None:
+def _first_difference(
+    now: Any,
+    before: Any,
+) -> Location | None:
     """Where two configs first differ; None where they are equal."""
     pairs = _pairs(now, before)
     if pairs is None:
@@ -126,7 +138,10 @@ def _first_difference(now: Any, before: Any) -> Location | None:
     return None
 
 
-def _pairs(now: Any, before: Any) -> list[tuple[Any, Any, Any]] | None:
+def _pairs(
+    now: Any,
+    before: Any,
+) -> list[tuple[Any, Any, Any]] | None:
     """The parts of two configs side by side; None where they cannot be compared part by part."""
     if isinstance(now, dict) and isinstance(before, dict):
         keys = dict.fromkeys([*now, *before])

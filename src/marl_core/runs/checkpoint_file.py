@@ -43,7 +43,11 @@ def _loaded(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             # torch wonders about files that are refused anyway.
             warnings.simplefilter("ignore")
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+            saved = torch.load(
+                path,
+                map_location="cpu",
+                weights_only=True,
+            )
     except Exception as error:  # whatever torch makes of bytes that are no checkpoint
         raise _no_checkpoint(path, type(error).__name__) from error
     if not isinstance(saved, dict):

@@ -15,7 +15,11 @@ from marl_core.runs.whole_writes import create_output_folder, write_whole
 _OWN = ("config.yaml", "summary.json", "lock", "error.txt", "*.part")
 
 
-def take_over(first: RunFolder, folder: RunFolder, config: RunConfig) -> None:
+def take_over(
+    first: RunFolder,
+    folder: RunFolder,
+    config: RunConfig,
+) -> None:
     """Have a folder hold a run that goes on exactly from another run's newest checkpoint.
 
     Metrics, kept policies and logs are copied too. Only with ``config.yaml``, the last file, the

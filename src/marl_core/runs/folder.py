@@ -114,7 +114,9 @@ class RunFolder:
         return read_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
 
     def write_policies(
-        self, episodes: int, policies: Float[np.ndarray, "M N A"]
+        self,
+        episodes: int,
+        policies: Float[np.ndarray, "M N A"],
     ) -> None:
         """Write ``policies/EPISODES.npy``.
 
@@ -133,7 +135,10 @@ class RunFolder:
         files = sorted(self.policies_folder.glob("*.npy"))
         return [(int(file.stem), np.load(file, allow_pickle=False)) for file in files]
 
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
+    def write_summary(
+        self,
+        summary: Mapping[str, Any],
+    ) -> None:
         """Write ``summary.json``.
 
         Args:

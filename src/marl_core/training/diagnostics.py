@@ -52,12 +52,21 @@ class PolicyBefore:
             policy: the team's individual policy.
         """
         observation, memory = _sample(rollout)
-        logarithm = _policy(host, policy, observation, memory, rollout.progress)
+        logarithm = _policy(
+            host,
+            policy,
+            observation,
+            memory,
+            rollout.progress,
+        )
         return cls(observation, memory, logarithm)
 
     @torch.no_grad()
     def compared(
-        self, host: HostAlgorithm, policy: IndividualPolicy, progress: Progress
+        self,
+        host: HostAlgorithm,
+        policy: IndividualPolicy,
+        progress: Progress,
     ) -> dict[str, float]:
         """Entropy after the update, and the divergence from the policy before.
 
@@ -70,7 +79,13 @@ class PolicyBefore:
             ``entropy``: the mean of the agents' entropies, in nats; ``approximate_kl``: the mean of
             KL(before || after) over the sample.
         """
-        after = _policy(host, policy, self.observation, self.memory, progress)
+        after = _policy(
+            host,
+            policy,
+            self.observation,
+            self.memory,
+            progress,
+        )
         before = self.logarithm.exp()
         change = before * (self.logarithm - after)
         entropy = -(after.exp() * after).sum(-1).mean()
@@ -86,7 +101,11 @@ def _policy(
     progress: Progress,
 ) -> Float[Tensor, "B N A"]:
     scores, _ = host.scores(observation, memory)
-    return policy.log_policy(scores, observation.legal_actions(), progress).clone()
+    return policy.log_policy(
+        scores,
+        observation.legal_actions(),
+        progress,
+    ).clone()
 
 
 def _sample(rollout: Rollout) -> tuple[Observation, Memory]:

@@ -20,7 +20,11 @@ from marl_core.training.trainer import make_trainer
 from marl_core.training.watchers import Watchers
 
 
-def fit(learner: Learner, folder: RunFolder, watchers: Watchers) -> None:
+def fit(
+    learner: Learner,
+    folder: RunFolder,
+    watchers: Watchers,
+) -> None:
     """Train to the end of the learner's stage.
 
     Args:
@@ -82,7 +86,11 @@ class SaveEveryEpoch(Callback):
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+    ) -> None:
         """Save.
 
         Args:

@@ -31,7 +31,10 @@ class Pace:
         clock: gives seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
         self._marks: deque[_Mark] = deque()
 
@@ -45,7 +48,8 @@ class Pace:
         marks = self._marks
         if len(marks) > 1 and marks[-1].seconds - marks[-2].seconds < _APART:
             marks.pop()
-        marks.append(_Mark(now, progress.episodes, progress.environment_steps))
+        steps = progress.environment_steps
+        marks.append(_Mark(now, progress.episodes, steps))
         while len(marks) > 2 and now - marks[1].seconds > _WINDOW:
             marks.popleft()
 

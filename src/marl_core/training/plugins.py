@@ -68,7 +68,9 @@ def make_callbacks(configs: Sequence[CallbackConfig]) -> list[Callback]:
 
 
 def _defaults(
-    config: LoggerConfig, folder: RunFolder, progress: Progress
+    config: LoggerConfig,
+    folder: RunFolder,
+    progress: Progress,
 ) -> dict[str, Any]:
     """What a logger is told unless the config says otherwise."""
     path = folder.path
@@ -98,7 +100,10 @@ def _defaults(
     return {"save_dir": path} if "save_dir" in asked else {}
 
 
-def _make(config: PluginConfig, defaults: dict[str, Any]) -> object:
+def _make(
+    config: PluginConfig,
+    defaults: dict[str, Any],
+) -> object:
     try:
         found = config.find()
         assert found is not None, "only csv has no class"

@@ -28,7 +28,11 @@ class RunProgressBar(ProgressBar):
         console: where to show it; by default standard error.
     """
 
-    def __init__(self, config: RunConfig, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        console: Console | None = None,
+    ) -> None:
         super().__init__()
         self._config = config
         self._console = console or Console(stderr=True)
@@ -44,7 +48,11 @@ class RunProgressBar(ProgressBar):
         """Show the bar, on rank 0."""
         self._disabled = False
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+    ) -> None:
         """Open the bar where the run is.
 
         Args:
@@ -57,7 +65,11 @@ class RunProgressBar(ProgressBar):
         wide = self._console.width >= _WIDE
         columns = (BarColumn(_BAR), text) if wide else (text,)
         self._bar = Progress(*columns, console=self._console)
-        self._task = self._bar.add_task("run", total=self._config.episodes, text="")
+        self._task = self._bar.add_task(
+            "run",
+            total=self._config.episodes,
+            text="",
+        )
         self._bar.start()
         self._show(pl_module)
 
@@ -80,7 +92,11 @@ class RunProgressBar(ProgressBar):
         """
         self._show(pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+    ) -> None:
         """Close the bar.
 
         Args:
@@ -92,7 +108,10 @@ class RunProgressBar(ProgressBar):
             self._bar = None
 
     def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        exception: BaseException,
     ) -> None:
         """Close the bar, so that the message that follows is legible.
 

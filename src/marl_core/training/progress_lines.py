@@ -63,7 +63,11 @@ class ProgressLines(ProgressBar):
         if now - self._last >= _interval(now - self._started):
             self._print(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+    ) -> None:
         """Print a line at the end of a stage.
 
         Args:
@@ -72,12 +76,20 @@ class ProgressLines(ProgressBar):
         """
         self._print(trainer, pl_module)
 
-    def _print(self, trainer: Trainer, learner: LightningModule) -> None:
+    def _print(
+        self,
+        trainer: Trainer,
+        learner: LightningModule,
+    ) -> None:
         self._last = time.monotonic()
         if self._disabled or not trainer.is_global_zero:
             return
         assert isinstance(learner, Learner)
-        print(ProgressText.of(learner).line(), file=sys.stderr, flush=True)
+        print(
+            ProgressText.of(learner).line(),
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _interval(since_start: float) -> float:

@@ -25,7 +25,9 @@ from marl_core.training.watchers import Watchers
 
 
 def train(
-    config: RunConfig, folder: RunFolder, watchers: Watchers | None = None
+    config: RunConfig,
+    folder: RunFolder,
+    watchers: Watchers | None = None,
 ) -> Evaluation | None:
     """Run all stages, or what a checkpoint leaves of them; evaluate and write ``summary.json``.
 
@@ -42,15 +44,22 @@ def train(
         UserError: the parts do not fit together, or the checkpoint does not fit the config.
     """
     started = time.monotonic()
+    threads = torch.get_num_threads()
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     try:
         with quiet():
-            state, trained = _train(config, folder, watchers or Watchers())
+            state, trained = _train(
+                config,
+                folder,
+                watchers or Watchers(),
+            )
             if rank() != 0:
                 return None
             return _finish(state, folder, started, trained)
-    finally:  # Lightning leaves it to the end of the process, where gloo aborts now and then
+    finally:
+        torch.set_num_threads(threads)
+        # Lightning leaves it to the end of the process, where gloo aborts now and then.
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
@@ -76,7 +85,12 @@ def _train(
         learner = Learner(state, saved)
         if learner.remaining_updates:
             if every_watcher is None:
-                every_watcher = _with_config(watchers, metrics, state, folder)
+                every_watcher = _with_config(
+                    watchers,
+                    metrics,
+                    state,
+                    folder,
+                )
             fit(learner, folder, every_watcher)
             trained = True
         state = learner.state
@@ -84,7 +98,10 @@ def _train(
 
 
 def _with_config(
-    watchers: Watchers, metrics: MetricsFile, state: RunState, folder: RunFolder
+    watchers: Watchers,
+    metrics: MetricsFile,
+    state: RunState,
+    folder: RunFolder,
 ) -> Watchers:
     """The watchers with those that the config names, made once for all stages."""
     config = state.config
@@ -101,12 +118,19 @@ def _take_over(state: RunState, folder: RunFolder) -> None:
     """Begin with the parameters that the run has from another one, if it has."""
     if folder.start.exists():
         own = state.host.state_dict()
-        taken = torch.load(folder.start, map_location="cpu", weights_only=True)
+        taken = torch.load(
+            folder.start,
+            map_location="cpu",
+            weights_only=True,
+        )
         state.host.load_state_dict({**own, **taken})
 
 
 def _finish(
-    state: RunState, folder: RunFolder, started: float, trained: bool
+    state: RunState,
+    folder: RunFolder,
+    started: float,
+    trained: bool,
 ) -> Evaluation:
     config = state.config
     result = evaluate(state, config.training.evaluation_episodes)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from marl_core import load, train
 from marl_core.api.sources import default_folder, source_of
@@ -66,7 +67,10 @@ def test_training_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         list(warnings.filters),
         [logger.level for logger in loggers],
     )
-    train(run_data(updates=(1, 1)), out=tmp_path / "run", progress=False)
+    threads = torch.get_num_threads()
+    other = threads % 2 + 1
+    train(run_data(updates=(1, 1), threads=other), out=tmp_path / "run", progress=False)
+    assert torch.get_num_threads() == threads
     load(tmp_path / "run").policy()
     after = (
         list(sys.path),

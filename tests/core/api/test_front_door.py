@@ -15,6 +15,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from marl_core import Run, RunConfig, UserError, load, train
+from marl_core.evaluation.scores import Score
+from marl_core.evaluation.statistics import Interval
 from marl_core.runs.folder import RunFolder
 from tests.support.places import EXAMPLES
 from tests.support.runs import differences, outcome, run_data
@@ -309,15 +311,18 @@ def test_callbacks_and_loggers_are_lightnings(tmp_path: Path) -> None:
     assert [int(row.split(",")[column]) for row in rows] == [0, 16, 32, 48, 64, 80]
 
 
-def test_watching_changes_nothing(two_stages: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["ppo_ma", "qmix", "conc4hist"])
+def test_watching_changes_nothing(host: str, tmp_path: Path) -> None:
     """Loggers make the learner compute diagnostics, which affect no number of the run."""
+    data = run_data("pr", (3, 2), host, log_every=1)
+    alone = train(data, out=tmp_path / "alone", progress=False)
     watched = train(
-        run_data("pr", (3, 2)),
+        data,
         out=tmp_path / "watched",
         loggers=[CSVLogger(tmp_path / "mine")],
         progress=False,
     )
-    ends = [outcome(RunFolder(run.path)) for run in (two_stages, watched)]
+    ends = [outcome(RunFolder(run.path)) for run in (alone, watched)]
     assert differences(ends[0], ends[1]) == []
 
 
@@ -368,6 +373,11 @@ def test_what_is_shown_of_a_score_is_rounded(two_stages: Run) -> None:
     exact = two_stages.summary["return"].exact
     assert exact is not None
     assert f"return: {exact:.4f})" in repr(two_stages.summary.scores)
+    shown = Score(1.0000000298, Interval(0.5, 0.25, 0.75), Interval(1 / 3, 0.25, 0.5))
+    assert repr(shown) == (
+        "Score(exact=1.0, greedy=0.5000 [0.2500, 0.7500], "
+        "sampled=0.3333 [0.2500, 0.5000])"
+    )
 
 
 def test_metrics_are_a_table(two_stages: Run) -> None:
