@@ -1,4 +1,4 @@
-"""The examples: each config is valid and trains; what it adds of its own keeps the protocols' rules."""
+"""The examples: each config trains; what it adds of its own keeps the protocols' rules."""
 
 from __future__ import annotations
 

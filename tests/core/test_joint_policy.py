@@ -51,7 +51,7 @@ def test_a_deterministic_policy_is_followed(policy: Tensor, seed: int) -> None:
 
 
 def test_components_and_rows_are_told_apart() -> None:
-    """Every (component, row, agent) has an action of its own, and it is drawn where it should be."""
+    """Every (component, row, agent) has its own action, and it is drawn where it should be."""
     components, rows, agents = 3, 4, 5
     own = torch.arange(components * rows * agents).view(components, rows, agents)
     certain = torch.nn.functional.one_hot(own).float()
@@ -64,9 +64,7 @@ def test_components_and_rows_are_told_apart() -> None:
     component = torch.tensor([2, 0, 1, 1, 0, 2])
     row = torch.randint(rows, (6, agents), generator=_generator())
     drawn = joint.sampler().draw(component, _generator(), row)
-    assert torch.equal(
-        drawn, own[component.unsqueeze(-1), row, torch.arange(agents)]
-    )
+    assert torch.equal(drawn, own[component.unsqueeze(-1), row, torch.arange(agents)])
 
 
 def test_agents_draw_independently() -> None:

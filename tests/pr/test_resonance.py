@@ -1,8 +1,9 @@
 """Policy resonance, Eq. 11-18, for all policies.
 
-Tolerances: policies are in single precision (unit roundoff 6e-8). A row's sum over at most 12 actions, and so the
-greedy probability and the rest, are good to 1e-6; the marginal multiplies by 1 - eta what the correction divided by it,
-so its error is of the same size. Exact values of Eq. 18 are compared in double precision.
+Tolerances: policies are in single precision (unit roundoff 6e-8). A row's sum over at most 12
+actions, and so the greedy probability and the rest, are good to 1e-6; the marginal multiplies by
+1 - eta what the correction divided by it, so its error is of the same size. Exact values of Eq. 18
+are compared in double precision.
 """
 
 from __future__ import annotations
@@ -14,21 +15,23 @@ import pytest
 import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from marl_pr.strategy import PolicyResonance, PolicyResonanceConfig
 from torch import Tensor
 
 from marl_core.base_config import ExplorationConfig
 from marl_core.collection.collector import Collector
 from marl_core.errors import UserError
-from marl_core.exploration.entropy_sampling import EntropySamplingConfig
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.ppo.config import PPOMAConfig
 from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.joint_policy import draw_components, greedy_actions
 from marl_core.observation_table import DistinctObservations
+from marl_core.runs.assembly import build_exploration, prepare_host
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.strategies import ScoreBatch, policies, progresses, score_batches
-from marl_core.types import Progress, Rollout
+from marl_core.types import EnvironmentSpec, Moment, Progress, Rollout
 from marl_envs.fme import FME, FMEConfig
+from marl_pr.coupling import PolicyResonance, PolicyResonanceConfig
 from marl_pr.resonance import RESONATED, clamp_acts, corrected_policy, resonate
 from marl_pr.schedule import resonance_probability
 
@@ -50,7 +53,10 @@ def _double(batch: ScoreBatch) -> Tensor:
 
 @given(policies(), SHARES)
 def test_every_agent_keeps_its_frequencies(individual: Tensor, share: float) -> None:
-    """Eq. 16 for every policy and every eta up to the least max pi of the team: no clamp is active with p_min = 0."""
+    """Eq. 16 for every policy and every eta up to the least max pi of the team.
+
+    With p_min = 0 no clamp is active there.
+    """
     eta = share * min(0.999, float(individual.amax(-1).min()))
     joint = resonate(individual, _eta(eta, individual), p_min=0.0)
     assert torch.allclose(joint.marginal(), individual, rtol=0, atol=SINGLE)
@@ -60,7 +66,7 @@ def test_every_agent_keeps_its_frequencies(individual: Tensor, share: float) -> 
 def test_off_the_clamp_every_agent_keeps_its_frequencies(
     individual: Tensor, eta: float, p_min: float
 ) -> None:
-    """Eq. 16 holds agent by agent: one agent whose policy is clamped does not spoil it for the others."""
+    """Eq. 16 holds agent by agent: a clamped policy does not spoil it for the other agents."""
     joint = resonate(individual, _eta(eta, individual), p_min)
     kept = ~clamp_acts(individual, _eta(eta, individual), p_min)
     assert torch.allclose(joint.marginal()[kept], individual[kept], rtol=0, atol=SINGLE)
@@ -238,7 +244,10 @@ def test_resonated_the_whole_team_is_greedy_at_once(
 
 
 def test_the_whole_team_is_greedy_at_least_eta_often() -> None:
-    """40 agents with pi* = 0.8 are greedy together once in 7500 times (0.8^40); under resonance more than eta often."""
+    """40 agents with pi* = 0.8 are greedy together with probability 0.8^40 = 1/7500.
+
+    Under resonance it is more than eta.
+    """
     individual = torch.tensor([0.8, 0.1, 0.1]).expand(1, 40, 3)
     joint = resonate(individual, torch.tensor(0.75), p_min=0.1)
     probability = joint.weights @ joint.components[:, 0, :, 0].prod(-1)
@@ -279,24 +288,18 @@ def test_without_a_ramp_eta_is_there_at_once() -> None:
     )
 )
 def test_eta_depends_on_the_episodes_of_the_stage_alone(progress: Progress) -> None:
-    strategy = _strategy(ramp_episodes=1000)
+    coupling = PolicyResonance(ramp_episodes=1000)
+    weights = coupling.weights(Moment(progress, torch.device("cpu")))
     expected = 0.75 * min(1.0, progress.stage_episodes / 1000)
-    assert float(strategy.eta(progress)) == pytest.approx(expected)
-    assert strategy.component_weights(progress).tolist() == pytest.approx(
-        [1 - expected, expected]
-    )
+    assert weights.tolist() == pytest.approx([1 - expected, expected])
 
 
-# The strategy in play
+# The coupling in play
 
 
-def _strategy(**settings: Any) -> PolicyResonance:
-    individual = EntropySamplingConfig(name="entropy_sampling", coefficient=0.03)
-    return PolicyResonance(
-        PolicyResonanceConfig(
-            name="policy_resonance", individual=individual, **settings
-        )
-    )
+def _strategy(**settings: Any) -> CoupledExploration:
+    individual = EntropySampling(coefficient=0.03)
+    return CoupledExploration(individual, PolicyResonance(**settings))
 
 
 def _collected(games: int, **settings: Any) -> Rollout:
@@ -349,20 +352,26 @@ def test_in_play_a_resonated_team_is_greedy(level: str) -> None:
     assert (rollout.actions[~resonated] != greedy[~resonated]).any()
 
 
-def test_the_individual_policy_and_its_bonus_are_the_wrapped_strategys() -> None:
-    strategy, scores = (
-        _strategy(),
-        torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0)),
-    )
-    assert strategy.entropy_coefficient(Progress()) == 0.03
-    assert torch.equal(
-        strategy.log_policy(scores, None, Progress()), scores.log_softmax(-1)
-    )
+def test_the_individual_policy_and_its_bonus_stay_as_they_are() -> None:
+    """Of a config, too, the individual policy is the one that it names."""
+    config = PolicyResonanceConfig(individual=EntropySampling(coefficient=0.03).config)
+    built = build_exploration(config, EnvironmentSpec(3, 4, 1))
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(2, 3, 4, generator=generator)
+    for strategy in (_strategy(), built):
+        assert isinstance(strategy.coupling, PolicyResonance)
+        policy = strategy.individual
+        assert policy.entropy_coefficient(Progress()) == 0.03
+        log_policy = policy.log_policy(scores, None, Progress())
+        assert torch.equal(log_policy, scores.log_softmax(-1))
+        weights = strategy.coupling.weights(Moment(Progress(), torch.device("cpu")))
+        law = strategy.coupling.law(log_policy.exp(), weights, Progress())
+        assert torch.equal(law.individual, log_policy.exp())
 
 
-def test_something_must_be_wrapped() -> None:
+def test_something_must_be_coupled() -> None:
     with pytest.raises(UserError, match="individual"):
-        PolicyResonance(PolicyResonanceConfig(name="policy_resonance"))
+        build_exploration(PolicyResonanceConfig(), EnvironmentSpec(3, 4, 1))
 
 
 @pytest.mark.parametrize(
@@ -382,7 +391,7 @@ def test_pr_fast_freezes_the_body_and_gives_everybody_a_head(variant: str) -> No
     spec = FME(config, games=1, device="cpu", generator=torch.Generator()).spec
     host = PPOMA(PPOMAConfig(name="ppo_ma"), spec, torch.Generator().manual_seed(1))
     before = sum(p.numel() for p in host.head.parameters())
-    _strategy(variant=variant).prepare_host(host)
+    prepare_host(host, _strategy(variant=variant), ())
     fast = variant == "pr_fast"
     assert all(p.requires_grad != fast for p in host.body.parameters())
     assert all(

@@ -11,14 +11,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marl_core.exploration.boltzmann import Boltzmann, BoltzmannConfig
+from marl_core.exploration.coupled import CoupledExploration, joint_policy
 from marl_core.exploration.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from marl_core.exploration.schedule import AnnealedConfig
-from marl_core.joint_policy import greedy_actions
-from marl_core.registry import build
+from marl_core.joint_policy import JointPolicy, greedy_actions
 from marl_core.testing.strategies import ScoreBatch, progresses, score_batches
-from marl_core.types import Progress
+from marl_core.types import Moment, Progress
+from marl_pr.coupling import PolicyResonance
 from marl_pr.resonance import clamp_acts, corrected_policy, resonate
-from marl_pr.strategy import PolicyResonance, PolicyResonanceConfig
 
 SHARES = st.floats(0, 1)
 NOW = Progress()
@@ -110,7 +110,7 @@ def test_a_temperature_of_zero_is_none() -> None:
 
 @given(score_batches(), SHARES)
 def test_epsilon_greedy(batch: ScoreBatch, epsilon: float) -> None:
-    """1 - epsilon + epsilon/n for the first of the best, epsilon/n for the other legal ones, exactly 0 for the rest."""
+    """The first of the best has 1 - epsilon + epsilon/n, other legal ones epsilon/n, the rest 0."""
     batch = _double(batch)
     policy = _epsilon_greedy(epsilon).log_policy(batch.scores, batch.legal, NOW).exp()
     for (scores, legal), found in zip(
@@ -149,7 +149,10 @@ def test_the_policy_has_no_slope(batch: ScoreBatch) -> None:
 def test_resonance_over_epsilon_greedy(
     batch: ScoreBatch, epsilon: float, share: float
 ) -> None:
-    """Up to eta = 1 - epsilon + epsilon/n no clamp is needed, and the team is greedy at once at least eta often."""
+    """Up to eta = 1 - epsilon + epsilon/n no clamp is needed.
+
+    The team is greedy all at once with probability eta or more.
+    """
     batch = _double(batch)
     individual = (
         _epsilon_greedy(epsilon).log_policy(batch.scores, batch.legal, NOW).exp()
@@ -191,24 +194,22 @@ def test_a_little_more_resonance_needs_the_clamp() -> None:
         )
 
 
-def test_resonance_anneals_what_it_wraps() -> None:
-    """Its own ramp is of the stage's episodes; epsilon goes on falling with the steps of the run."""
-    individual = EpsilonGreedyConfig(name="epsilon_greedy", anneal_steps=100)
-    strategy: PolicyResonance = build(
-        "exploration",
-        PolicyResonanceConfig(
-            name="policy_resonance", individual=individual, ramp_episodes=10, p_min=0.0
-        ),
+def test_resonance_leaves_the_annealing_to_the_individual_policy() -> None:
+    """Its own ramp is of the stage's episodes; epsilon still falls with the steps of the run."""
+    strategy = CoupledExploration(
+        EpsilonGreedy(anneal_steps=100), PolicyResonance(ramp_episodes=10, p_min=0.0)
     )
     scores = torch.arange(4.0, dtype=torch.float64).view(1, 1, 4)
     progress = Progress(environment_steps=50, stage=1, stage_episodes=5)
-    joint = strategy.joint_policy(scores, None, progress)
-    policy = torch.tensor(
-        [[0.1375, 0.1375, 0.1375, 0.5875]], dtype=torch.float64
-    )  # epsilon = 0.55
+    weights = strategy.coupling.weights(Moment(progress, torch.device("cpu")))
+    law = joint_policy(strategy, scores, None, progress, weights)
+    assert isinstance(law, JointPolicy)
+    # Here epsilon is 0.55.
+    probabilities = [[0.1375, 0.1375, 0.1375, 0.5875]]
+    policy = torch.tensor(probabilities, dtype=torch.float64)
     eta = torch.tensor(0.375, dtype=torch.float64)
-    assert torch.allclose(joint.individual[0], policy)
-    assert torch.allclose(joint.components[0, 0], corrected_policy(policy, eta, 0.0))
+    assert torch.allclose(law.individual[0], policy)
+    assert torch.allclose(law.components[0, 0], corrected_policy(policy, eta, 0.0))
 
 
 @pytest.mark.parametrize("name", ["epsilon_greedy", "boltzmann"])
@@ -244,7 +245,7 @@ def test_boltzmann(batch: ScoreBatch, temperature: float) -> None:
 
 @given(score_batches(), st.sampled_from([1e-4, 1e-8, 1e-12, 1e-30]))
 def test_cold_boltzmann_is_greedy(batch: ScoreBatch, temperature: float) -> None:
-    """All weight is on the best legal actions, in equal parts, however small the temperature and the values are."""
+    """All weight is on the best legal actions, in equal parts, at any small temperature."""
     policy = _boltzmann(temperature).log_policy(batch.scores, batch.legal, NOW).exp()
     for (scores, legal), found in zip(
         _rows(batch), policy.flatten(0, 1).tolist(), strict=True
