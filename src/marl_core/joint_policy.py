@@ -269,7 +269,7 @@ def draw_components(
     if weights.dim() == 1:
         return torch.searchsorted(inner, uniform((games,), generator), right=True)
     draws = uniform((games, 1), generator).to(inner.dtype)
-    return torch.searchsorted(inner, draws, right=True).squeeze(-1)
+    return torch.searchsorted(inner.contiguous(), draws, right=True).squeeze(-1)
 
 
 @final

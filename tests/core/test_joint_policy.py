@@ -11,7 +11,13 @@ from hypothesis import given
 from torch import Tensor
 
 from marl_core import joint_policy
-from marl_core.joint_policy import JointPolicy, draw_components, greedy_actions
+from marl_core.joint_policy import (
+    JointPolicy,
+    SequentialPolicy,
+    certain,
+    draw_components,
+    greedy_actions,
+)
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.strategies import policies, seeds
 
@@ -158,3 +164,91 @@ def test_a_law_in_half_precision_never_draws_beyond_the_last_action(
     assert int(drawn.max()) == 6
     drawn = draw_components(torch.tensor([0.5, 0.5]), 100_000, _generator())
     assert drawn.unique().tolist() == [0, 1]
+
+
+# Games that differ, and agents in turn
+
+
+def test_each_game_draws_by_its_own_weights() -> None:
+    weights = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.0, 1.0]])
+    rows = torch.arange(3).repeat(20_000)
+    drawn = draw_components(weights[rows], len(rows), _generator())
+    for game, expected in enumerate(weights):
+        counts = torch.bincount(drawn[rows == game], minlength=2)
+        assert counts_agree(counts.tolist(), (20_000 * expected).tolist())
+
+
+def test_marginals_of_games_with_weights_of_their_own() -> None:
+    components = torch.tensor(
+        [[[[1.0, 0.0]], [[0.5, 0.5]]], [[[0.0, 1.0]], [[0.25, 0.75]]]]
+    )
+    weights = torch.tensor([[0.75, 0.25], [0.0, 1.0]])
+    joint = JointPolicy(components[0], components, weights)
+    assert joint.marginal().tolist() == [[[0.75, 0.25]], [[0.25, 0.75]]]
+
+
+@given(policy=policies())
+def test_probabilities_of_joint_actions_are_products(policy: Tensor) -> None:
+    """Each agent draws by itself, given the component."""
+    components = torch.stack([policy, policy.flip(-1)])
+    joint = JointPolicy(policy, components, torch.tensor([0.5, 0.5]))
+    actions = greedy_actions(policy)
+    for index in (0, 1):
+        which = torch.full((len(policy),), index)
+        chosen = components[index].gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+        found = joint.log_probability(actions, which)
+        assert torch.allclose(found, chosen.log().sum(-1))
+
+
+def _in_turn(games: int) -> SequentialPolicy:
+    """The second agent does what the first does; in component 1 it does the opposite."""
+    policies = torch.tensor([[0.25, 0.75], [0.25, 0.75]]).expand(games, 2, 2)
+
+    def conditional(agent: int, actions: Tensor, component: Tensor) -> Tensor:
+        if agent == 0:
+            return policies[:, 0]
+        return certain((actions[:, 0] + component) % 2, 2)
+
+    return SequentialPolicy(policies, torch.tensor([0.5, 0.5]), conditional)
+
+
+def test_agents_in_turn() -> None:
+    law = _in_turn(40_000)
+    component = torch.arange(40_000) % 2
+    actions = law.sampler().draw(component, _generator())
+    assert torch.equal(actions[:, 1], (actions[:, 0] + component) % 2)
+    counts = torch.bincount(actions[:, 0], minlength=2)
+    assert counts_agree(counts.tolist(), [10_000, 30_000])
+
+
+def test_probabilities_of_agents_in_turn() -> None:
+    law = _in_turn(4)
+    actions = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+    alike = law.log_probability(actions, torch.zeros(4, dtype=torch.int64)).exp()
+    assert alike.tolist() == pytest.approx([0.25, 0, 0, 0.75])
+    unlike = law.log_probability(actions, torch.ones(4, dtype=torch.int64)).exp()
+    assert unlike.tolist() == pytest.approx([0, 0.25, 0.75, 0])
+
+
+def test_a_law_of_agents_in_turn_is_no_table() -> None:
+    component = torch.zeros(4, dtype=torch.int64)
+    rows = torch.zeros(4, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match="not in a table"):
+        _in_turn(4).draw(component, _generator(), rows)
+
+
+@pytest.mark.parametrize("number", [0.0, ALMOST_ONE])
+def test_in_turn_what_has_probability_zero_is_never_drawn(
+    number: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        joint_policy, "uniform", lambda shape, generator: torch.full(shape, number)
+    )
+    policies = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.5, 0.0]])
+    law = SequentialPolicy(
+        policies.unsqueeze(0),
+        torch.ones(1),
+        lambda agent, actions, component: policies[agent].unsqueeze(0),
+    )
+    (actions,) = law.draw(torch.zeros(1, dtype=torch.int64), _generator())
+    assert (policies.gather(-1, actions.unsqueeze(-1)) > 0).all()

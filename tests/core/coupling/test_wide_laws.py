@@ -76,8 +76,9 @@ def _data(name: str, environment: str = "practice", **training: Any) -> dict[str
     return data
 
 
-@pytest.mark.parametrize("parallel_games", [None, 4])
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize(
+    ("environment", "parallel_games"), [("practice", 4), ("fme", None)]
+)
 @pytest.mark.parametrize("name", WIDE)
 def test_wide_laws_train(
     name: str, environment: str, parallel_games: int | None, tmp_path: Path
@@ -127,17 +128,16 @@ def test_a_latent_variable_is_learnt(tmp_path: Path) -> None:
     assert (host.embedding != host.embedding[0]).any()
 
 
-#: In the first stage between checkpoints, at its end, and in the second.
+#: In the first stage, and in the second.
 CRASHES = [
-    (Learner, "training_step", 2, True),
-    (Learner, "training_step", 4, False),
     (Learner, "training_step", 3, True),
+    (Learner, "training_step", 4, True),
 ]
 
 
-@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("name", ["latent", "learnt"])
 def test_wide_laws_go_on_exactly(name: str, tmp_path: Path) -> None:
-    data = _data(name, parallel_games=4, checkpoint_every=1)
+    data = _data(name, parallel_games=4, checkpoint_every=2)
     whole = start(tmp_path / "whole", data)
     go_on(whole)
     folder = interrupted(tmp_path / "interrupted", data, *CRASHES)
