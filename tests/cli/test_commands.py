@@ -43,7 +43,9 @@ def assert_is_score(score: Any, lowest: float, highest: float) -> None:
 
 
 def assert_is_evaluation(evaluation: Any, episodes: int) -> None:
-    """The object of ``marl evaluate --json`` on 1A4B2C with three agents; a level pays 1 at most, Lv-B 2 by luck."""
+    """The object of ``marl evaluate --json`` on 1A4B2C with three agents; a level pays 1 at most,
+    Lv-B 2 by luck.
+    """
     assert {"return", "levels", "episodes"} <= evaluation.keys()
     assert evaluation["episodes"] == episodes
     named = [(level.pop("name"), level.pop("kind")) for level in evaluation["levels"]]
@@ -268,7 +270,8 @@ def test_the_command_is_installed() -> None:
 
 def test_modules_beside_the_config_can_be_named(marl: Command) -> None:
     marl.write(
-        "from marl_core.exploration.entropy_sampling import EntropySampling, EntropySamplingConfig\n\n\n"
+        "from marl_core.exploration.entropy_sampling import EntropySampling, "
+        "EntropySamplingConfig\n\n\n"
         "class MineConfig(EntropySamplingConfig):\n    extra: float = 2.0\n\n\n"
         "class Mine(EntropySampling):  # type: ignore[misc]\n    Config = MineConfig\n",
         "sub/beside_the_config.py",

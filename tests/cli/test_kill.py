@@ -23,7 +23,9 @@ MARL = [sys.executable, "-c", "from marl_core.cli import main; main()"]
 
 
 def long_run(updates: int, host: str = "ppo_ma") -> dict[str, Any]:
-    """Two stages of ``updates`` updates; much of the time goes into checkpoints, so that many kills hit one."""
+    """Two stages of ``updates`` updates; much of the time goes into checkpoints, so that many kills
+    hit one.
+    """
     return run_data(
         "pr_fast",
         (updates, updates),
@@ -53,7 +55,9 @@ def train_or_resume(folder: RunFolder, config: Path) -> subprocess.Popen[str]:
 
 
 def wait_for_training(folder: RunFolder, process: subprocess.Popen[str]) -> None:
-    """Return once this process has opened metrics.csv anew, which it does just before the first update."""
+    """Return once this process has opened metrics.csv anew, which it does just before the first
+    update.
+    """
     before = folder.metrics.stat().st_ino if folder.metrics.exists() else None
     until = time.monotonic() + 60
     while not folder.metrics.exists() or folder.metrics.stat().st_ino == before:
@@ -70,7 +74,8 @@ def updates_saved(folder: RunFolder) -> int:
 def survive_kills(
     tmp_path: Path, updates: int, delays: list[float], host: str = "ppo_ma"
 ) -> list[str]:
-    """Kill runs after each of the delays, counted from the first update, and see that they end as if they had lived.
+    """Kill runs after each of the delays, counted from the first update, and see that they end as
+    if they had lived.
 
     Returns:
         Where each kill struck.
@@ -91,7 +96,8 @@ def survive_kills(
         process.communicate()
         writing = ", while writing" if any(folder.path.rglob("*.part")) else ""
         struck.append(
-            f"{delay:.2f} s in, {updates_saved(folder)} updates saved{writing}: {process.returncode}"
+            f"{delay:.2f} s in, {updates_saved(folder)} updates saved{writing}: "
+            f"{process.returncode}"
         )
     for folder in folders:
         go_on(folder)

@@ -1,4 +1,6 @@
-"""A mistake in a config, in its file or by ``--set``: one line that says where it is and what was meant."""
+"""A mistake in a config, in its file or by ``--set``: one line that says where it is and what was
+meant.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +130,8 @@ IN_THE_FILE = {
     "unknown key of a wrapped exploration": (
         "      eta_max: 0.5",
         "      individual:\n        name: entropy_sampling\n        coeficient: 0.1",
-        "18: stages.1.exploration.individual.coeficient: unknown key 'coeficient', did you mean 'coefficient'?",
+        "18: stages.1.exploration.individual.coeficient: unknown key 'coeficient', did "
+        "you mean 'coefficient'?",
     ),
     "word for a number": (
         "agents: 3",
@@ -198,12 +201,14 @@ IN_THE_FILE = {
     "one of few words": (
         "eta_max: 0.5",
         "level: steps",
-        "16: stages.1.exploration.level: must be 'episode' or 'step', found 'steps', did you mean 'step'?",
+        "16: stages.1.exploration.level: must be 'episode' or 'step', found 'steps', did "
+        "you mean 'step'?",
     ),
     "no precision": (
         "tensorboard: false",
         "precision: 32",
-        "20: training.precision: must be '32-true', '64-true', 'bf16-mixed' or 'bf16-true', found 32",
+        "20: training.precision: must be '32-true', '64-true', 'bf16-mixed' or "
+        "'bf16-true', found 32",
     ),
     "Lv-C alone": (
         "agents: 3",
@@ -223,7 +228,8 @@ IN_THE_FILE = {
     "tag of more actions than there are": (
         "tag: 1A1B1C",
         "tag: 1A1B1C\n  actions: 2",
-        "5: environment.tag: tag '1A1B1C' has a Lv-B, which needs at least 3 actions, found actions: 2",
+        "5: environment.tag: tag '1A1B1C' has a Lv-B, which needs at least 3 actions, "
+        "found actions: 2",
     ),
     "level of more actions than there are": (
         "tag: 1A1B1C",
@@ -238,7 +244,8 @@ IN_THE_FILE = {
     "unknown key of a level": (
         "tag: 1A1B1C",
         "levels:\n    - {kind: B, arms: [1, 2, 3],\n       probabilites: [1, 0, 0]}",
-        "7: environment.levels.0.probabilites: unknown key 'probabilites', did you mean 'probabilities'?",
+        "7: environment.levels.0.probabilites: unknown key 'probabilites', did you mean "
+        "'probabilities'?",
     ),
     "tag and levels": (
         "tag: 1A1B1C",
@@ -275,7 +282,8 @@ IN_THE_FILE = {
     "component of another kind": (
         "ppo_ma",
         "marl_envs.fme:FME",
-        "7: host.name: 'marl_envs.fme:FME' is no host (HostAlgorithm): 'initial_memory' is missing, ...",
+        "7: host.name: 'marl_envs.fme:FME' is no host (HostAlgorithm): 'initial_memory' "
+        "is missing, ...",
     ),
     "no class": (
         "ppo_ma",
@@ -300,34 +308,40 @@ IN_THE_FILE = {
     "module that does not parse": (
         "ppo_ma",
         "broken:Host",
-        "7: host.name: cannot import host 'broken:Host': SyntaxError: invalid syntax (broken.py, line 2)",
+        "7: host.name: cannot import host 'broken:Host': SyntaxError: invalid syntax "
+        "(broken.py, line 2)",
     ),
     "class that is not whole": (
         "entropy_sampling",
         "mine:Unfinished",
-        "10: exploration.name: 'mine:Unfinished' is no exploration (IndividualPolicy): 'entropy_coefficient' is missing",
+        "10: exploration.name: 'mine:Unfinished' is no exploration (IndividualPolicy): "
+        "'entropy_coefficient' is missing",
     ),
     "host and exploration do not fit": (
         "name: entropy_sampling",
         "name: mine:ValuesOnly",
-        "9: exploration: host 'ppo_ma' gives logits, but exploration 'mine:ValuesOnly' takes values",
+        "9: exploration: host 'ppo_ma' gives logits, but exploration 'mine:ValuesOnly' "
+        "takes values",
     ),
     "host and a stage's exploration do not fit": (
         "name: policy_resonance\n      eta_max: 0.5",
         "{name: policy_resonance, individual: {name: mine:ValuesOnly}}",
-        "14: stages.1.exploration: host 'ppo_ma' gives logits, but exploration 'policy_resonance' takes values",
+        "14: stages.1.exploration: host 'ppo_ma' gives logits, but exploration "
+        "'policy_resonance' takes values",
     ),
     "host and environment do not fit": (
         "ppo_ma\n  hidden: 4",
         "mine:Far",
-        "7: host.name: host 'mine:Far' needs entities observations, which environment 'fme' does not give",
+        "7: host.name: host 'mine:Far' needs entities observations, which environment "
+        "'fme' does not give",
     ),
     "host and what a stage does to it do not fit": (
         RUN[RUN.index("ppo_ma") :],
         RUN[RUN.index("ppo_ma") :]
         .replace("ppo_ma\n  hidden: 4", "mine:Headless")
         .replace("eta_max: 0.5", "variant: pr_fast"),
-        "13: stages.1.exploration: exploration 'policy_resonance' needs a policy head for each agent, "
+        "13: stages.1.exploration: exploration 'policy_resonance' needs a policy head "
+        "for each agent, "
         "and host 'mine:Headless' has no policy head that could be copied",
     ),
     "episodes no multiple of the batch": (
@@ -393,7 +407,8 @@ IN_THE_FILE = {
     "tag of YAML's": (
         "agents: 3",
         "agents: !!python/object/apply:os.system [ls]",
-        "4: broken YAML: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not understood",
+        "4: broken YAML: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is "
+        "not understood",
     ),
     "two documents": (
         "host:\n",
@@ -532,7 +547,9 @@ training: {episodes_per_update: 16}
     [("eta_max: 5", "must be less than 1"), ("eta_mx: 0.5", "unknown key")],
 )
 def test_lines_through_anchors(marl: Command, wrong: str, message: str) -> None:
-    """What an alias or a merge repeats is a mistake in each place, always at the line where it is written."""
+    """What an alias or a merge repeats is a mistake in each place, always at the line where it is
+    written.
+    """
     outcome = marl(
         "config",
         "check",
@@ -568,8 +585,8 @@ def test_the_line_of_what_was_merged(marl: Command) -> None:
         marl, "config", "check", "--config", "run.yaml", "--set", "stages.0.episodes=32"
     )
     assert (
-        line
-        == "run.yaml:2: stages.1.episodes: 33 is no multiple of training.episodes_per_update (16); 32 is"
+        line == "run.yaml:2: stages.1.episodes: 33 is no multiple of "
+        "training.episodes_per_update (16); 32 is"
     )
 
 
@@ -608,11 +625,13 @@ SET = {
     ),
     "index no number": (
         "stages.last.episodes=32",
-        "--set stages.last.episodes: stages is a list of 2, counted from 0, so there is no 'last' in it",
+        "--set stages.last.episodes: stages is a list of 2, counted from 0, so there is "
+        "no 'last' in it",
     ),
     "negative index": (
         "stages.-1.episodes=32",
-        "--set stages.-1.episodes: stages is a list of 2, counted from 0, so there is no '-1' in it",
+        "--set stages.-1.episodes: stages is a list of 2, counted from 0, so there is no "
+        "'-1' in it",
     ),
     "index of another script": (
         "stages.².episodes=32",
@@ -620,7 +639,8 @@ SET = {
     ),
     "below a value": (
         "environment.agents.few=3",
-        "--set environment.agents.few: environment.agents is a single value, so there is no 'few' in it",
+        "--set environment.agents.few: environment.agents is a single value, so there is "
+        "no 'few' in it",
     ),
     "wrong type": (
         "environment.agents=few",

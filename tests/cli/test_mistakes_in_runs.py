@@ -1,4 +1,6 @@
-"""A run folder that is taken, lost or spoilt: one line that says what is wrong with it, and nothing is touched."""
+"""A run folder that is taken, lost or spoilt: one line that says what is wrong with it, and nothing
+is touched.
+"""
 
 from __future__ import annotations
 
@@ -161,7 +163,8 @@ def test_a_checkpoint_of_another_run(marl: Command, run: Path) -> None:
         == "the checkpoint does not fit the run's config: other networks"
     )
     assert refused(marl, "resume", "run") == (
-        "run/config.yaml: host.hidden is not what it was when the checkpoint was written; a run goes on as it began"
+        "run/config.yaml: host.hidden is not what it was when the checkpoint was "
+        "written; a run goes on as it began"
     )
 
 
@@ -169,7 +172,8 @@ def test_a_run_config_broken_by_hand(marl: Command, run: Path) -> None:
     config = marl.folder / run / "config.yaml"
     config.write_text(config.read_text().replace("eta_max: 0.5", "eta_max: 1.5"))
     line = config.read_text()[: config.read_text().index("eta_max")].count("\n") + 1
-    expected = f"run/config.yaml:{line}: stages.1.exploration.eta_max: must be less than 1, found 1.5"
+    mistake = "stages.1.exploration.eta_max: must be less than 1, found 1.5"
+    expected = f"run/config.yaml:{line}: {mistake}"
     assert refused(marl, "resume", "run") == expected
 
 

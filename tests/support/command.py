@@ -92,7 +92,9 @@ class Command:
 
 
 def refused(marl: Command, *arguments: str) -> str:
-    """The one line with which a command refuses a mistake; nothing else is printed and no file is touched."""
+    """The one line with which a command refuses a mistake; nothing else is printed and no file is
+    touched.
+    """
     before = marl.files()
     outcome = marl(*arguments)
     assert outcome.status == 2, outcome

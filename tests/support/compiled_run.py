@@ -1,7 +1,7 @@
 """A process of its own for compiled losses: the tests' type checking of shapes cannot be compiled.
 
-Arguments: a folder, and optionally the C++ compiler to use. Trains the same short run eagerly and compiled, and prints
-the greatest difference between their weights.
+Arguments: a folder, and optionally the C++ compiler to use. Trains the same short run eagerly
+and compiled, and prints the greatest difference between their weights.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Updates by given rollouts, in as many processes as there are ranks: each learns from its share of the games.
+"""Updates by given rollouts, in as many processes as there are ranks: each learns from its share of
+the games.
 
 Run as a script, because Lightning starts the other ranks by running the script again:
 
@@ -44,8 +45,9 @@ FAST: dict[str, Any] = {
 def config(devices: int, host: str = "ppo_ma") -> RunConfig:
     """Two stages of two updates.
 
-    QMIX plays games of different lengths, and its replay holds just the games of an update, so that it learns from all
-    of them. Conc4Hist's policy moves less than PPO-MA's, so its clip range is narrower.
+    QMIX plays games of different lengths, and its replay holds just the games of an update, so
+    that it learns from all of them. Conc4Hist's policy moves less than PPO-MA's, so its clip
+    range is narrower.
     """
     data = run_data("pr_fast", (2, 2), host, episodes_per_update=GAMES, devices=devices)
     data["stages"] = [{**stage, "episodes": 2 * GAMES} for stage in data["stages"]]
@@ -66,7 +68,10 @@ def config(devices: int, host: str = "ppo_ma") -> RunConfig:
 
 
 def rollout_of_all(run: RunConfig, progress: Progress) -> Rollout:
-    """The games of all ranks, the same in every process. The later games earn far more, and none is shorter."""
+    """The games of all ranks, the same in every process.
+
+    The later games earn far more, and none is shorter.
+    """
     # Played by the initial policy, so that ranks differ in nothing but their games.
     state = first_state(run)
     streams = [generator("cpu", 11, name, progress.updates) for name in ("play", "act")]
@@ -115,7 +120,8 @@ def games_of(rollout: Rollout, games: Tensor) -> Rollout:
 
 
 def train_by_given_rollouts(folder: RunFolder, run: RunConfig) -> None:
-    """A run whose learner gets ``rollout_of_all``, or its share of it, in place of games of its own.
+    """A run whose learner gets ``rollout_of_all``, or its share of it, in place of games of its
+    own.
 
     Every rank leaves the weights that it ends with as ``rankN.pt``.
     """

@@ -1,4 +1,5 @@
-"""The ``marl`` command, of which one rank crashes: the one and after as many updates as ``CRASH=rank:updates`` says.
+"""The ``marl`` command, of which one rank crashes: the one and after as many updates as
+``CRASH=rank:updates`` says.
 
 What a process leaves undone goes to standard error.
 """

@@ -15,7 +15,8 @@ from marl_core.runs.folder import RunFolder
 from marl_core.training.stages import train
 from marl_core.training.watchers import Watchers
 
-#: Who learns, and how the first stage explores. QMIX learns from its second update on; its replay is full after three.
+#: Who learns, and how the first stage explores. QMIX learns from its second update on; its replay
+#: is full after three.
 HOSTS: dict[str, dict[str, Any]] = {
     "ppo_ma": {
         "host": {"name": "ppo_ma", "epochs": 3},
@@ -62,7 +63,10 @@ def run_data(
     host: str = "ppo_ma",
     **training: Any,
 ) -> dict[str, Any]:
-    """The config of a run of two short stages. Checkpoints, logs and stages end at different updates."""
+    """The config of a run of two short stages.
+
+    Checkpoints, logs and stages end at different updates.
+    """
     batch = 16
     return {
         "seed": 3,

@@ -12,7 +12,7 @@ from marl_core.base_config import validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError, dotted
 
-#: What of ``training`` makes no difference to what is learnt, so it may change before a run goes on.
+#: Settings of ``training`` that do not affect what is learnt. They may change before a run goes on.
 FREE_TRAINING_SETTINGS = frozenset(
     {
         "evaluate_every",

@@ -14,16 +14,25 @@ from marl_core.training.learner import Learner
 
 @final
 class RecordPolicies(Callback):
-    """``training.record_policies``: a file for each evaluation, so that a resumed run writes the same ones again.
+    """``training.record_policies``: keeps the policies at each evaluation.
 
-    There is something to write only where agents can see few distinct observations and the host needs no memory.
+    A resumed run writes the same files again. There is something to write only where agents can
+    see few distinct observations and the host needs no memory.
+
+    Args:
+        folder: of the run.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The policies before any training."""
+        """Keep the policies before any training.
+
+        Args:
+            trainer: Lightning's.
+            pl_module: the learner.
+        """
         assert isinstance(pl_module, Learner)
         if pl_module.progress.updates == 0:
             self._write(pl_module)
@@ -36,7 +45,15 @@ class RecordPolicies(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """The policies that have just been evaluated."""
+        """Keep the policies that have just been evaluated.
+
+        Args:
+            trainer: Lightning's.
+            pl_module: the learner.
+            outputs: unused.
+            batch: unused.
+            batch_idx: unused.
+        """
         assert isinstance(pl_module, Learner)
         if pl_module.evaluation_is_due:
             self._write(pl_module)
@@ -44,11 +61,8 @@ class RecordPolicies(Callback):
     @torch.no_grad()
     def _write(self, learner: Learner) -> None:
         table = table_of(learner.environment)
-        if (
-            table is None
-            or learner.global_rank != 0
-            or learner.host.capabilities.memory
-        ):
+        remembers = learner.host.capabilities.memory
+        if table is None or remembers or learner.global_rank != 0:
             return
         scores, _ = learner.host.scores(table, {})
         policy = learner.exploration.individual

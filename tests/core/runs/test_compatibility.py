@@ -88,7 +88,9 @@ def test_replays_that_give_no_batch(
 
 
 def test_settings_that_came_later_have_been_their_defaults() -> None:
-    """A run that an earlier version began, which knew fewer settings, goes on; what it was not is a change."""
+    """A run that an earlier version began, which knew fewer settings, goes on; what it was not is a
+    change.
+    """
     config = validate_strictly(RunConfig, run_data())
     before = config.model_dump(mode="json")
     del (

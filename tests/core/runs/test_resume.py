@@ -92,7 +92,8 @@ def never_stopped(
     return outcome_of
 
 
-# Stages end after updates 7 and 13. The first writes checkpoints after 3, 6 and 7, the second after 9, 12 and 13.
+# Stages end after updates 7 and 13. The first writes checkpoints after 3, 6 and 7, the second after
+# 9, 12 and 13.
 POINTS = {
     "before the first update": (Learner, "training_step", 1, False),
     "before the first checkpoint": (Learner, "training_step", 3, False),
@@ -120,7 +121,8 @@ def test_resumed_run_is_the_same(
     assert differences(outcome(folder), never_stopped("pr_fast")) == []
 
 
-# QMIX makes a step in each update but for the first of a stage, in which the replay holds too little.
+# QMIX makes a step in each update but for the first of a stage, in which the replay holds too
+# little.
 OFF_POLICY_POINTS = {
     **POINTS,
     "while learning": (FlatAdam, "step", 4, True),
@@ -256,7 +258,8 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 def test_tensorboard_shows_every_update_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Files of one second and one process are read in the order of their last number: as text, 10 before 9.
+    # Files of one second and one process are read in the order of their last number: as text, 10
+    # before 9.
     monkeypatch.setattr(
         event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0)
     )
@@ -312,7 +315,9 @@ def test_other_precisions_resume_exactly_off_policy_too(
 
 
 def test_a_resumed_run_keeps_the_same_policies(tmp_path: Path) -> None:
-    """A file for each evaluation: those that a killed process wrote after its last checkpoint are written anew."""
+    """A file for each evaluation: those that a killed process wrote after its last checkpoint are
+    written anew.
+    """
     data = run_data(record_policies=True, host="qmix")
     whole = interrupted(tmp_path / "whole", data)
     crashes = [(Learner, "training_step", call, True) for call in (1, 5, 3, 5)]
@@ -338,7 +343,9 @@ def test_compiled_runs_resume_exactly(tmp_path: Path) -> None:
 def test_a_half_made_folder_can_be_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A kill before config.yaml exists leaves no run: there is nothing to resume, and nothing in the way."""
+    """A kill before config.yaml exists leaves no run: there is nothing to resume, and nothing in
+    the way.
+    """
     with crash_at(run_folder, "dump_run", 1), pytest.raises(CrashError):
         start(tmp_path / "run", run_data())
     assert (tmp_path / "run" / "versions.json").exists()

@@ -135,7 +135,9 @@ def test_crash_of_a_rank_ends_the_run_and_resumes_exactly(
 
 
 def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
-    """As a terminal sends it, to every process: a rank that ended alone would leave the other waiting for it."""
+    """As a terminal sends it, to every process: a rank that ended alone would leave the other
+    waiting for it.
+    """
     config, folder = (
         config_file(tmp_path / "run.yaml", (3000, 3000), strategy="ddp"),
         RunFolder(tmp_path / "run"),
@@ -168,7 +170,9 @@ def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
 def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(
     tmp_path: Path, host: str
 ) -> None:
-    """Same advantages, same early stops, same steps: all that steers learning is reduced over the ranks."""
+    """Same advantages, same early stops, same steps: all that steers learning is reduced over the
+    ranks.
+    """
     alone, together = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "together")
     alone.create(ddp_steps.config(1, host))
     ddp_steps.train_by_given_rollouts(alone, alone.load_config())

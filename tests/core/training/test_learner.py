@@ -54,7 +54,9 @@ class Watcher(Callback):
 
 
 def test_lightning_knows_of_every_optimisation_step(tmp_path: Path) -> None:
-    """Checkpointing callbacks rely on ``global_step``; a step taken behind Lightning's back would not count."""
+    """Checkpointing callbacks rely on ``global_step``; a step taken behind Lightning's back would
+    not count.
+    """
     watcher = Watcher()
     data = run_data()
     data["stages"] = data["stages"][:1]
@@ -70,7 +72,8 @@ def test_metrics_of_a_run(tmp_path: Path) -> None:
     folder = start(tmp_path / "run", run_data("pr"))
     go_on(folder)
     rows = read_metrics(folder.metrics)
-    # A line every 2 updates, and where an evaluation is due: every 5 updates, at the start and at the ends of stages.
+    # A line every 2 updates, and where an evaluation is due: every 5 updates, at the start and at
+    # the ends of stages.
     assert [int(row["update"]) for row in rows] == [0, 2, 4, 5, 6, 7, 8, 10, 12, 13]
     assert [int(row["update"]) for row in rows if "exact/return" in row] == [
         0,
@@ -126,7 +129,9 @@ def test_progress_is_counted(tmp_path: Path) -> None:
 
 
 def test_checkpoints_hold_nothing_of_the_single_fit(tmp_path: Path) -> None:
-    """Lightning's own counts start anew in every fit: with them, a resumed run would differ from one never stopped."""
+    """Lightning's own counts start anew in every fit: with them, a resumed run would differ from
+    one never stopped.
+    """
     folder = start(tmp_path / "run", run_data())
     go_on(folder)
     saved = folder.load_checkpoint()
@@ -230,7 +235,9 @@ def test_on_policy_hosts_learn_from_what_was_just_played(
 def test_off_policy_hosts_learn_from_the_newest_episodes_of_the_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Batches of 24 out of the newest 40; 16 are played in an update, so that the first brings nothing to learn."""
+    """Batches of 24 out of the newest 40; 16 are played in an update, so that the first brings
+    nothing to learn.
+    """
     seen = recalled_in(monkeypatch)
     folder = start(tmp_path / "run", run_data(host="qmix", log_every=1))
     go_on(folder)
@@ -295,7 +302,8 @@ def test_policies_are_kept_at_every_evaluation(tmp_path: Path, host: str) -> Non
     assert [episodes for episodes, _ in kept] == [
         16 * update for update in (0, 5, 7, 10, 13)
     ]
-    # The first: those of the host as it is built, by the stage's exploration. The last: those of the checkpoint.
+    # The first: those of the host as it is built, by the stage's exploration. The last: those of
+    # the checkpoint.
     states = (first_state(folder.load_config()), newest_state(folder))
     for (episodes, policies), state in zip((kept[0], kept[-1]), states, strict=True):
         assert state.progress.episodes == episodes

@@ -120,7 +120,9 @@ def test_a_group_without_trainable_parameters_is_left_out() -> None:
 
 
 def test_goes_on_from_its_state() -> None:
-    """Interrupted after some steps and set up anew from what was saved, it takes the same steps to the last bit."""
+    """Interrupted after some steps and set up anew from what was saved, it takes the same steps to
+    the last bit.
+    """
     whole, first, second = Networks(), Networks(), Networks(seed=1)
     optimizer = FlatAdam(whole.groups())
     for inputs in batches(9):
