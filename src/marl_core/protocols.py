@@ -57,9 +57,9 @@ class Environment(Protocol):
     Usage::
 
         environment = SomeEnvironment(config, games=512, device="cpu", generator=generator)
-        observation = environment.reset() result = environment.step(actions)            # every
-        game; the outcome of ended games is ignored observation = environment.reset(games=ended)  #
-        starts those anew, leaves the others as they are
+        observation = environment.reset()
+        result = environment.step(actions)            # every game, also those that have ended
+        observation = environment.reset(games=ended)  # starts those anew, and no others
 
     Games are independent of each other and are never reset by ``step``. All randomness comes from
     ``generator``.

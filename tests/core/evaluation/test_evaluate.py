@@ -1,4 +1,4 @@
-"""Evaluation: without resonance, without any effect on training, and in agreement with the exact values."""
+"""Evaluation: the coupling is taken out, training is not affected, and exact values agree."""
 
 from __future__ import annotations
 
@@ -8,39 +8,57 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from marl_core.abilities import HasExactReward
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
-from marl_core.evaluation.evaluate import Evaluation, Mode, RawPolicy, evaluate
+from marl_core.evaluation.evaluate import Mode, evaluate, uncoupled
+from marl_core.evaluation.scores import Evaluation
 from marl_core.evaluation.statistics import mean_interval, share_interval
+from marl_core.exploration.coupled import joint_policy
 from marl_core.joint_policy import JointPolicy
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm
-from marl_core.registry import build
+from marl_core.observation_table import table_of
+from marl_core.protocols import ExplorationStrategy
+from marl_core.registry import build_environment
 from marl_core.rng import generator
-from marl_core.training.stages import prepare
-from marl_core.types import Progress
-from marl_pr.strategy import PolicyResonance
+from marl_core.run_state import RunState
+from marl_core.runs.assembly import first_state, stage_exploration
+from marl_core.types import Moment, Progress
+from marl_pr.coupling import PolicyResonance
 from tests.support.runs import differences, go_on, outcome, run_data, start
 
 #: In the second stage, where resonance is at its full strength.
 RESONANT = Progress(episodes=1000, stage=1, stage_episodes=500, updates=50)
+#: When a team draws, outside of a game.
+MOMENT = Moment(RESONANT, torch.device("cpu"))
 
 
-def resonant_run() -> tuple[RunConfig, HostAlgorithm, ExplorationStrategy]:
+def resonant_run() -> RunState:
     """A host with preferences of some strength, and policy resonance at the full eta."""
-    run = RunConfig.model_validate(run_data("pr"))
-    host, _, _ = prepare(run)
+    state = first_state(RunConfig.model_validate(run_data("pr")))
+    assert isinstance(state.host, nn.Module)
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for parameter in host.parameters():
+        for parameter in state.host.parameters():
             parameter.add_(0.6 * torch.randn(parameter.shape, generator=random))
-    return run, host, build("exploration", run.stage_exploration(1))
+    exploration = stage_exploration(state.config, 1, state.spec)
+    return replace(state, exploration=exploration, progress=RESONANT)
+
+
+def law(
+    team: ExplorationStrategy, scores: Tensor, legal: Tensor | None = None
+) -> JointPolicy:
+    """How a team acts by these scores."""
+    weights = team.coupling.weights(MOMENT)
+    joint = joint_policy(team, scores, legal, RESONANT, weights)
+    assert isinstance(joint, JointPolicy)
+    return joint
 
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    run, host, exploration = resonant_run()
-    return evaluate(run, host, exploration, RESONANT, 4000)
+    return evaluate(resonant_run(), 4000)
 
 
 def test_evaluating_more_often_changes_nothing(tmp_path: Path) -> None:
@@ -56,20 +74,13 @@ def test_evaluating_more_often_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_evaluation_is_a_function_of_seed_and_update() -> None:
-    run, host, exploration = resonant_run()
-    results = [
-        evaluate(run, host, exploration, progress, 20)
-        for progress in (RESONANT, RESONANT)
-    ]
-    assert results[0] == results[1]
-    assert (
-        evaluate(run, host, exploration, replace(RESONANT, updates=51), 20)
-        != results[0]
-    )
-    assert (
-        evaluate(run.model_copy(update={"seed": 8}), host, exploration, RESONANT, 20)
-        != results[0]
-    )
+    state = resonant_run()
+    result = evaluate(state, 20)
+    assert evaluate(state, 20) == result
+    later = replace(state, progress=replace(RESONANT, updates=51))
+    assert evaluate(later, 20) != result
+    other_seed = state.config.model_copy(update={"seed": 8})
+    assert evaluate(replace(state, config=other_seed), 20) != result
 
 
 def test_greedy_agrees_with_the_exact_value(evaluation: Evaluation) -> None:
@@ -83,72 +94,63 @@ def test_greedy_agrees_with_the_exact_value(evaluation: Evaluation) -> None:
 def test_sampled_agrees_with_the_exact_value_of_the_sampled_policy(
     evaluation: Evaluation,
 ) -> None:
-    run, host, exploration = resonant_run()
-    environment = build(
-        "environment",
-        run.environment,
-        games=1,
-        device="cpu",
-        generator=torch.Generator(),
+    state = resonant_run()
+    scratch = torch.Generator()
+    environment = build_environment(
+        state.config.environment, games=1, device="cpu", generator=scratch
     )
-    table = environment.distinct_observations
+    assert isinstance(environment, HasExactReward)
+    table = table_of(environment)
+    assert table is not None
     with torch.no_grad():
-        scores, _ = host.scores(table, {})
-        joint = RawPolicy(exploration, "sampled").joint_policy(scores, None, RESONANT)
-        exact = environment.expected_rewards(joint)
-        resonant = environment.expected_rewards(
-            exploration.joint_policy(scores, None, RESONANT)
-        )
-    sampled = [score.sampled for _, score in evaluation.levels]
-    misses = [
-        abs(s.mean - float(e)) / (s.mean - s.low + 1e-5)
-        for s, e in zip(sampled, exact, strict=True)
-    ]
-    assert max(misses) < 3
+        scores, _ = state.host.scores(table, {})
+        team = uncoupled(state.exploration.individual, "sampled")
+        exact = environment.expected_rewards(law(team, scores))
+        resonant = environment.expected_rewards(law(state.exploration, scores))
+    assert misses(evaluation, exact) < 3
     # With resonance it would be another value, and the test would see it.
-    assert (
-        max(
-            abs(s.mean - float(e)) / (s.mean - s.low + 1e-5)
-            for s, e in zip(sampled, resonant, strict=True)
-        )
-        > 6
+    assert misses(evaluation, resonant) > 6
+
+
+def misses(evaluation: Evaluation, exact: Tensor) -> float:
+    """By how many half intervals the sampled rewards are off, at the worst level."""
+    sampled = [score.sampled for _, score in evaluation.levels]
+    return max(
+        abs(one.mean - float(value)) / (one.mean - one.low + 1e-5)
+        for one, value in zip(sampled, exact, strict=True)
     )
 
 
-def test_resonance_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_coupling_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **named: Any) -> JointPolicy:
         raise AssertionError("evaluation explores in resonance")
 
-    run, host, exploration = resonant_run()
-    assert float(exploration.component_weights(RESONANT)[1]) == pytest.approx(0.75)
-    monkeypatch.setattr(PolicyResonance, "joint_policy", refuse)
-    monkeypatch.setattr(PolicyResonance, "component_weights", refuse)
-    evaluate(run, host, exploration, RESONANT, 4)
+    state = resonant_run()
+    weights = state.exploration.coupling.weights(MOMENT)
+    assert float(weights[1]) == pytest.approx(0.75)
+    monkeypatch.setattr(PolicyResonance, "law", refuse)
+    monkeypatch.setattr(PolicyResonance, "weights", refuse)
+    evaluate(state, 4)
 
 
 @pytest.mark.parametrize("mode", ["greedy", "sampled"])
-def test_raw_policy(mode: Mode) -> None:
-    """Agents for themselves, by the wrapped strategy's own policies; no coin, no bonus, legal actions only."""
-    _, _, exploration = resonant_run()
-    raw = RawPolicy(exploration, mode)
+def test_agents_for_themselves(mode: Mode) -> None:
+    """By the strategy's own individual policies; nothing is shared, and only legal actions."""
+    individual = resonant_run().exploration.individual
+    team = uncoupled(individual, mode)
     scores = torch.randn(6, 5, 10, generator=torch.Generator().manual_seed(2))
     legal = torch.rand(6, 5, 10, generator=torch.Generator().manual_seed(3)) < 0.5
     legal[..., 0] = True
-    joint, log_policy = (
-        raw.joint_policy(scores, legal, RESONANT),
-        raw.log_policy(scores, legal, RESONANT),
-    )
-    assert torch.equal(log_policy, exploration.log_policy(scores, legal, RESONANT))
-    assert torch.equal(raw.component_weights(RESONANT), torch.ones(1))
-    assert not raw.redraw_every_step
-    assert raw.accepts == exploration.accepts
+    joint = law(team, scores, legal)
+    policy = individual.log_policy(scores, legal, RESONANT).exp()
+    assert torch.equal(joint.individual, policy)
+    assert torch.equal(team.coupling.weights(MOMENT), torch.ones(1))
     (component,) = joint.components
     if mode == "sampled":
-        torch.testing.assert_close(component, log_policy.exp())
+        torch.testing.assert_close(component, policy)
     else:
-        assert torch.equal(
-            component.argmax(-1), scores.masked_fill(~legal, -torch.inf).argmax(-1)
-        )
+        best = scores.masked_fill(~legal, -torch.inf).argmax(-1)
+        assert torch.equal(component.argmax(-1), best)
         assert torch.equal(component.sum(-1), torch.ones(6, 5))
         assert int(component.count_nonzero()) == 6 * 5
     assert not bool(component[~legal].any())
@@ -189,23 +191,20 @@ def test_one_sample_says_nothing_of_its_error() -> None:
 
 def test_win_rate() -> None:
     """The share of episodes won, counted one by one; outcomes of games long over do not count."""
-    run = RunConfig.model_validate(
-        {**run_data(), "environment": {"name": "marl_core.testing.practice:Practice"}}
-    )
-    host, _, _ = prepare(run)
-    exploration = build("exploration", run.exploration)
-    result = evaluate(run, host, exploration, Progress(), 200)
+    environment_data = {"name": "marl_core.testing.practice:Practice"}
+    data = {**run_data(), "environment": environment_data}
+    state = first_state(RunConfig.model_validate(data))
+    result = evaluate(state, 200)
     assert result.win_rate is not None
-    streams = [
-        generator("cpu", run.seed, "evaluation", "sampled", part, 0)
+    play, act = (
+        generator("cpu", state.config.seed, "evaluation", "sampled", part, 0)
         for part in ("play", "act")
-    ]
-    environment = build(
-        "environment", run.environment, games=200, device="cpu", generator=streams[0]
     )
-    rollout = Collector(environment, streams[1]).collect(
-        host, RawPolicy(exploration), Progress()
+    environment = build_environment(
+        state.config.environment, games=200, device="cpu", generator=play
     )
+    team = uncoupled(state.exploration.individual, "sampled")
+    rollout = Collector(environment, act).collect(state.host, team, Progress())
     assert rollout.won is not None
     won = 0
     for game in range(200):
