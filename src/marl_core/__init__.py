@@ -26,8 +26,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from marl_core.api.games import Games
     from marl_core.api.metrics_table import MetricsTable
-    from marl_core.api.policy import Games, Policy
+    from marl_core.api.policy import Policy
     from marl_core.api.run import Run, load
     from marl_core.api.summary import Scores, Summary
     from marl_core.api.training import train
@@ -72,7 +73,7 @@ _MODULES = {
     "Coupling": "marl_core.protocols",
     "Environment": "marl_core.protocols",
     "ExplorationStrategy": "marl_core.protocols",
-    "Games": "marl_core.api.policy",
+    "Games": "marl_core.api.games",
     "HostAlgorithm": "marl_core.protocols",
     "IndividualPolicy": "marl_core.protocols",
     "MetricsTable": "marl_core.api.metrics_table",
