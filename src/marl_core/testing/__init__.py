@@ -41,7 +41,8 @@ from marl_core.testing.hosts import HOST_CHECKS, check_host
 from marl_core.testing.laws import CouplingCase
 from marl_core.testing.learning import HostCase
 from marl_core.testing.play import EnvironmentCase
-from marl_core.testing.policies import POLICY_CHECKS, PolicyCase, check_policy
+from marl_core.testing.policies import POLICY_CHECKS, check_policy
+from marl_core.testing.policy_case import PolicyCase
 
 __all__ = [
     "COUPLING_CHECKS",

@@ -93,7 +93,11 @@ def same(one: Tensor | None, other: Tensor | None) -> bool:
     return alike and torch.equal(one, other)
 
 
-def close(one: Tensor, other: Tensor, tolerance: float = TOLERANCE) -> bool:
+def close(
+    one: Tensor,
+    other: Tensor,
+    tolerance: float = TOLERANCE,
+) -> bool:
     """Whether two tensors have the same shape and nearly the same values.
 
     Args:
@@ -103,7 +107,12 @@ def close(one: Tensor, other: Tensor, tolerance: float = TOLERANCE) -> bool:
     """
     if one.shape != other.shape:
         return False
-    return torch.allclose(one, other, rtol=tolerance, atol=tolerance)
+    return torch.allclose(
+        one,
+        other,
+        rtol=tolerance,
+        atol=tolerance,
+    )
 
 
 def assert_distribution(values: Tensor, what: str) -> None:
@@ -141,7 +150,9 @@ def no_global_randomness(what: str) -> Iterator[None]:
 
 
 def counts_agree(
-    observed: Sequence[float], expected: Sequence[float], least: float = 10.0
+    observed: Sequence[float],
+    expected: Sequence[float],
+    least: float = 10.0,
 ) -> bool:
     """Pearson's chi-square test of counts, with a bound that chance exceeds less than once in 10^8
     times.

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.collection.episodes import games_of
 from marl_core.conformance import misfits
 from marl_core.protocols import Environment
 from marl_core.testing.checking import (
-    SIGMAS,
     by_name,
     for_all,
     no_global_randomness,
     run_checks,
     same,
 )
+from marl_core.testing.endings import episodes_end_in_time, the_dead_stay_dead
 from marl_core.testing.exact_rewards import expected_rewards_agree_with_play
+from marl_core.testing.independent_games import games_do_not_influence_each_other
 from marl_core.testing.layout import check_finite, check_observation, check_outcome
 from marl_core.testing.observation_table import table_says_what_agents_see
 from marl_core.testing.play import (
@@ -31,12 +30,6 @@ from marl_core.testing.play import (
 from marl_core.testing.resets import GAMES, RESET_CHECKS
 from marl_core.testing.strategies import seeds
 from marl_core.testing.trajectories import check_same_trajectory
-from marl_core.types import Observation
-
-#: How many games are played to see whether they influence each other, and how many steps at the
-#: most.
-_MANY_GAMES = 200
-_STEPS = 20
 
 
 def check_environment(make: Callable[..., Environment], device: str = "cpu") -> None:
@@ -79,7 +72,11 @@ def spec_is_constant_and_sensible(case: EnvironmentCase) -> None:
     )
     names = [level.name for level in spec.levels]
     assert len(set(names)) == len(names), f"spec.levels has equal names: {names}"
-    play(environment, environment.reset(), case.generator(1))
+    play(
+        environment,
+        environment.reset(),
+        case.generator(1),
+    )
     assert environment.spec == spec, "the spec changed in play"
 
 
@@ -96,7 +93,11 @@ def shapes_and_types_follow_the_spec(case: EnvironmentCase) -> None:
         environment = case.build(games, seed)
         first = environment.reset()
         check_observation(environment, first, games)
-        for step in play(environment, first, case.generator(seed)):
+        for step in play(
+            environment,
+            first,
+            case.generator(seed),
+        ):
             check_observation(environment, step.result.observation, games)
             check_outcome(environment, step.result, games)
 
@@ -113,7 +114,11 @@ def nothing_is_nan(case: EnvironmentCase) -> None:
         environment = case.build(games, seed)
         first = environment.reset()
         check_finite(write_out(environment, first).tensors())
-        for step in play(environment, first, case.generator(seed)):
+        for step in play(
+            environment,
+            first,
+            case.generator(seed),
+        ):
             check_finite(write_out(environment, step.result.observation).tensors())
             check_finite(tensors_of(step.result))
 
@@ -130,8 +135,16 @@ def same_generator_same_games(case: EnvironmentCase) -> None:
         one = case.build(games, seed)
         other = case.build(games, seed)
         check_same_trajectory(
-            play(one, one.reset(), case.generator(seed)),
-            play(other, other.reset(), case.generator(seed)),
+            play(
+                one,
+                one.reset(),
+                case.generator(seed),
+            ),
+            play(
+                other,
+                other.reset(),
+                case.generator(seed),
+            ),
             "two environments with equal generators and actions",
         )
 
@@ -166,105 +179,6 @@ def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in tensors.items()}
 
 
-def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
-    """What others do in their games changes nothing in mine: at most which of the generator's
-    numbers I get.
-
-    Args:
-        case: the environment to check.
-    """
-    quiet = _rewards_beside(case, 0)
-    for others in sorted({1, case.build(1, 0).spec.actions - 1}):
-        loud = _rewards_beside(case, others)
-        if same(quiet, loud):
-            continue
-        error = (quiet.var(1) + loud.var(1)).div(quiet.shape[1]).sqrt()
-        off = (quiet.mean(1) - loud.mean(1)).abs()
-        assert (off <= SIGMAS * error + 1e-6).all(), (
-            "a game's rewards depend on what is done in the other games"
-        )
-
-
-def _rewards_beside(case: EnvironmentCase, others: int) -> Tensor:
-    """The rewards of half of the games, step by step, while the other half prefers the action
-    ``others``.
-    """
-    environment = case.build(_MANY_GAMES, 5)
-    mine = torch.arange(_MANY_GAMES, device=case.device) < _MANY_GAMES // 2
-    seen = environment.reset()
-    on = torch.ones_like(mine)
-    earned = []
-    for step in range(min(environment.spec.max_steps, _STEPS)):
-        own = _choose(environment, seen, step)
-        actions = torch.where(
-            mine.unsqueeze(-1), own, _choose(environment, seen, others)
-        )
-        result = environment.step(actions)
-        earned.append(torch.where(on, result.team_reward, 0.0)[mine])
-        on = on & ~result.ended
-        seen = result.observation
-    return torch.stack(earned)
-
-
-def _choose(environment: Environment, seen: Observation, preferred: int) -> Tensor:
-    """The legal action that comes first, counted from the preferred one on."""
-    spec = environment.spec
-    device = next(iter(seen.tensors().values())).device
-    rank = (torch.arange(spec.actions, device=device) - preferred) % spec.actions
-    rank = rank.expand(games_of(seen), spec.agents, -1)
-    legal = write_out(environment, seen).legal_actions()
-    if legal is not None:
-        rank = torch.where(legal, rank, spec.actions)
-    return rank.argmin(-1)
-
-
-def episodes_end_in_time(case: EnvironmentCase) -> None:
-    """No episode is longer than ``max_steps``, none is terminated and truncated at once,
-    ``fixed_length`` holds.
-
-    Args:
-        case: the environment to check.
-    """
-
-    @for_all(8, seed=seeds(), games=GAMES)
-    def check(seed: int, games: int) -> None:
-        environment = case.build(games, seed)
-        played = play(environment, environment.reset(), case.generator(seed))
-        length = torch.stack([step.on for step in played]).sum(0)
-        longest = environment.spec.max_steps
-        assert (length <= longest).all(), (
-            f"an episode is longer than max_steps ({longest})"
-        )
-        for step in played:
-            both = step.on & step.result.terminated & step.result.truncated
-            assert not both.any(), (
-                "a game is both terminated and truncated: has it ended or not?"
-            )
-        if environment.spec.fixed_length:
-            assert (length == longest).all(), (
-                f"fixed_length is promised, but episodes last {length.tolist()} steps"
-            )
-
-
-def the_dead_stay_dead(case: EnvironmentCase) -> None:
-    """Within an episode nobody comes back to life.
-
-    Args:
-        case: the environment to check.
-    """
-
-    @for_all(10, seed=seeds(), games=st.just(16))
-    def check(seed: int, games: int) -> None:
-        environment = case.build(games, seed)
-        for step in play(environment, environment.reset(), case.generator(seed)):
-            was = step.before.alive
-            now = step.result.observation.alive
-            if was is None or now is None:
-                continue
-            revived = (now & ~was)[step.on]
-            assert not revived.any(), "an agent that was dead lives again"
-
-
 def environment_leaves_global_randomness_alone(case: EnvironmentCase) -> None:
     """All randomness comes from the environment's own generator.
 
@@ -273,8 +187,21 @@ def environment_leaves_global_randomness_alone(case: EnvironmentCase) -> None:
     """
     with no_global_randomness("the environment"):
         environment = case.build(3, 0)
-        play(environment, environment.reset(), case.generator(0))
-        environment.reset(torch.tensor([True, False, True], device=case.device))
+        play(
+            environment,
+            environment.reset(),
+            case.generator(0),
+        )
+        environment.reset(
+            torch.tensor(
+                [
+                    True,
+                    False,
+                    True,
+                ],
+                device=case.device,
+            )
+        )
 
 
 ENVIRONMENT_CHECKS = {

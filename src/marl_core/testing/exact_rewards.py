@@ -15,74 +15,111 @@ from marl_core.testing.play import EnvironmentCase
 
 #: Episodes played for each joint policy.
 GAMES = 4000
+#: At most this number of actions is preferred, each by one joint policy.
+_MOST_ACTIONS = 16
 
 
 def expected_rewards_agree_with_play(case: EnvironmentCase) -> None:
-    """The closed form of each level's reward is the mean of what a team earns there, for any joint
-    policy.
+    """The closed form of each level's reward is the mean of what a team earns there.
+
+    It is so for any joint policy.
+
+    Args:
+        case: the environment to check.
     """
     if not isinstance(case.build(1, 0), HasExactReward):
         return
-
-    environment, choice = case.build(GAMES, 0), case.generator(1)
+    environment = case.build(GAMES, 0)
+    choice = case.generator(1)
     assert isinstance(environment, HasExactReward)
-    for preferred in range(min(environment.spec.actions, 16)):
+    levels = len(environment.spec.levels)
+    for preferred in range(min(environment.spec.actions, _MOST_ACTIONS)):
         joint = _joint_policy(environment, preferred, choice)
         exact = environment.expected_rewards(joint)
-        assert exact.shape == (len(environment.spec.levels),), (
-            f"expected_rewards has shape {tuple(exact.shape)}"
-        )
+        shape = tuple(exact.shape)
+        assert shape == (levels,), f"expected_rewards has shape {shape}"
         sampled = _rewards_by_level(environment, joint, choice)
+        mean = sampled.mean(0)
         error = sampled.std(0) / GAMES**0.5
-        off = (sampled.mean(0) - exact).abs()
+        off = (mean - exact).abs()
         assert (off <= SIGMAS * error + 1e-4).all(), (
-            f"expected_rewards says {exact.tolist()}, play says {sampled.mean(0).tolist()}"
+            f"expected_rewards says {exact.tolist()}, play says {mean.tolist()}"
         )
 
 
 def _joint_policy(
-    environment: Environment, preferred: int, choice: torch.Generator
+    environment: Environment,
+    preferred: int,
+    choice: torch.Generator,
 ) -> JointPolicy:
-    """A mixture of two teams, in both of which agents like one action best: what happens together
-    must show.
+    """A mixture of two teams, in both of which agents like one action best.
+
+    So what happens together shows in the reward.
     """
-    spec, table = environment.spec, table_of(environment)
+    spec = environment.spec
+    table = table_of(environment)
     assert table is not None, "expected_rewards needs distinct_observations"
     assert spec.table_rows is not None
+    shape = (2, spec.table_rows, spec.agents, spec.actions)
     scores = torch.randn(
-        (2, spec.table_rows, spec.agents, spec.actions),
+        shape,
         generator=choice,
         device=choice.device,
     )
     scores[0, ..., preferred] += 1.0
     scores[1, ..., preferred] += 5.0
     legal = table.legal_actions()
-    components = (
-        scores if legal is None else scores.masked_fill(~legal, -1e9)
-    ).softmax(-1)
+    if legal is not None:
+        scores = scores.masked_fill(~legal, -1e9)
+    components = scores.softmax(-1)
     weights = torch.tensor([0.6, 0.4], device=choice.device)
-    return JointPolicy(
-        torch.tensordot(weights, components, dims=1), components, weights
-    )
+    individual = torch.tensordot(weights, components, dims=1)
+    return JointPolicy(individual, components, weights)
 
 
 def _rewards_by_level(
-    environment: Environment, joint: JointPolicy, choice: torch.Generator
+    environment: Environment,
+    joint: JointPolicy,
+    choice: torch.Generator,
 ) -> Tensor:
     """What each game earned at each level in one episode, ``[E, L]``."""
-    seen, sampler = environment.reset(), joint.sampler()
+    seen = environment.reset()
+    sampler = joint.sampler()
     games = games_of(seen)
     component = draw_components(joint.weights, games, choice)
+    shape = (games, len(environment.spec.levels))
     earned = torch.zeros(
-        games, len(environment.spec.levels), dtype=torch.float64, device=choice.device
+        shape,
+        dtype=torch.float64,
+        device=choice.device,
     )
-    on = torch.ones(games, dtype=torch.bool, device=choice.device)
+    on = torch.ones(
+        games,
+        dtype=torch.bool,
+        device=choice.device,
+    )
     for _ in range(environment.spec.max_steps):
-        result = environment.step(sampler.draw(component, choice, seen.row))
-        assert result.level is not None, (
+        result = environment.step(
+            sampler.draw(
+                component,
+                choice,
+                seen.row,
+            )
+        )
+        level = result.level
+        assert level is not None, (
             "an environment with expected_rewards must say the level of each step"
         )
-        reward = torch.where(on, result.team_reward, 0.0).double()
-        earned.scatter_add_(1, result.level.unsqueeze(-1), reward.unsqueeze(-1))
-        on, seen = on & ~result.ended, result.observation
+        reward = torch.where(
+            on,
+            result.team_reward,
+            0.0,
+        ).double()
+        earned.scatter_add_(
+            1,
+            level.unsqueeze(-1),
+            reward.unsqueeze(-1),
+        )
+        on = on & ~result.ended
+        seen = result.observation
     return earned

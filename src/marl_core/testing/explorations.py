@@ -11,7 +11,8 @@ from marl_core.testing.checking import for_all, run_checks
 from marl_core.testing.couplings import COUPLING_CHECKS
 from marl_core.testing.laws import CouplingCase, Exempt, nobody
 from marl_core.testing.play import EnvironmentCase
-from marl_core.testing.policies import POLICY_CHECKS, PolicyCase
+from marl_core.testing.policies import POLICY_CHECKS
+from marl_core.testing.policy_case import PolicyCase
 from marl_core.testing.practice import PRACTICE
 from marl_core.testing.scenes import Scene, scenes
 from marl_core.types import EnvironmentSpec
@@ -41,7 +42,10 @@ class ExplorationCase:
     def of_coupling(self) -> CouplingCase:
         """Its coupling, to be checked over its own individual policy."""
         return CouplingCase(
-            self._coupling, self.exempt, self._individual, self.environment
+            self._coupling,
+            self.exempt,
+            self._individual,
+            self.environment,
         )
 
     def _individual(self, spec: EnvironmentSpec) -> IndividualPolicy:

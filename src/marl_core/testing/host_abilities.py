@@ -14,26 +14,30 @@ from marl_core.exploration.coupled import CoupledExploration
 from marl_core.observation_table import look_up, table_of
 from marl_core.protocols import HostAlgorithm
 from marl_core.testing.checking import by_name, close, same
-from marl_core.testing.learning import (
-    HostCase,
+from marl_core.testing.gradients import (
     check_groups,
     check_losses,
     descend,
-    first_losses,
     gradients_of,
-    learn,
     parameters_of,
+    trainable,
+)
+from marl_core.testing.learning import (
+    HostCase,
+    first_losses,
+    learn,
     random_trajectory,
     rollouts,
     score_all,
-    trainable,
 )
 from marl_core.testing.plain import SharedLatent
 from marl_core.testing.play import play
-from marl_core.types import Observation
+from marl_core.types import Memory, Observation
 
 #: How many components a host is asked to score.
 _COMPONENTS = 3
+#: How many games it is asked about.
+_GAMES = 4
 
 
 def table_and_samples_agree(case: HostCase) -> None:
@@ -78,7 +82,15 @@ def own_heads_change_no_score(case: HostCase) -> None:
     trajectory = random_trajectory(case, 4, 1)
     before = score_all(host, trajectory, 4)
     host.give_each_agent_its_own_head()
-    for one, another in zip(before, score_all(host, trajectory, 4), strict=True):
+    for one, another in zip(
+        before,
+        score_all(
+            host,
+            trajectory,
+            4,
+        ),
+        strict=True,
+    ):
         assert close(one, another), "give_each_agent_its_own_head changed the scores"
     frozen = _frozen(host)
     assert frozen, "give_each_agent_its_own_head froze nothing"
@@ -98,7 +110,10 @@ def _frozen(host: HostAlgorithm) -> dict[str, Tensor]:
 
 def _check_agents_are_apart(host: HostAlgorithm, seen: Observation) -> None:
     """See that what the scores of one agent depend on is not what those of another do."""
-    scores, _ = host.scores(seen, host.initial_memory(games_of(seen)))
+    scores, _ = host.scores(
+        seen,
+        host.initial_memory(games_of(seen)),
+    )
     parameters = list(trainable(host).values())
     touched = [torch.zeros_like(value, dtype=torch.bool) for value in parameters]
     for agent in range(scores.shape[-2]):
@@ -129,22 +144,31 @@ def each_component_has_its_scores(case: HostCase) -> None:
     if not isinstance(host, HasComponentScores):
         return
     host.score_components(_COMPONENTS)
-    games = 4
-    memory = host.initial_memory(games)
-    for seen in random_trajectory(case, games, 1):
-        scores, following = host.component_scores(seen, memory)
-        expected = (_COMPONENTS, games, case.spec.agents, case.spec.actions)
-        shape = tuple(scores.shape)
-        assert shape == expected, f"component_scores has shape {shape}"
-        assert scores.isfinite().all(), "component_scores is not finite"
-        assert following.keys() == memory.keys(), "memory changed its names"
-        last = torch.tensor([games - 1])
-        alone = {name: value[last] for name, value in memory.items()}
-        own, _ = host.component_scores(seen.map(lambda x: x[last]), alone)  # noqa: B023
-        assert close(own, scores[:, last]), (
-            "a game's scores depend on the other games of the batch"
-        )
-        memory = following
+    memory = host.initial_memory(_GAMES)
+    for seen in random_trajectory(case, _GAMES, 1):
+        memory = _check_component_scores(case, host, seen, memory)
+
+
+def _check_component_scores(
+    case: HostCase,
+    host: HasComponentScores,
+    seen: Observation,
+    memory: Memory,
+) -> Memory:
+    """Look at the scores of one step; the memory for the next step."""
+    scores, following = host.component_scores(seen, memory)
+    expected = (_COMPONENTS, _GAMES, case.spec.agents, case.spec.actions)
+    shape = tuple(scores.shape)
+    assert shape == expected, f"component_scores has shape {shape}"
+    assert scores.isfinite().all(), "component_scores is not finite"
+    assert following.keys() == memory.keys(), "memory changed its names"
+    last = torch.tensor([_GAMES - 1])
+    alone = {name: value[last] for name, value in memory.items()}
+    own, _ = host.component_scores(seen.map(lambda value: value[last]), alone)
+    assert close(own, scores[:, last]), (
+        "a game's scores depend on the other games of the batch"
+    )
+    return following
 
 
 def components_learn(case: HostCase) -> None:
@@ -165,7 +189,13 @@ def components_learn(case: HostCase) -> None:
     check_losses(host, learn(latent, host))
     as_drawn = _first_gradients(latent, 0)
     otherwise = _first_gradients(latent, 1)
-    alike = [same(as_drawn[name], otherwise[name]) for name in as_drawn]
+    alike = [
+        same(
+            as_drawn[name],
+            otherwise[name],
+        )
+        for name in as_drawn
+    ]
     assert not all(alike), "losses do not depend on which component was drawn"
 
 
@@ -182,7 +212,11 @@ def _first_gradients(case: HostCase, shift: int) -> dict[str, Tensor | None]:
     """The gradients of a fresh host's first loss, with the drawn components' numbers shifted."""
     host = _scoring_components(case)
     assert host is not None
-    played = rollouts(case.environment, host, case.exploration)
+    played = rollouts(
+        case.environment,
+        host,
+        case.exploration,
+    )
     shifted = (
         replace(rollout, component=(rollout.component + shift) % _COMPONENTS)
         for rollout in played

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from marl_core.learning import LearningContext
 from marl_core.testing.checking import by_name, close, no_global_randomness, same
-from marl_core.testing.learning import (
-    HostCase,
+from marl_core.testing.gradients import (
     check_groups,
     check_losses,
     descend,
     gradients_of,
+)
+from marl_core.testing.learning import (
+    HostCase,
     learn,
     random_trajectory,
     rollouts,
@@ -43,7 +45,11 @@ def padding_teaches_nothing(case: HostCase) -> None:
     """
     if case.spec.fixed_length:
         return
-    played = rollouts(case.environment, case.build(), case.exploration)
+    played = rollouts(
+        case.environment,
+        case.build(),
+        case.exploration,
+    )
     rollout = next((found for found in played if not found.valid.all()), None)
     if rollout is None:
         return
@@ -65,7 +71,11 @@ def _with_junk_in_the_padding(rollout: Rollout) -> Rollout:
 def _first_losses(case: HostCase, rollout: Rollout) -> list[Tensor]:
     """The first loss of a fresh host, if there is one."""
     policy = case.exploration.individual
-    losses = case.build().losses(rollout, policy, LearningContext())
+    losses = case.build().losses(
+        rollout,
+        policy,
+        LearningContext(),
+    )
     return [loss.total.detach() for loss in islice(losses, 1)]
 
 

@@ -62,7 +62,11 @@ def scores_have_the_promised_shape(case: HostCase) -> None:
     host = case.build()
     spec = case.spec
 
-    @for_all(5, seed=seeds(), games=st.integers(1, 4))
+    @for_all(
+        5,
+        seed=seeds(),
+        games=st.integers(1, 4),
+    )
     def check(seed: int, games: int) -> None:
         memory = host.initial_memory(games)
         assert bool(memory) == host.capabilities.memory, (
@@ -80,7 +84,11 @@ def _check_scores(scores: Tensor, expected: tuple[int, ...]) -> None:
     assert scores.isfinite().all(), "scores are not finite"
 
 
-def _check_layout(memory: Memory, following: Memory, games: int) -> None:
+def _check_layout(
+    memory: Memory,
+    following: Memory,
+    games: int,
+) -> None:
     """See that the memory of the next step is laid out as the last one's, with E as its leading
     axis.
     """
@@ -101,7 +109,11 @@ def games_do_not_share_scores(case: HostCase) -> None:
     """
     host = case.build()
 
-    @for_all(5, seed=seeds(), games=st.integers(2, 5))
+    @for_all(
+        5,
+        seed=seeds(),
+        games=st.integers(2, 5),
+    )
     def check(seed: int, games: int) -> None:
         trajectory = random_trajectory(case, games, seed)
         together = score_all(host, trajectory, games)

@@ -75,9 +75,19 @@ class CouplingCase:
         legal = scene.batch.legal
         with torch.no_grad():
             weights = asked.weights(scene.moment)
-            law = joint_policy(strategy, scores, legal, scene.progress, weights)
+            law = joint_policy(
+                strategy,
+                scores,
+                legal,
+                scene.progress,
+                weights,
+            )
             mask = None if legal is None else legal.expand(scores.shape)
-            policies = policy.log_policy(scores, mask, scene.progress).exp()
+            policies = policy.log_policy(
+                scores,
+                mask,
+                scene.progress,
+            ).exp()
         return Stated(asked, policies, weights, law)
 
 
@@ -127,7 +137,10 @@ def joint_actions(agents: int, actions: int) -> Int[Tensor, "joint N"]:
 
 
 def law_of_game(
-    case: CouplingCase, scene: Scene, coupling: Coupling, game: int
+    case: CouplingCase,
+    scene: Scene,
+    coupling: Coupling,
+    game: int,
 ) -> Float[Tensor, "C joint"]:
     """The probability of every joint action of one team in each component.
 
@@ -148,8 +161,29 @@ def law_of_game(
     return torch.stack(found)
 
 
+def law_over_components(
+    case: CouplingCase,
+    scene: Scene,
+    coupling: Coupling,
+    stated: Stated,
+) -> Tensor:
+    """The probability of every joint action of a scene's only team.
+
+    Args:
+        case: the coupling to check.
+        scene: of one small team.
+        coupling: which is asked.
+        stated: what it states about the scene.
+    """
+    law = law_of_game(case, scene, coupling, 0)
+    weights = stated.weights.reshape(-1, stated.components)[0]
+    return weights.double() @ law
+
+
 def frequencies(
-    law: Float[Tensor, "joint"], agents: int, actions: int
+    law: Float[Tensor, "joint"],
+    agents: int,
+    actions: int,
 ) -> Float[Tensor, "N A"]:
     """How often each agent takes each action, by a law over all joint actions.
 

@@ -9,13 +9,19 @@ from marl_core.protocols import Environment
 from marl_core.testing.play import write_out
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 
-_OPTIONAL = {"entity_mask"}  # None: every entity is there
+#: What may be left out: without a mask every entity is there.
+_OPTIONAL = {"entity_mask"}
 _BOOLEAN = {"entity_mask", "action_mask", "alive", "terminated", "truncated", "won"}
 _INTEGER = {"row", "level"}
 
 
 def expected_shapes(spec: EnvironmentSpec, games: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of what agents see once it is written out; what is not here must not be given."""
+    """The shapes of what agents see once it is written out; what is not here must not be given.
+
+    Args:
+        spec: what the environment promises.
+        games: E, how many games it plays.
+    """
     team = (games, spec.agents)
     shapes: dict[str, tuple[int, ...]] = {}
     if spec.features is not None:
@@ -34,8 +40,21 @@ def expected_shapes(spec: EnvironmentSpec, games: int) -> dict[str, tuple[int, .
     return shapes
 
 
-def check_observation(environment: Environment, seen: Observation, games: int) -> None:
-    """What agents see is what the spec promises, no less and no more."""
+def check_observation(
+    environment: Environment,
+    seen: Observation,
+    games: int,
+) -> None:
+    """See that agents see what the spec promises, no less and no more.
+
+    Args:
+        environment: whose spec it is.
+        seen: what its agents see.
+        games: E, how many games it plays.
+
+    Raises:
+        AssertionError: they do not.
+    """
     shapes = expected_shapes(environment.spec, games)
     given = write_out(environment, seen).tensors()
     if seen.row is not None:
@@ -46,17 +65,46 @@ def check_observation(environment: Environment, seen: Observation, games: int) -
         assert name in shapes, (
             f"the observation has {name}, which the spec does not promise"
         )
-        assert value.shape == shapes[name], (
-            f"{name} has shape {tuple(value.shape)}, not {shapes[name]}"
-        )
-        _check_type(name, value)
+        _check_tensor(name, value, shapes[name])
 
 
-def check_outcome(environment: Environment, result: StepResult, games: int) -> None:
-    """What a step gives beside the observation is what the spec promises."""
+def check_outcome(
+    environment: Environment,
+    result: StepResult,
+    games: int,
+) -> None:
+    """See that a step gives what the spec promises, beside the observation.
+
+    Args:
+        environment: whose spec it is.
+        result: what came of the step.
+        games: E, how many games it plays.
+
+    Raises:
+        AssertionError: it does not.
+    """
     spec = environment.spec
+    shapes = _outcome_shapes(spec, games)
+    every = vars(result).items()
+    given = {name: value for name, value in every if isinstance(value, Tensor)}
+    assert given.keys() == shapes.keys(), (
+        f"a step gives {sorted(given)}, the spec promises {sorted(shapes)}"
+    )
+    for name, value in given.items():
+        _check_tensor(name, value, shapes[name])
+    if result.level is not None:
+        inside = (result.level >= 0) & (result.level < len(spec.levels))
+        assert inside.all(), "a step names a level that spec.levels does not have"
+    if result.won is not None:
+        too_early = result.won & ~result.ended
+        assert not too_early.any(), "a game is won that is not over"
+
+
+def _outcome_shapes(spec: EnvironmentSpec, games: int) -> dict[str, tuple[int, ...]]:
+    always = ("team_reward", "terminated", "truncated")
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
-        ("team_reward", "terminated", "truncated"), (games,)
+        always,
+        (games,),
     )
     if spec.individual_reward:
         shapes["individual_reward"] = (games, spec.agents)
@@ -64,36 +112,39 @@ def check_outcome(environment: Environment, result: StepResult, games: int) -> N
         shapes["level"] = (games,)
     if spec.wins:
         shapes["won"] = (games,)
-    given = {
-        name: value for name, value in vars(result).items() if isinstance(value, Tensor)
-    }
-    assert given.keys() == shapes.keys(), (
-        f"a step gives {sorted(given)}, the spec promises {sorted(shapes)}"
-    )
-    for name, value in given.items():
-        assert value.shape == shapes[name], (
-            f"{name} has shape {tuple(value.shape)}, not {shapes[name]}"
-        )
-        _check_type(name, value)
-    if result.level is not None:
-        inside = (result.level >= 0) & (result.level < len(spec.levels))
-        assert inside.all(), "a step names a level that spec.levels does not have"
-    if result.won is not None:
-        assert not (result.won & ~result.ended).any(), "a game is won that is not over"
+    return shapes
+
+
+def _check_tensor(
+    name: str,
+    value: Tensor,
+    expected: tuple[int, ...],
+) -> None:
+    shape = tuple(value.shape)
+    assert shape == expected, f"{name} has shape {shape}, not {expected}"
+    _check_type(name, value)
 
 
 def _check_type(name: str, value: Tensor) -> None:
+    found = value.dtype
     if name in _BOOLEAN:
-        assert value.dtype == torch.bool, f"{name} has type {value.dtype}, not bool"
+        assert found == torch.bool, f"{name} has type {found}, not bool"
     elif name in _INTEGER:
-        assert value.dtype == torch.int64, f"{name} has type {value.dtype}, not int64"
+        assert found == torch.int64, f"{name} has type {found}, not int64"
     else:
-        assert value.dtype.is_floating_point, (
-            f"{name} has type {value.dtype}, not a floating-point one"
+        assert found.is_floating_point, (
+            f"{name} has type {found}, not a floating-point one"
         )
 
 
 def check_finite(values: dict[str, Tensor]) -> None:
-    """No NaN and no infinity."""
+    """See that there is no NaN and no infinity.
+
+    Args:
+        values: tensors by name.
+
+    Raises:
+        AssertionError: there is one.
+    """
     for name, value in values.items():
         assert value.isfinite().all(), f"{name} is not finite"

@@ -13,14 +13,9 @@ from marl_core.exploration.coupled import CoupledExploration
 from marl_core.learning import LearningContext
 from marl_core.protocols import Coupling
 from marl_core.testing.checking import by_name, no_global_randomness, same
+from marl_core.testing.gradients import check_groups, check_losses, descend, trainable
 from marl_core.testing.laws import CouplingCase
-from marl_core.testing.learning import (
-    check_groups,
-    check_losses,
-    descend,
-    rollouts,
-    trainable,
-)
+from marl_core.testing.learning import rollouts
 from marl_core.testing.plain import PlainHost
 from marl_core.types import EnvironmentSpec, Moment, Rollout
 
@@ -102,7 +97,14 @@ def _rollouts(case: CouplingCase, coupling: Coupling) -> Iterator[Rollout]:
     if coupling.needs.component_scores:
         host.score_components(coupling.needs.component_scores)
     strategy = CoupledExploration(case.policy(spec), coupling)
-    return islice(rollouts(case.environment, host, strategy), _ROLLOUTS)
+    return islice(
+        rollouts(
+            case.environment,
+            host,
+            strategy,
+        ),
+        _ROLLOUTS,
+    )
 
 
 def _learn(case: CouplingCase, coupling: Coupling) -> Rollout:
@@ -117,7 +119,13 @@ def _learn(case: CouplingCase, coupling: Coupling) -> Rollout:
 def _weights(coupling: Coupling, rollout: Rollout) -> Tensor:
     first = rollout.observations.map(lambda value: value[0])
     device = rollout.actions.device
-    return coupling.weights(Moment(rollout.progress, device, first))
+    return coupling.weights(
+        Moment(
+            rollout.progress,
+            device,
+            first,
+        )
+    )
 
 
 LEARNT_COUPLING_CHECKS = by_name(

@@ -32,7 +32,12 @@ def table_says_what_agents_see(case: EnvironmentCase) -> None:
     choice = case.generator(0)
     for _ in range(spec.max_steps):
         _check_rows(spec, seen, table)
-        seen = play(environment, seen, choice, 1)[0].result.observation
+        seen = play(
+            environment,
+            seen,
+            choice,
+            1,
+        )[0].result.observation
     _check_rows(spec, seen, table)
     after = table_of(environment)
     assert after is not None
@@ -48,7 +53,11 @@ def _check_layout(spec: EnvironmentSpec, table: Observation) -> None:
         assert shape == shapes.get(name), f"the table's {name} has shape {shape}"
 
 
-def _check_rows(spec: EnvironmentSpec, seen: Observation, table: Observation) -> None:
+def _check_rows(
+    spec: EnvironmentSpec,
+    seen: Observation,
+    table: Observation,
+) -> None:
     row = seen.row
     assert spec.table_rows is not None
     assert row is not None, "an environment with a table must give rows"

@@ -97,7 +97,11 @@ class SharedLatent:
         Args:
             moment: says on which device.
         """
-        return torch.full((self._count,), 1 / self._count, device=moment.device)
+        return torch.full(
+            (self._count,),
+            1 / self._count,
+            device=moment.device,
+        )
 
     def law(
         self,
@@ -183,7 +187,10 @@ class PlainHost:
         return torch.stack(each), memory
 
     def losses(
-        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
+        self,
+        rollout: Rollout,
+        policy: IndividualPolicy,
+        context: LearningContext,
     ) -> Iterator[Loss]:
         """Nothing is learnt.
 
@@ -212,4 +219,8 @@ class PlainHost:
     def _drawn(self, leading: tuple[int, ...]) -> Tensor:
         shape = (*leading, *self._shape)
         device = self._generator.device
-        return torch.randn(shape, generator=self._generator, device=device)
+        return torch.randn(
+            shape,
+            generator=self._generator,
+            device=device,
+        )

@@ -47,7 +47,11 @@ class EnvironmentCase:
             seed: of the generator.
         """
         generator = self.generator(seed)
-        made = self.make(games=games, device=self.device, generator=generator)
+        made = self.make(
+            games=games,
+            device=self.device,
+            generator=generator,
+        )
         return made, generator
 
     def generator(self, seed: int) -> torch.Generator:
@@ -60,7 +64,9 @@ class EnvironmentCase:
 
 
 def random_actions(
-    environment: Environment, seen: Observation, generator: torch.Generator
+    environment: Environment,
+    seen: Observation,
+    generator: torch.Generator,
 ) -> Int[Tensor, "E N"]:
     """Legal actions: in half of the games every agent for itself, in the others all alike as far as
     they may.
@@ -74,16 +80,36 @@ def random_actions(
     games = games_of(seen)
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device)
+        return torch.rand(
+            shape,
+            generator=generator,
+            device=generator.device,
+        )
 
-    numbers = uniform(games, spec.agents, spec.actions)
+    numbers = uniform(
+        games,
+        spec.agents,
+        spec.actions,
+    )
     alike = uniform(games, 1, 1) < 0.5
-    numbers = torch.where(alike, numbers[:, :1], numbers)
+    numbers = torch.where(
+        alike,
+        numbers[:, :1],
+        numbers,
+    )
     legal = write_out(environment, seen).legal_actions()
     if legal is not None:
         numbers = numbers.masked_fill(~legal, -1.0)
     actions = numbers.argmax(-1)
-    return actions if seen.alive is None else torch.where(seen.alive, actions, NO_OP)
+    return (
+        actions
+        if seen.alive is None
+        else torch.where(
+            seen.alive,
+            actions,
+            NO_OP,
+        )
+    )
 
 
 def write_out(environment: Environment, seen: Observation) -> Observation:
@@ -136,7 +162,11 @@ def play(
     most = environment.spec.max_steps + 1 if steps is None else steps
     seen = first
     played: list[Played] = []
-    on = torch.ones(games_of(first), dtype=torch.bool, device=choice.device)
+    on = torch.ones(
+        games_of(first),
+        dtype=torch.bool,
+        device=choice.device,
+    )
     for _ in range(most):
         if steps is None and not on.any():
             break

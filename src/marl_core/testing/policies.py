@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import get_args
 
 import torch
@@ -21,34 +19,11 @@ from marl_core.testing.checking import (
     run_checks,
     same,
 )
+from marl_core.testing.policy_case import MakePolicy, PolicyCase, log_policy_in
+from marl_core.testing.policy_gradients import log_policy_is_differentiable
 from marl_core.testing.scenes import Scene, scenes
-from marl_core.testing.strategies import progresses, seeds
-from marl_core.types import EnvironmentSpec, Progress
-
-#: Makes a policy for what an environment gives.
-MakePolicy = Callable[[EnvironmentSpec], IndividualPolicy]
-
-#: A step of finite differences; not smaller, because a policy may compute in single precision.
-_STEP = 1e-3
-
-
-@dataclass(frozen=True)
-class PolicyCase:
-    """An individual policy to check.
-
-    Attributes:
-        make: ``make(spec)`` gives one; often ``functools.partial(SomePolicy, config)``.
-    """
-
-    make: MakePolicy
-
-    def log_policy(self, scene: Scene) -> Tensor:
-        """What a fresh policy says of a scene.
-
-        Args:
-            scene: what it is asked about.
-        """
-        return log_policy_in(self.make(scene.spec), scene)
+from marl_core.testing.strategies import progresses
+from marl_core.types import Progress
 
 
 def check_policy(make: MakePolicy) -> None:
@@ -114,56 +89,6 @@ def illegal_actions_are_never_taken(case: PolicyCase) -> None:
         )
 
 
-def log_policy_is_differentiable(case: PolicyCase) -> None:
-    """Gradients are finite; those by logits are those that finite differences find.
-
-    Args:
-        case: the policy to check.
-    """
-
-    @for_all(50, scene=scenes(), seed=seeds())
-    def check(scene: Scene, seed: int) -> None:
-        policy = case.make(scene.spec)
-        if "logits" not in policy.accepts:
-            return
-        _check_gradient(policy, scene)
-        _check_slope(policy, scene, torch.Generator().manual_seed(seed))
-
-
-def _check_gradient(policy: IndividualPolicy, scene: Scene) -> None:
-    scores = scene.batch.scores.clone().requires_grad_()
-    log_policy = policy.log_policy(scores, scene.batch.legal, scene.progress)
-    assert log_policy.requires_grad, (
-        "log_policy does not depend on the scores: nothing could be learnt"
-    )
-    (gradient,) = torch.autograd.grad(log_policy[scene.legal].sum(), scores)
-    assert gradient.isfinite().all(), "the gradient of log_policy is not finite"
-
-
-def _check_slope(
-    policy: IndividualPolicy, scene: Scene, generator: torch.Generator
-) -> None:
-    shape = scene.batch.scores.shape
-
-    def normal() -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def value(at: Tensor) -> Tensor:
-        log_policy = policy.log_policy(at, scene.batch.legal, scene.progress)
-        return log_policy[scene.legal].double().sum()
-
-    scores = normal().requires_grad_()
-    direction = normal()
-    (exact,) = torch.autograd.grad(value(scores), scores)
-    with torch.no_grad():
-        above = value(scores + _STEP * direction)
-        below = value(scores - _STEP * direction)
-    slope = (above - below) / (2 * _STEP)
-    bound = 0.02 * (1 + float(exact.abs().sum()))
-    off = float((exact * direction).sum() - slope)
-    assert abs(off) < bound, "autograd and finite differences disagree"
-
-
 def games_do_not_influence_each_other(case: PolicyCase) -> None:
     """A team's policy is the same alone as among others, and with any number of leading axes.
 
@@ -183,7 +108,11 @@ def games_do_not_influence_each_other(case: PolicyCase) -> None:
         legal = scene.batch.legal
         deeper_legal = None if legal is None else legal.unsqueeze(0)
         deeper_scores = scene.batch.scores.unsqueeze(0)
-        deeper = policy.log_policy(deeper_scores, deeper_legal, scene.progress)
+        deeper = policy.log_policy(
+            deeper_scores,
+            deeper_legal,
+            scene.progress,
+        )
         assert close(deeper.squeeze(0), together), (
             "log_policy depends on how many leading axes there are"
         )
@@ -202,7 +131,14 @@ def schedules_depend_on_progress_alone(case: PolicyCase) -> None:
     def check(scene: Scene, other: Progress) -> None:
         policy = case.make(scene.spec)
         first = _answers(policy, scene)
-        _answers(policy, Scene(scene.batch, scene.seen, other))
+        _answers(
+            policy,
+            Scene(
+                scene.batch,
+                scene.seen,
+                other,
+            ),
+        )
         for asked in (policy, case.make(scene.spec)):
             for name, value in _answers(asked, scene).items():
                 assert same(value, first[name]), (
@@ -234,16 +170,6 @@ def policy_leaves_global_randomness_alone(case: PolicyCase) -> None:
     def check(scene: Scene) -> None:
         with no_global_randomness("the policy"):
             _answers(case.make(scene.spec), scene)
-
-
-def log_policy_in(policy: IndividualPolicy, scene: Scene) -> Tensor:
-    """What a policy says of a scene.
-
-    Args:
-        policy: is asked.
-        scene: what it is asked about.
-    """
-    return policy.log_policy(scene.batch.scores, scene.batch.legal, scene.progress)
 
 
 def _answers(policy: IndividualPolicy, scene: Scene) -> dict[str, Tensor]:

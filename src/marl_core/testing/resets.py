@@ -36,28 +36,50 @@ def reset_touches_only_the_games_in_the_mask(case: EnvironmentCase) -> None:
         mask=st.lists(st.booleans(), min_size=2, max_size=16),
         share=_SHARES,
     )
-    def check(seed: int, mask: list[bool], share: float) -> None:
+    def check(
+        seed: int,
+        mask: list[bool],
+        share: float,
+    ) -> None:
         environment = case.build(len(mask), seed)
         steps = int(share * (environment.spec.max_steps - 1))
         first = environment.reset()
-        played = play(environment, first, case.generator(seed), steps)
+        played = play(
+            environment,
+            first,
+            case.generator(seed),
+            steps,
+        )
         before = played[-1].result.observation if played else first
         again = torch.tensor(mask, device=case.device)
         seen = environment.reset(again)
         for name, value in seen.tensors().items():
-            assert same(value[~again], getattr(before, name)[~again]), (
-                f"reset(games) changed {name} of other games"
-            )
+            assert same(
+                value[~again],
+                getattr(before, name)[~again],
+            ), f"reset(games) changed {name} of other games"
         on = ~again
         if played:
             on = on & played[-1].still_on
         left = torch.where(again, 0, steps)
-        follow = play(environment, seen, case.generator(seed + 1))
-        _check_clocks(environment, follow, again | on, left)
+        follow = play(
+            environment,
+            seen,
+            case.generator(seed + 1),
+        )
+        _check_clocks(
+            environment,
+            follow,
+            again | on,
+            left,
+        )
 
 
 def _check_clocks(
-    environment: Environment, played: list[Played], on: Tensor, elapsed: Tensor
+    environment: Environment,
+    played: list[Played],
+    on: Tensor,
+    elapsed: Tensor,
 ) -> None:
     """See that games which are on last as long as their clocks allow.
 
@@ -90,13 +112,33 @@ def a_reset_game_forgets(case: EnvironmentCase) -> None:
         case: the environment to check.
     """
 
-    @for_all(6, seed=seeds(), games=GAMES, by_mask=st.booleans(), share=_SHARES)
-    def check(seed: int, games: int, by_mask: bool, share: float) -> None:
+    @for_all(
+        6,
+        seed=seeds(),
+        games=GAMES,
+        by_mask=st.booleans(),
+        share=_SHARES,
+    )
+    def check(
+        seed: int,
+        games: int,
+        by_mask: bool,
+        share: float,
+    ) -> None:
         fresh, fresh_generator = case.build_with_generator(games, seed)
         used, used_generator = case.build_with_generator(games, seed + 1)
         steps = 1 + int(share * (used.spec.max_steps - 1))
-        play(used, used.reset(), case.generator(seed), steps)
-        everything = torch.ones(games, dtype=torch.bool, device=case.device)
+        play(
+            used,
+            used.reset(),
+            case.generator(seed),
+            steps,
+        )
+        everything = torch.ones(
+            games,
+            dtype=torch.bool,
+            device=case.device,
+        )
         which = everything if by_mask else None
         fresh.reset()
         fresh_generator.manual_seed(seed)
@@ -105,8 +147,16 @@ def a_reset_game_forgets(case: EnvironmentCase) -> None:
         first_used = used.reset(which)
         who = "a reset game and a fresh one"
         check_same_observation(first, first_used, who)
-        one = play(fresh, first, case.generator(seed))
-        other = play(used, first_used, case.generator(seed))
+        one = play(
+            fresh,
+            first,
+            case.generator(seed),
+        )
+        other = play(
+            used,
+            first_used,
+            case.generator(seed),
+        )
         check_same_trajectory(one, other, who)
 
 
@@ -123,15 +173,28 @@ def state_dict_continues_exactly(case: EnvironmentCase) -> None:
         return
 
     @for_all(10, seed=seeds(), games=GAMES, share=_SHARES)
-    def check(seed: int, games: int, share: float) -> None:
+    def check(
+        seed: int,
+        games: int,
+        share: float,
+    ) -> None:
         environment, generator = case.build_with_generator(games, seed)
         steps = int(share * environment.spec.max_steps)
-        play(environment, environment.reset(), case.generator(seed), steps)
+        play(
+            environment,
+            environment.reset(),
+            case.generator(seed),
+            steps,
+        )
         twin, twin_generator = case.build_with_generator(games, seed + 1)
         twin.reset()
         _load(twin, _saved(environment))
         twin_generator.set_state(generator.get_state())
-        nobody = torch.zeros(games, dtype=torch.bool, device=case.device)
+        nobody = torch.zeros(
+            games,
+            dtype=torch.bool,
+            device=case.device,
+        )
         seen = environment.reset(nobody)
         who = "an environment and one that loaded its state"
         check_same_observation(seen, twin.reset(nobody), who)
@@ -155,10 +218,18 @@ def _load(environment: Environment, state: dict[str, Tensor]) -> None:
 
 
 def _play_on(
-    case: EnvironmentCase, environment: Environment, seen: Observation, seed: int
+    case: EnvironmentCase,
+    environment: Environment,
+    seen: Observation,
+    seed: int,
 ) -> list[Played]:
     steps = environment.spec.max_steps
-    return play(environment, seen, case.generator(seed), steps)
+    return play(
+        environment,
+        seen,
+        case.generator(seed),
+        steps,
+    )
 
 
 RESET_CHECKS = by_name(

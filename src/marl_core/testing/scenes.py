@@ -61,7 +61,11 @@ class Scene:
     @property
     def moment(self) -> Moment:
         """The moment at which the teams draw their components."""
-        return Moment(self.progress, torch.device("cpu"), self.seen)
+        return Moment(
+            self.progress,
+            torch.device("cpu"),
+            self.seen,
+        )
 
     def scores(self, components: int) -> Float[Tensor, "*C E N A"]:
         """The scores as a coupling asks for them.
@@ -73,7 +77,15 @@ class Scene:
         own = self.batch.scores
         if not components:
             return own
-        return torch.stack([own.roll(index, -1) for index in range(components)])
+        return torch.stack(
+            [
+                own.roll(
+                    index,
+                    -1,
+                )
+                for index in range(components)
+            ]
+        )
 
     def take(self, rows: Int[Tensor, "rows"]) -> Scene:
         """The scene with other teams.
@@ -119,15 +131,28 @@ def scenes(
         actions: the least and the greatest A.
     """
     batches = score_batches(games, agents, actions)
-    return st.builds(_scene, batches, progresses(), seeds())
+    return st.builds(
+        _scene,
+        batches,
+        progresses(),
+        seeds(),
+    )
 
 
 def small_scenes() -> st.SearchStrategy[Scene]:
     """Scenes of one game whose joint actions can all be listed."""
-    return scenes(games=(1, 1), agents=(1, 3), actions=(2, 4))
+    return scenes(
+        games=(1, 1),
+        agents=(1, 3),
+        actions=(2, 4),
+    )
 
 
-def _scene(batch: ScoreBatch, progress: Progress, seed: int) -> Scene:
+def _scene(
+    batch: ScoreBatch,
+    progress: Progress,
+    seed: int,
+) -> Scene:
     generator = torch.Generator().manual_seed(seed)
     games, agents, _ = batch.scores.shape
     entities = (games, agents, *_ENTITIES)

@@ -1,12 +1,13 @@
 """Hypothesis strategies: scores, masks, policies and progress, the awkward ones among them.
 
 Hypothesis chooses the shapes, what kind of row each agent has, and a seed; the numbers come from
-the seed."""
+the seed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from hypothesis import strategies as st
@@ -27,7 +28,12 @@ LONG = 10_000_000
 
 @dataclass(frozen=True)
 class ScoreBatch:
-    """Scores of E teams, with the mask that an exploration would get beside them."""
+    """Scores of E teams, with the mask that an individual policy would get beside them.
+
+    Attributes:
+        scores: ``[E, N, A]``.
+        legal: which actions are legal, ``[E, N, A]``; None: all of them.
+    """
 
     scores: Float[Tensor, "E N A"]
     legal: Bool[Tensor, "E N A"] | None
@@ -37,11 +43,14 @@ class ScoreBatch:
         return log_softmax_policy(self.scores, self.legal).exp()
 
     def game(self, index: int) -> ScoreBatch:
-        """One team alone."""
+        """One team alone.
+
+        Args:
+            index: its number.
+        """
         only = slice(index, index + 1)
-        return ScoreBatch(
-            self.scores[only], None if self.legal is None else self.legal[only]
-        )
+        legal = None if self.legal is None else self.legal[only]
+        return ScoreBatch(self.scores[only], legal)
 
 
 def seeds() -> st.SearchStrategy[int]:
@@ -56,11 +65,19 @@ def score_batches(
     *,
     masks: bool = True,
 ) -> st.SearchStrategy[ScoreBatch]:
-    """Scores of any kind, of a number of games, agents and actions between bounds; half of them
-    with masks.
+    """Scores of any kind; half of them with masks.
+
+    Args:
+        games: the least and the greatest E.
+        agents: the least and the greatest N.
+        actions: the least and the greatest A.
+        masks: whether there are masks at all.
     """
     return _score_batches(
-        st.integers(*games), st.integers(*agents), st.integers(*actions), masks
+        st.integers(*games),
+        st.integers(*agents),
+        st.integers(*actions),
+        masks,
     )
 
 
@@ -73,38 +90,56 @@ def _score_batches(
     masks: bool,
 ) -> ScoreBatch:
     shape = (draw(games), draw(agents), draw(actions))
-    rows = shape[0] * shape[1]
-    kinds = draw(
-        st.lists(st.sampled_from(get_args(ScoreKind)), min_size=rows, max_size=rows)
-    )
+    kinds = draw(_kinds(ScoreKind, shape))
     generator = torch.Generator().manual_seed(draw(seeds()))
-    scores = torch.stack([_scores(kind, shape[2], generator) for kind in kinds]).view(
-        shape
-    )
+    rows = [
+        _scores(
+            kind,
+            shape[2],
+            generator,
+        )
+        for kind in kinds
+    ]
+    scores = torch.stack(rows).view(shape)
     if not (masks and draw(st.booleans())):
         return ScoreBatch(scores, None)
-    mask_kinds = draw(
-        st.lists(st.sampled_from(get_args(MaskKind)), min_size=rows, max_size=rows)
-    )
-    mask = torch.stack([_mask(kind, shape[2], generator) for kind in mask_kinds]).view(
-        shape
-    )
+    mask_kinds = draw(_kinds(MaskKind, shape))
+    mask_rows = [
+        _mask(
+            kind,
+            shape[2],
+            generator,
+        )
+        for kind in mask_kinds
+    ]
+    mask = torch.stack(mask_rows).view(shape)
     alive = torch.tensor([kind != "dead" for kind in mask_kinds]).view(shape[:2])
-    return ScoreBatch(
-        scores, Observation(action_mask=mask, alive=alive).legal_actions()
-    )
+    seen = Observation(action_mask=mask, alive=alive)
+    return ScoreBatch(scores, seen.legal_actions())
+
+
+def _kinds(kind: Any, shape: tuple[int, int, int]) -> st.SearchStrategy[list[Any]]:
+    """A kind of row for each agent of each game."""
+    rows = shape[0] * shape[1]
+    one = st.sampled_from(get_args(kind))
+    return st.lists(one, min_size=rows, max_size=rows)
 
 
 def policies(*, masks: bool = True) -> st.SearchStrategy[Float[Tensor, "E N A"]]:
-    """Individual policies: ties, probability exactly 1, illegal actions, probabilities down to
-    1e-40.
+    """Individual policies, with ties, probabilities of exactly 1 and down to 1e-40.
+
+    Args:
+        masks: whether there are illegal actions in half of them.
     """
     return score_batches(masks=masks).map(ScoreBatch.policy)
 
 
 def progresses() -> st.SearchStrategy[Progress]:
     """Any time of a run, its start and its far end among them."""
-    counts = st.one_of(st.sampled_from([0, 1, LONG]), st.integers(0, LONG))
+    counts = st.one_of(
+        st.sampled_from([0, 1, LONG]),
+        st.integers(0, LONG),
+    )
     return st.builds(
         Progress,
         episodes=counts,
@@ -115,9 +150,19 @@ def progresses() -> st.SearchStrategy[Progress]:
     )
 
 
-def _scores(kind: ScoreKind, actions: int, generator: torch.Generator) -> Tensor:
+def _scores(
+    kind: ScoreKind,
+    actions: int,
+    generator: torch.Generator,
+) -> Tensor:
     normal = torch.randn(actions, generator=generator)
-    best = int(torch.randint(actions, (), generator=generator))
+    best = int(
+        torch.randint(
+            actions,
+            (),
+            generator=generator,
+        )
+    )
     match kind:
         case "ordinary":
             return 2 * normal
@@ -128,29 +173,42 @@ def _scores(kind: ScoreKind, actions: int, generator: torch.Generator) -> Tensor
         case "all_tied":
             return torch.zeros(actions)
         case "two_tied":
-            normal[best] = normal[best - 1] = 4.0
+            normal[best] = 4.0
+            normal[best - 1] = 4.0
             return normal
         case "certain":
             normal[best] = 10_000.0
             return normal
         case "tiny":
+            others = -20 - 70 * torch.rand(actions, generator=generator)
             return torch.where(
                 torch.arange(actions) == best,
                 0.0,
-                -20 - 70 * torch.rand(actions, generator=generator),
+                others,
             )
 
 
-def _mask(kind: MaskKind, actions: int, generator: torch.Generator) -> Tensor:
+def _mask(
+    kind: MaskKind,
+    actions: int,
+    generator: torch.Generator,
+) -> Tensor:
     match kind:
         case "some":
             mask = torch.rand(actions, generator=generator) < 0.5
-            mask[int(torch.randint(actions, (), generator=generator))] = True
+            mask[
+                int(
+                    torch.randint(
+                        actions,
+                        (),
+                        generator=generator,
+                    )
+                )
+            ] = True
             return mask
         case "one":
-            return torch.arange(actions) == torch.randint(
-                actions, (), generator=generator
-            )
+            only = torch.randint(actions, (), generator=generator)
+            return torch.arange(actions) == only
         case "none":
             return torch.zeros(actions, dtype=torch.bool)
         case "all" | "dead":

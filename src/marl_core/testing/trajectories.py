@@ -7,7 +7,11 @@ from marl_core.testing.play import Played, tensors_of
 from marl_core.types import Observation
 
 
-def check_same_observation(one: Observation, other: Observation, who: str) -> None:
+def check_same_observation(
+    one: Observation,
+    other: Observation,
+    who: str,
+) -> None:
     """See that two observations are the same, to the last bit.
 
     Args:
@@ -23,7 +27,11 @@ def check_same_observation(one: Observation, other: Observation, who: str) -> No
         assert alike, f"{who} differ in {name}"
 
 
-def check_same_trajectory(one: list[Played], other: list[Played], who: str) -> None:
+def check_same_trajectory(
+    one: list[Played],
+    other: list[Played],
+    who: str,
+) -> None:
     """See that two trajectories have the same results in the games that are on, to the last bit.
 
     Args:
@@ -40,5 +48,8 @@ def check_same_trajectory(one: list[Played], other: list[Played], who: str) -> N
         right = tensors_of(other_step.result)
         assert left.keys() == right.keys(), f"{who} differ in what a step gives"
         for name, value in left.items():
-            alike = same(value[step.on], right[name][other_step.on])
+            alike = same(
+                value[step.on],
+                right[name][other_step.on],
+            )
             assert alike, f"{who} differ in {name}, {t} steps on"
