@@ -28,7 +28,17 @@ def show(
     config: ConfigOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Print the whole config, defaults written out."""
+    """Print the whole config, defaults written out.
+
+    \f
+    Args:
+        config_file: the YAML file, by its place.
+        config: the YAML file, as an option.
+        overrides: settings over what the file says.
+
+    Raises:
+        UserError: the config is not valid.
+    """
     chosen = chosen_config(config_file, config)
     from marl_core.config.yaml_file import dump_run, load_run
 
@@ -47,7 +57,17 @@ def check(
     config: ConfigOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Say whether a config can be run."""
+    """Say whether a config can be run.
+
+    \f
+    Args:
+        config_file: the YAML file, by its place.
+        config: the YAML file, as an option.
+        overrides: settings over what the file says.
+
+    Raises:
+        UserError: it cannot.
+    """
     chosen = chosen_config(config_file, config)
     from marl_core.config.yaml_file import RunSource
     from marl_core.training.stages import check as check_run

@@ -24,7 +24,15 @@ def list_components(
         ),
     ] = None,
 ) -> None:
-    """List what can be named in a config, or the settings of one part."""
+    """List what can be named in a config, or the settings of one part.
+
+    \f
+    Args:
+        what: the part; None: list everything.
+
+    Raises:
+        UserError: there is no such part.
+    """
     from rich.console import Console
 
     if what is None:

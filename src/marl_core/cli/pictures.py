@@ -36,7 +36,20 @@ def render(
         ),
     ] = None,
 ) -> None:
-    """Watch an episode of a run's newest policy: as a page, a picture or a film."""
+    """Watch an episode of a run's newest policy: as a page, a picture or a film.
+
+    \f
+    Args:
+        run: the run folder.
+        out: the file to write.
+        mode: how the team acts.
+        seed: which episode.
+        step: of one picture: which.
+        fps: of a film: pictures a second.
+
+    Raises:
+        UserError: there is nothing to show, or it cannot be written.
+    """
     from marl_core.rendering.render import render_run
 
     episode = render_run(run, out, mode, seed, step, fps)
@@ -68,6 +81,17 @@ def report(
     """Draw learning curves and tell what runs came to.
 
     Runs that differ in the seed alone are one experiment.
+
+    \f
+    Args:
+        runs: the run folders.
+        out: the figure to write.
+        metric: what to compare by; None: the return.
+        tidy: a CSV file for every value.
+        marl_eval: a JSON file for marl-eval.
+
+    Raises:
+        UserError: a run has no evaluation, or a file cannot be written.
     """
     from rich.console import Console
 

@@ -31,7 +31,18 @@ def train(
         typer.Option(help="Where the run goes; by default runs/NAME-SETTINGS-seedS."),
     ] = None,
 ) -> None:
-    """Train by a config, from the start."""
+    """Train by a config, from the start.
+
+    \f
+    Args:
+        config_file: the YAML file, by its place.
+        config: the YAML file, as an option.
+        overrides: settings over what the file says.
+        run_dir: where the run goes; None: a folder named by the config.
+
+    Raises:
+        UserError: the config cannot be run, or there is a run in the folder already.
+    """
     chosen = chosen_config(config_file, config)
     from marl_core.api.sources import default_folder, source_of
     from marl_core.api.training import train as train_run
@@ -44,7 +55,15 @@ def train(
 
 
 def resume(run: RunArgument) -> None:
-    """Go on with a run that was interrupted, exactly as if it had not been."""
+    """Go on with a run that was interrupted, exactly as if it had not been.
+
+    \f
+    Args:
+        run: the run folder.
+
+    Raises:
+        UserError: the run cannot go on.
+    """
     from marl_core.api.run import load
 
     begun = load(run)
@@ -90,7 +109,17 @@ def evaluate(
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
 ) -> None:
-    """Evaluate a run's newest policy: greedy and sampled, beside the exact value, uncoupled."""
+    """Evaluate a run's newest policy: greedy and sampled, beside the exact value, uncoupled.
+
+    \f
+    Args:
+        run: the run folder.
+        episodes: test episodes, greedy and sampled each.
+        as_json: print one JSON object in place of a table.
+
+    Raises:
+        UserError: there is no checkpoint yet.
+    """
     from marl_core.api.run import load
     from marl_core.cli.printing import print_scores
     from marl_core.runs.provenance import cpu_name

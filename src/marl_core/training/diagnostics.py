@@ -29,11 +29,13 @@ class PolicyBefore:
     Attributes:
         observation: the sample, leading axis B.
         memory: the host's, before each of the observations.
+        progress: that of the rollout: schedules make no difference.
         logarithm: of the policy then, ``[B, N, A]``.
     """
 
     observation: Observation
     memory: Memory
+    progress: Progress
     logarithm: Float[Tensor, "B N A"]
 
     @classmethod
@@ -59,33 +61,26 @@ class PolicyBefore:
             memory,
             rollout.progress,
         )
-        return cls(observation, memory, logarithm)
+        return cls(observation, memory, rollout.progress, logarithm)
 
     @torch.no_grad()
     def compared(
         self,
         host: HostAlgorithm,
         policy: IndividualPolicy,
-        progress: Progress,
     ) -> dict[str, float]:
         """Entropy after the update, and the divergence from the policy before.
 
         Args:
             host: after the update.
             policy: the team's individual policy.
-            progress: that of the rollout, so that schedules make no difference.
 
         Returns:
             ``entropy``: the mean of the agents' entropies, in nats; ``approximate_kl``: the mean of
             KL(before || after) over the sample.
         """
-        after = _policy(
-            host,
-            policy,
-            self.observation,
-            self.memory,
-            progress,
-        )
+        seen = self.observation
+        after = _policy(host, policy, seen, self.memory, self.progress)
         before = self.logarithm.exp()
         change = before * (self.logarithm - after)
         entropy = -(after.exp() * after).sum(-1).mean()

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from marl_core.errors import UserError
 from marl_core.training.optimizer import FlatAdam
 from marl_core.types import Rollout
 
@@ -53,6 +54,21 @@ def explanation(
         A phrase as ``"the loss 'policy_loss' is nan"``; the empty string where all is finite.
     """
     return next(_causes(rollout, metrics, parameters), "")
+
+
+def not_finite(update: int, cause: str) -> UserError:
+    """The error with which training stops.
+
+    Args:
+        update: the number of the update.
+        cause: what is not finite; empty where it is another rank's.
+    """
+    found = cause or "another rank has a number that is not finite"
+    return UserError(
+        f"update {update}: {found}; "
+        "training stops, and the newest checkpoint stays as it is. "
+        "A smaller learning rate or a look at the environment's numbers may help"
+    )
 
 
 def _causes(

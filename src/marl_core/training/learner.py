@@ -21,16 +21,19 @@ from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import HOST_PREFIX
 from marl_core.runs.checkpoint_file import CHECKPOINT_FORMAT
-from marl_core.runs.metrics_file import MetricsFile
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.diagnostics import PolicyBefore, step_metrics
-from marl_core.training.finiteness import digest, explanation
+from marl_core.training.finiteness import digest, explanation, not_finite
 from marl_core.training.games import RankGames
-from marl_core.training.log_line import log_line
+from marl_core.training.log_line import is_listened_to, log_line
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.pace import Pace
-from marl_core.training.ranks import StrategyRanks
-from marl_core.training.rollout_metrics import coupling_metrics, mean_return
+from marl_core.training.ranks import StrategyRanks, check_ranks
+from marl_core.training.rollout_metrics import (
+    coupling_metrics,
+    mean_return,
+    means_over_ranks,
+)
 from marl_core.types import Loss, Progress, Rollout
 
 #: What Lightning counts in its checkpoints is of the current fit, and fits end where a run is
@@ -116,7 +119,7 @@ class Learner(LightningModule):
             # Lightning sets its own number where it launches processes.
             torch.set_num_threads(training.threads)
         ranks = self.trainer.world_size
-        self._check_ranks(ranks)
+        check_ranks(ranks, training.devices, self._saved)
         if ranks > 1:
             shared = StrategyRanks(self.trainer.strategy, ranks)
             self.context = replace(self.context, ranks=shared)
@@ -131,23 +134,6 @@ class Learner(LightningModule):
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()}, {})
         self.pace.mark(self.progress)
-
-    def _check_ranks(self, ranks: int) -> None:
-        """Refuse to train in another number of processes than the config or the checkpoint says."""
-        asked = self.run.training.devices
-        if ranks != asked:
-            message = (
-                f"{asked} processes were asked for, and there are {ranks}: "
-                "a launcher's variables (RANK, WORLD_SIZE, SLURM_...) may say otherwise"
-            )
-            raise UserError(message, "training", "devices")
-        if self._saved is not None:
-            saved = len(self._saved["marl"]["ranks"])
-            if saved != ranks:
-                message = (
-                    f"the checkpoint is of {saved} processes, and there are {ranks}"
-                )
-                raise UserError(message, "training", "devices")
 
     def on_fit_end(self) -> None:
         """Give back what the environment holds."""
@@ -182,7 +168,7 @@ class Learner(LightningModule):
         every = self.run.training.log_every
         if self.progress.updates % every == 0 or self.evaluation_is_due:
             seen = self._rollout_metrics(rollout, metrics)
-            diagnostics = self._diagnostics(rollout, before)
+            diagnostics = self._diagnostics(before)
             line = {**self._counts(), **seen, **self._evaluation_metrics()}
             self._log(line, diagnostics)
         if self.stop_requested:
@@ -244,7 +230,9 @@ class Learner(LightningModule):
         counted = torch.stack([rollout.valid.sum().double(), stop, sums])
         steps, stops, total = self.ranks.mean(counted).tolist()
         if not math.isfinite(total):
-            raise UserError(self._not_finite(rollout, metrics))
+            parameters = dict(self.named_parameters())
+            cause = explanation(rollout, metrics, parameters)
+            raise not_finite(self.progress.updates + 1, cause)
         self.stop_requested = stops > 0
         all_steps = round(steps * self.ranks.count)
         self.progress = replace(
@@ -255,17 +243,6 @@ class Learner(LightningModule):
             updates=self.progress.updates + 1,
         )
         self.pace.mark(self.progress)
-
-    def _not_finite(
-        self, rollout: Rollout, metrics: Mapping[str, Tensor | float]
-    ) -> str:
-        update = self.progress.updates + 1
-        cause = explanation(rollout, metrics, dict(self.named_parameters()))
-        return (
-            f"update {update}: {cause or 'another rank has a number that is not finite'}; "
-            "training stops, and the newest checkpoint stays as it is. "
-            "A smaller learning rate or a look at the environment's numbers may help"
-        )
 
     @property
     def evaluation_is_due(self) -> bool:
@@ -285,13 +262,7 @@ class Learner(LightningModule):
             **metrics,
             **coupling_metrics(self.exploration.coupling, rollout),
         }
-        names = sorted(local)
-        values = [
-            torch.as_tensor(local[name], dtype=torch.float64, device=self.device)
-            for name in names
-        ]
-        means = self.ranks.mean(torch.stack(values)).tolist()
-        return dict(zip(names, means, strict=True))
+        return means_over_ranks(local, self.ranks, self.device)
 
     def _evaluation_metrics(self) -> dict[str, float]:
         if not self.evaluation_is_due or self.global_rank != 0:
@@ -315,22 +286,16 @@ class Learner(LightningModule):
 
     def _policy_before(self, rollout: Rollout) -> PolicyBefore | None:
         """The policy before an update; None where nobody but ``metrics.csv`` listens."""
-        listened = any(not isinstance(one, MetricsFile) for one in self.trainer.loggers)
+        listened = is_listened_to(self.trainer.loggers)
         if not self._line_is_next or not listened or self.global_rank != 0:
             return None
         return PolicyBefore.of(rollout, self.host, self.exploration.individual)
 
-    def _diagnostics(
-        self, rollout: Rollout, before: PolicyBefore | None
-    ) -> dict[str, float]:
+    def _diagnostics(self, before: PolicyBefore | None) -> dict[str, float]:
         if before is None:
             return {}
-        policy = self.exploration.individual
-        found = before.compared(self.host, policy, rollout.progress)
-        found |= step_metrics(self._flat_adam(0))
-        if self.pace.steps_per_second is not None:
-            found["steps_per_second"] = self.pace.steps_per_second
-        return found
+        changed = before.compared(self.host, self.exploration.individual)
+        return {**changed, **step_metrics(self._flat_adam(0)), **self.pace.metrics()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not know of: progress, generators and games, of every rank.

@@ -43,6 +43,15 @@ def log_line(
             logger.log_metrics(tags, step=progress.episodes)
 
 
+def is_listened_to(loggers: Sequence[Logger]) -> bool:
+    """Whether anybody besides ``metrics.csv`` gets the lines.
+
+    Args:
+        loggers: the run's.
+    """
+    return any(not isinstance(logger, MetricsFile) for logger in loggers)
+
+
 def grouped(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics by grouped tags.
 

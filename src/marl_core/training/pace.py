@@ -61,6 +61,11 @@ class Pace:
         steps = self._marks[-1].steps - self._marks[0].steps
         return steps / self._seconds
 
+    def metrics(self) -> dict[str, float]:
+        """The pace for loggers: ``steps_per_second``, where it is known."""
+        speed = self.steps_per_second
+        return {} if speed is None else {"steps_per_second": speed}
+
     def seconds_left(self, episodes: int) -> float | None:
         """How long some more episodes will take, if the pace stays what it is.
 

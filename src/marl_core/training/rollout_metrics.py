@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from marl_core.learning import Ranks
 from marl_core.protocols import Coupling
 from marl_core.types import Moment, Rollout
 
@@ -38,3 +41,27 @@ def coupling_metrics(coupling: Coupling, rollout: Rollout) -> dict[str, float]:
     weights = coupling.weights(Moment(rollout.progress, device, first))
     means = weights.reshape(-1, weights.shape[-1]).mean(0).tolist()
     return {f"coupling/{name}": mean for name, mean in zip(names, means, strict=True)}
+
+
+def means_over_ranks(
+    local: Mapping[str, Tensor | float],
+    ranks: Ranks,
+    device: torch.device,
+) -> dict[str, float]:
+    """The means of metrics over the ranks, reduced all at once.
+
+    Args:
+        local: this rank's, by name; every rank must have the same names.
+        ranks: the processes that train together.
+        device: where they reduce.
+
+    Returns:
+        The means by name, sorted.
+    """
+    names = sorted(local)
+    values = [
+        torch.as_tensor(local[name], dtype=torch.float64, device=device)
+        for name in names
+    ]
+    means = ranks.mean(torch.stack(values)).tolist()
+    return dict(zip(names, means, strict=True))
