@@ -154,8 +154,9 @@ def counts_agree(
     expected: Sequence[float],
     least: float = 10.0,
 ) -> bool:
-    """Pearson's chi-square test of counts, with a bound that chance exceeds less than once in 10^8
-    times.
+    """Pearson's chi-square test of counts.
+
+    Chance exceeds its bound less than once in 10^8 times.
 
     Args:
         observed: how often each outcome was seen.

@@ -83,9 +83,7 @@ def coupling_leaves_global_randomness_alone(case: CouplingCase) -> None:
 
 
 def _answers(stated: Stated, scene: Scene) -> dict[str, Tensor]:
-    """All that a coupling says about a scene: the weights first, and what else there is for each
-    game.
-    """
+    """All that a coupling says about a scene: its weights, and its law for each game."""
     law = stated.law
     greedy = greedy_actions(stated.own_policies)
     last = scene.legal.long().cumsum(-1).argmax(-1)

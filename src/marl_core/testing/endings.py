@@ -12,8 +12,9 @@ from marl_core.testing.strategies import seeds
 
 
 def episodes_end_in_time(case: EnvironmentCase) -> None:
-    """No episode is longer than ``max_steps``, none is terminated and truncated at once,
-    ``fixed_length`` holds.
+    """No episode is longer than ``max_steps``, and ``fixed_length`` holds.
+
+    No game is terminated and truncated at once.
 
     Args:
         case: the environment to check.

@@ -33,11 +33,11 @@ from marl_core.testing.trajectories import check_same_trajectory
 
 
 def check_environment(make: Callable[..., Environment], device: str = "cpu") -> None:
-    """Run every check on the environments that ``make(games=..., device=..., generator=...)``
-    gives.
+    """Run every check on the environments that ``make`` gives.
 
     Args:
-        make: builds one; often ``functools.partial(SomeEnvironment, config)``.
+        make: ``make(games=..., device=..., generator=...)`` builds one; often
+            ``functools.partial(SomeEnvironment, config)``.
         device: where it plays.
 
     Raises:
@@ -81,8 +81,9 @@ def spec_is_constant_and_sensible(case: EnvironmentCase) -> None:
 
 
 def shapes_and_types_follow_the_spec(case: EnvironmentCase) -> None:
-    """Every tensor has the shape and the type that the spec promises; what it does not promise is
-    not there.
+    """Every tensor has the shape and the type that the spec promises.
+
+    What the spec does not promise is not there.
 
     Args:
         case: the environment to check.
@@ -150,8 +151,9 @@ def same_generator_same_games(case: EnvironmentCase) -> None:
 
 
 def what_was_given_stays(case: EnvironmentCase) -> None:
-    """A tensor that was returned belongs to the caller: later steps and resets do not write into
-    it.
+    """A tensor that was returned belongs to the caller.
+
+    Later steps and resets do not write into it.
 
     Args:
         case: the environment to check.

@@ -67,8 +67,9 @@ def table_and_samples_agree(case: HostCase) -> None:
 
 
 def own_heads_change_no_score(case: HostCase) -> None:
-    """``give_each_agent_its_own_head`` leaves scores as they were, freezes the body, and parts the
-    agents.
+    """``give_each_agent_its_own_head`` leaves scores as they were and freezes the body.
+
+    Afterwards agents share no parameter that is trained.
 
     Args:
         case: the host to check.
@@ -131,8 +132,9 @@ def _check_agents_are_apart(host: HostAlgorithm, seen: Observation) -> None:
 
 
 def each_component_has_its_scores(case: HostCase) -> None:
-    """After ``score_components`` there are finite scores for each component; games do not share
-    them.
+    """After ``score_components`` there are finite scores for each component.
+
+    The scores of a game do not depend on the other games.
 
     Args:
         case: the host to check.

@@ -89,9 +89,7 @@ def _check_layout(
     following: Memory,
     games: int,
 ) -> None:
-    """See that the memory of the next step is laid out as the last one's, with E as its leading
-    axis.
-    """
+    """See that a memory keeps its layout from step to step, with E as its leading axis."""
     before = {name: (value.shape, value.dtype) for name, value in memory.items()}
     after = {name: (value.shape, value.dtype) for name, value in following.items()}
     assert before == after, f"memory changed its layout from {before} to {after}"
@@ -128,8 +126,9 @@ def games_do_not_share_scores(case: HostCase) -> None:
 
 
 def scores_do_not_change_by_looking(case: HostCase) -> None:
-    """Scores are a function of observation, memory and parameters; equal generators make equal
-    hosts.
+    """Scores are a function of observation, memory and parameters.
+
+    Equal generators make equal hosts.
 
     Args:
         case: the host to check.

@@ -13,13 +13,14 @@ from marl_core.types import Observation
 
 #: How many games are played.
 _GAMES = 200
-#: For how many steps, at the most.
+#: At most this number of steps is played.
 _STEPS = 20
 
 
 def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
-    """What others do in their games changes nothing in mine: at most which of the generator's
-    numbers I get.
+    """What is done in some games does not change the rewards of the others.
+
+    It may at most change which of the generator's numbers they get.
 
     Args:
         case: the environment to check.
@@ -37,9 +38,7 @@ def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
 
 
 def _rewards_beside(case: EnvironmentCase, others: int) -> Tensor:
-    """The rewards of half of the games, step by step, while the other half prefers the action
-    ``others``.
-    """
+    """Half of the games' rewards, ``[T, E / 2]``; in the other half, agents prefer ``others``."""
     environment = case.build(_GAMES, 5)
     mine = torch.arange(_GAMES, device=case.device) < _GAMES // 2
     seen = environment.reset()

@@ -64,8 +64,9 @@ def law_states_the_individual_policy(case: CouplingCase) -> None:
 
 
 def components_are_distributions(case: CouplingCase) -> None:
-    """In every component the joint actions have probabilities that sum to 1, and each agent's
-    actions too.
+    """In every component the probabilities of the joint actions sum to 1.
+
+    Those of each agent's actions do so, too.
 
     Args:
         case: the coupling to check.
@@ -120,8 +121,7 @@ def illegal_actions_stay_impossible(case: CouplingCase) -> None:
 
 
 def marginal_is_the_individual_policy(case: CouplingCase) -> None:
-    """Eq. 16: over all components an agent takes each action as often as its individual policy
-    says.
+    """Eq. 16: over all components an agent acts as its individual policy says.
 
     Args:
         case: the coupling to check.
@@ -144,8 +144,7 @@ def marginal_is_the_individual_policy(case: CouplingCase) -> None:
 
 
 def marginal_follows_from_the_law(case: CouplingCase) -> None:
-    """``marginal()`` is what comes out when all joint actions are enumerated by
-    ``log_probability``.
+    """``marginal()`` follows from the probabilities of all joint actions, one by one.
 
     Args:
         case: the coupling to check.

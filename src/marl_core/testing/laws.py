@@ -114,9 +114,7 @@ class Stated:
 
     @property
     def own_policies(self) -> Float[Tensor, "E N A"]:
-        """The individual policies: the mean over the components, where those have scores of their
-        own.
-        """
+        """The individual policies: with component scores, the mean over the components."""
         if not self.coupling.needs.component_scores:
             return self.policies
         weights = self.weights.to(self.policies.dtype)

@@ -24,8 +24,9 @@ _ROLLOUTS = 4
 
 
 def what_learns_is_a_module(case: CouplingCase) -> None:
-    """A coupling that learns is an ``nn.Module``, so that its parameters are saved, and optimises
-    each of them once.
+    """A coupling that learns is an ``nn.Module``, so that its parameters are saved.
+
+    It optimises each of them once.
 
     Args:
         case: the coupling to check.
@@ -39,8 +40,7 @@ def what_learns_is_a_module(case: CouplingCase) -> None:
 
 
 def losses_teach_the_weights(case: CouplingCase) -> None:
-    """Rollouts bring losses, each finite; their gradients reach every trainable parameter of the
-    coupling.
+    """Rollouts bring finite losses, whose gradients reach every trainable parameter.
 
     Args:
         case: the coupling to check.

@@ -13,8 +13,9 @@ _POSSIBLE = {"features", "entities", "entity_mask", "action_mask", "state"}
 
 
 def table_says_what_agents_see(case: EnvironmentCase) -> None:
-    """The table of distinct observations is promised by the spec, constant, and holds every row
-    that is seen.
+    """The spec promises the table of distinct observations, and it is constant.
+
+    It holds every row that is seen.
 
     Args:
         case: the environment to check.

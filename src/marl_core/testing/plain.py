@@ -66,8 +66,9 @@ PLAIN = CoupledExploration(PlainSoftmax())
 
 @final
 class SharedLatent:
-    """A coupling whose team shares a latent variable: each value has scores of its own, and all are
-    equally likely.
+    """A coupling whose team shares a latent variable.
+
+    Each value has scores of its own, and all values are equally likely.
 
     Args:
         count: C, how many values the latent variable has.
@@ -122,8 +123,7 @@ class SharedLatent:
 
 @final
 class PlainHost:
-    """A host that learns nothing: its scores are linear in the features, drawn once from a
-    generator.
+    """A host that learns nothing: its scores are linear in the features.
 
     It can score actions for any number of components, each by weights of its own.
 

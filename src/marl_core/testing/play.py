@@ -68,8 +68,10 @@ def random_actions(
     seen: Observation,
     generator: torch.Generator,
 ) -> Int[Tensor, "E N"]:
-    """Legal actions: in half of the games every agent for itself, in the others all alike as far as
-    they may.
+    """Random legal actions.
+
+    In about half of the games each agent has its own, in the others all have the same where it is
+    legal.
 
     Args:
         environment: is played.

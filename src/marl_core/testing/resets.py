@@ -161,8 +161,9 @@ def a_reset_game_forgets(case: EnvironmentCase) -> None:
 
 
 def state_dict_continues_exactly(case: EnvironmentCase) -> None:
-    """An environment that loads another's state, with its generator's state, goes on as that one
-    does.
+    """An environment that loads another's state goes on as that one does.
+
+    It has the generator's state, too.
 
     An environment that does not save its state passes.
 

@@ -22,13 +22,13 @@ ScoreKind = Literal[
 ]
 MaskKind = Literal["all", "some", "one", "none", "dead"]
 
-#: One stage of a schedule is this long at the most; beyond it nothing may change any more.
+#: No schedule is longer than this; beyond it nothing may change any more.
 LONG = 10_000_000
 
 
 @dataclass(frozen=True)
 class ScoreBatch:
-    """Scores of E teams, with the mask that an individual policy would get beside them.
+    """Scores of E teams, with the mask that an individual policy gets with them.
 
     Attributes:
         scores: ``[E, N, A]``.
