@@ -97,6 +97,14 @@ class TrainingConfig(StrictModel):
         "at each evaluation.",
     )
 
+    def logs_after(self, update: int) -> bool:
+        """Whether a line of metrics is due after an update, besides the one at a stage's end.
+
+        Args:
+            update: its number, from 1.
+        """
+        return update % self.log_every == 0 or update % self.evaluate_every == 0
+
 
 class RunConfig(StrictModel):
     """All that a run depends on."""

@@ -165,8 +165,8 @@ class Learner(LightningModule):
         if isinstance(coupling, LearnsItself):
             metrics = {**metrics, **self._learn_coupling(coupling, rollout)}
         self._advance(rollout, metrics)
-        every = self.run.training.log_every
-        if self.progress.updates % every == 0 or self.evaluation_is_due:
+        due = self.run.training.logs_after(self.progress.updates)
+        if due or self.evaluation_is_due:
             seen = self._rollout_metrics(rollout, metrics)
             diagnostics = self._diagnostics(before)
             line = {**self._counts(), **seen, **self._evaluation_metrics()}
@@ -276,18 +276,13 @@ class Learner(LightningModule):
     ) -> None:
         log_line(self.trainer.loggers, metrics, diagnostics, self.progress)
 
-    @property
-    def _line_is_next(self) -> bool:
-        """Whether a line will be logged after the update to come."""
-        training = self.run.training
-        update = self.progress.updates + 1
-        due = update % training.log_every == 0 or update % training.evaluate_every == 0
-        return due or self.remaining_updates == 1
-
     def _policy_before(self, rollout: Rollout) -> PolicyBefore | None:
         """The policy before an update; None where nobody but ``metrics.csv`` listens."""
         listened = is_listened_to(self.trainer.loggers)
-        if not self._line_is_next or not listened or self.global_rank != 0:
+        update = self.progress.updates + 1
+        last = self.remaining_updates == 1
+        due = last or self.run.training.logs_after(update)
+        if not due or not listened or self.global_rank != 0:
             return None
         return PolicyBefore.of(rollout, self.host, self.exploration.individual)
 
