@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
+from marl_core.construction import build_environment
 from marl_core.hosts.networks import Dense, Stack
 from marl_core.hosts.ppo.config import PPOMAConfig
 from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.learning import LearningContext
 from marl_core.observation_table import look_up
-from marl_core.registry import build_environment
 from marl_core.rng import Generators
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import first_state

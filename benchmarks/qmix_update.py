@@ -35,10 +35,10 @@ import torch
 from extras import need
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
+from marl_core.construction import build_environment
 from marl_core.hosts.qmix.qmix import QMIX
 from marl_core.learning import LearningContext
 from marl_core.observation_table import without_table
-from marl_core.registry import build_environment
 from marl_core.rng import Generators
 from marl_core.runs.assembly import first_state
 from marl_core.runs.folder import RunFolder

@@ -1,4 +1,6 @@
-"""In all tests shapes and types are checked and Hypothesis draws the same examples; ``marl`` is at hand for any."""
+"""In all tests shapes and types are checked and Hypothesis draws the same examples; ``marl`` is
+at hand for any.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ settings.register_profile(
 )
 settings.load_profile("marl")
 
-# A shell starts what it puts in the background with Ctrl-C ignored, and every process that tests start would inherit
-# that; those are to hear it.
+# A shell starts what it puts in the background with Ctrl-C ignored, and every process that tests
+# start would inherit that; those are to hear it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

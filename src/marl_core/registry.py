@@ -14,29 +14,11 @@ import traceback
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from marl_core.base_config import (
-    EnvironmentConfig,
-    ExplorationConfig,
-    HostConfig,
-    Kind,
-    PartConfig,
-)
-from marl_core.errors import UserError, suggestion
-
-if TYPE_CHECKING:
-    import torch
-
-    from marl_core.capabilities import CouplingNeeds, HostCapabilities
-    from marl_core.protocols import (
-        Coupling,
-        Environment,
-        ExplorationStrategy,
-        HostAlgorithm,
-        IndividualPolicy,
-    )
-    from marl_core.types import EnvironmentSpec
+from marl_core.base_config import Kind
+from marl_core.conformance import members, misfits
+from marl_core.errors import suggestion
 
 #: The entry points under which packages register parts.
 GROUPS: dict[Kind, str] = {
@@ -152,7 +134,12 @@ def imported(what: str, load: Callable[[], AnyPart]) -> AnyPart:
         raise LookupError(f"cannot import {what}: {kind}: {reason}{place}") from error
 
 
-def _protocol(kind: Kind) -> type:
+def protocol_of(kind: Kind) -> type:
+    """The protocol that parts of a kind fit.
+
+    Args:
+        kind: of parts.
+    """
     from marl_core import protocols  # late: it needs torch, and `marl --help` does not
 
     return {
@@ -171,22 +158,19 @@ def _checked(
 
     Of several kinds, the first whose methods it has.
     """
-    from marl_core.conformance import misfits
-
     if not callable(loaded):
         raise LookupError(f"'{name}' is no {what}: it is not a class")
-    if not inspect.isclass(
-        loaded
-    ):  # a function that makes a part: its product is checked
+    if not inspect.isclass(loaded):
+        # A function that makes a part: its product is checked.
         return kinds[0], loaded
-    wrong = {kind: misfits(loaded, _protocol(kind)) for kind in kinds}
+    wrong = {kind: misfits(loaded, protocol_of(kind)) for kind in kinds}
     fitting = [kind for kind in kinds if not wrong[kind] and _has_methods(loaded, kind)]
     if fitting:
         return fitting[0], loaded
     if "exploration" in kinds and _may_be_a_strategy(loaded):
         return "exploration", loaded  # looked at again once it is made
     kind = min(kinds, key=lambda kind: len(wrong[kind]) or 99)
-    protocol = _protocol(kind).__name__
+    protocol = protocol_of(kind).__name__
     problem = ", ".join(wrong[kind]) or "it has none of the members"
     raise LookupError(f"'{name}' is no {what} ({protocol}): {problem}")
 
@@ -211,11 +195,9 @@ def _may_be_a_strategy(loaded: type) -> bool:
 
     It has no method of a policy or a coupling, and is made from ``(config, spec)``.
     """
-    from marl_core.conformance import members
-
     other_kinds: tuple[Kind, ...] = ("policy", "coupling")
     for kind in other_kinds:
-        stated = members(_protocol(kind)).items()
+        stated = members(protocol_of(kind)).items()
         methods = [name for name, member in stated if inspect.isfunction(member)]
         if any(hasattr(loaded, name) for name in methods):
             return False
@@ -235,168 +217,3 @@ def look_for_modules_in(*folders: str) -> None:
         folders: their paths.
     """
     sys.path.extend(folder for folder in folders if folder not in sys.path)
-
-
-def _build(
-    kinds: tuple[Kind, ...], config: PartConfig, *args: Any, **keywords: Any
-) -> Any:
-    """Make the part that a config names, and see whether it fits its protocol."""
-    from marl_core.conformance import misfits
-
-    try:
-        kind, factory = find_any(kinds, config.name)
-    except LookupError as error:
-        raise UserError(str(error.args[0])) from error
-    part = factory(config, *args, **keywords)
-    wrong = misfits(part, _protocol(kind))
-    if wrong:
-        raise UserError(f"{kind} '{config.name}' does not fit: {', '.join(wrong)}")
-    return part
-
-
-def build_environment(
-    config: EnvironmentConfig,
-    *,
-    games: int,
-    device: torch.device | str,
-    generator: torch.Generator,
-) -> Environment:
-    """Build the environment that a config names.
-
-    Args:
-        config: names it, and holds its settings.
-        games: E, how many games it plays at once.
-        device: where its tensors are.
-        generator: where all its randomness comes from.
-
-    Raises:
-        UserError: there is no such environment, or it does not fit the protocol.
-    """
-    made: Environment = _build(
-        ("environment",), config, games=games, device=device, generator=generator
-    )
-    return made
-
-
-def build_host(
-    config: HostConfig, spec: EnvironmentSpec, generator: torch.Generator
-) -> HostAlgorithm:
-    """Build the host algorithm that a config names.
-
-    Args:
-        config: names it, and holds its settings.
-        spec: what the environment gives.
-        generator: where the initial weights come from; on the CPU.
-
-    Raises:
-        UserError: there is no such host, or it does not fit the protocol.
-    """
-    made: HostAlgorithm = _build(("host",), config, spec, generator)
-    return made
-
-
-def build_policy(config: ExplorationConfig, spec: EnvironmentSpec) -> IndividualPolicy:
-    """Build the individual policy that a config names.
-
-    Args:
-        config: names it, and holds its settings.
-        spec: what the environment gives.
-
-    Raises:
-        UserError: there is no such policy, or it does not fit the protocol.
-    """
-    made: IndividualPolicy = _build(("policy",), config, spec)
-    return made
-
-
-def build_coupling(config: ExplorationConfig, spec: EnvironmentSpec) -> Coupling:
-    """Build the coupling that a config names.
-
-    Args:
-        config: names it, and holds its settings.
-        spec: what the environment gives.
-
-    Raises:
-        UserError: there is no such coupling, or it does not fit the protocol.
-    """
-    made: Coupling = _build(("coupling",), config, spec)
-    return made
-
-
-def build_strategy(
-    config: ExplorationConfig, spec: EnvironmentSpec
-) -> ExplorationStrategy:
-    """Build the whole strategy that a config names by one class.
-
-    Args:
-        config: names it, and holds its settings.
-        spec: what the environment gives.
-
-    Raises:
-        UserError: there is no such strategy, or it does not fit the protocol.
-    """
-    made: ExplorationStrategy = _build(("exploration",), config, spec)
-    return made
-
-
-def environment_spec(config: EnvironmentConfig) -> EnvironmentSpec:
-    """What an environment gives: as its config declares it, else from one game that is built to
-    look at it.
-
-    Args:
-        config: names the environment.
-
-    Raises:
-        UserError: there is no such environment, or it does not fit the protocol.
-    """
-    import torch
-
-    from marl_core.abilities import Closes
-    from marl_core.capabilities import DeclaresSpec
-
-    if isinstance(config, DeclaresSpec):
-        return config.spec()
-    scratch = torch.Generator()
-    environment = build_environment(config, games=1, device="cpu", generator=scratch)
-    spec = environment.spec
-    if isinstance(environment, Closes):
-        environment.close()
-    return spec
-
-
-def host_capabilities(config: HostConfig) -> HostCapabilities:
-    """What a host gives and needs: as its config declares it, else its class.
-
-    Args:
-        config: names the host.
-
-    Raises:
-        UserError: there is no such host, or nothing declares its capabilities.
-    """
-    from marl_core.capabilities import DeclaresCapabilities, HostCapabilities
-
-    if isinstance(config, DeclaresCapabilities):
-        return config.capabilities
-    try:
-        declared = getattr(find("host", config.name), "capabilities", None)
-    except LookupError as error:
-        raise UserError(str(error.args[0])) from error
-    if not isinstance(declared, HostCapabilities):
-        message = (
-            f"host '{config.name}' does not say what it gives and needs: "
-            "neither its Config nor its class has 'capabilities'"
-        )
-        raise UserError(message, "host", "name")
-    return declared
-
-
-def coupling_needs(config: ExplorationConfig) -> CouplingNeeds:
-    """What the coupling of an exploration asks of a host, as its config declares it; by default
-    nothing.
-
-    Args:
-        config: of an exploration.
-    """
-    from marl_core.capabilities import CouplingNeeds, DeclaresNeeds
-
-    return config.needs if isinstance(config, DeclaresNeeds) else CouplingNeeds()

@@ -16,8 +16,9 @@ from marl_core import protocols
 from marl_core.base_config import Kind
 from marl_core.config.named import CouplingConfig
 from marl_core.conformance import members, misfits
+from marl_core.construction import build_coupling
 from marl_core.errors import UserError
-from marl_core.registry import build_coupling, find, find_any
+from marl_core.registry import find, find_any
 from marl_core.testing import check_environment, check_exploration, check_host
 from marl_core.types import EnvironmentSpec
 from tests.support import inherits_nothing as parts

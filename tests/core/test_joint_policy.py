@@ -11,13 +11,8 @@ from hypothesis import given
 from torch import Tensor
 
 from marl_core import joint_policy
-from marl_core.joint_policy import (
-    JointPolicy,
-    SequentialPolicy,
-    certain,
-    draw_components,
-    greedy_actions,
-)
+from marl_core.joint_policy import JointPolicy, certain, draw_components, greedy_actions
+from marl_core.sequential_policy import SequentialPolicy
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.strategies import policies, seeds
 

@@ -1,4 +1,6 @@
-"""The rooms are stacked: what lies lower never imports what lies higher, and there are no circles."""
+"""The rooms are stacked: what lies lower never imports what lies higher, and there are no
+circles.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,16 @@ FORBIDDEN = {
     "marl_core": {"marl_envs", "marl_pr"},
     "marl_envs": {"marl_pr"},
 }
-#: The rooms of the kernel, from the ground up. A room may import from itself and from those before it.
+#: The rooms of the kernel, from the ground up. A room may import from itself and from those before
+#: it.
 ROOMS = (
     ("version", "errors", "rng", "returns"),
     ("base_config", "types"),
-    ("configured", "conformance", "joint_policy", "learning"),
+    ("configured", "conformance", "joint_policy", "sequential_policy", "learning"),
     ("capabilities",),
     ("abilities", "protocols", "observation_table"),
     ("registry",),
+    ("construction",),
     ("config",),
     ("run_state", "coupling"),
     ("exploration",),

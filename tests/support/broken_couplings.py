@@ -10,14 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from marl_core.capabilities import CouplingNeeds, Holds
-from marl_core.joint_policy import (
-    JointLaw,
-    JointPolicy,
-    JointSampler,
-    SequentialPolicy,
-    certain,
-)
+from marl_core.joint_policy import JointLaw, JointPolicy, JointSampler, certain
 from marl_core.learning import LearningContext
+from marl_core.sequential_policy import SequentialPolicy
 from marl_core.types import (
     EnvironmentSpec,
     Loss,

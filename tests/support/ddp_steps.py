@@ -18,7 +18,7 @@ from torch import Tensor
 
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
-from marl_core.registry import build_environment
+from marl_core.construction import build_environment
 from marl_core.rng import generator
 from marl_core.runs.assembly import first_state
 from marl_core.runs.folder import RunFolder

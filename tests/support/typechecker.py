@@ -11,7 +11,8 @@ from beartype import BeartypeConf, beartype
 _CHECKED = beartype(
     conf=BeartypeConf(is_pep484_tower=True)
 )  # an int may stand where a float is expected
-#: What beartype cannot check, and mypy does: Self on a function, and protocols that are not for isinstance.
+#: What beartype cannot check, and mypy does: Self on a function, and protocols that are not for
+#: isinstance.
 _LEFT_TO_MYPY = re.compile(
     r"\b(Self|Component|DrawFn|Environment|ExplorationStrategy)\b"
 )

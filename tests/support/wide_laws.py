@@ -17,10 +17,11 @@ from marl_core.capabilities import CouplingNeeds, Holds, HostCapabilities
 from marl_core.config.named import CouplingConfig
 from marl_core.configured import Configured
 from marl_core.hosts.base import HostModule
-from marl_core.joint_policy import JointLaw, JointPolicy, SequentialPolicy
+from marl_core.joint_policy import JointLaw, JointPolicy
 from marl_core.learning import LearningContext
 from marl_core.observation_table import look_up, without_table
 from marl_core.protocols import IndividualPolicy
+from marl_core.sequential_policy import SequentialPolicy
 from marl_core.types import (
     EnvironmentSpec,
     Loss,

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from marl_core.api.games import Games
 from marl_core.collection.episodes import games_of
+from marl_core.construction import build_environment
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Mode, uncoupled
 from marl_core.exploration.coupled import joint_policy
 from marl_core.observation_table import look_up, table_of
-from marl_core.registry import build_environment
 from marl_core.rng import generator
 from marl_core.run_state import RunState
 from marl_core.types import (

@@ -36,11 +36,21 @@ def mistakes(
         model: which refused them.
         data: plain values.
     """
-    return list(_mistakes(error.errors(include_url=False), model, data, (),))
+    return list(
+        _mistakes(
+            error.errors(include_url=False),
+            model,
+            data,
+            (),
+        )
+    )
 
 
 def _mistakes(
-    errors: Sequence[Any], model: type[BaseModel], data: Any, prefix: Location,
+    errors: Sequence[Any],
+    model: type[BaseModel],
+    data: Any,
+    prefix: Location,
 ) -> Iterator[Mistake]:
     for error in errors:
         if _follows_from_another(error, errors, model):
@@ -63,7 +73,9 @@ def _mistakes(
 
 
 def _follows_from_another(
-    error: Mapping[str, Any], errors: Sequence[Any], model: type[BaseModel],
+    error: Mapping[str, Any],
+    errors: Sequence[Any],
+    model: type[BaseModel],
 ) -> bool:
     """Whether an error goes away with another one."""
     place = tuple(error["loc"])
@@ -84,7 +96,12 @@ def _follows_from_another(
     return False
 
 
-def _keys_of(location: Location, data: Any, *, missing: bool,) -> Location:
+def _keys_of(
+    location: Location,
+    data: Any,
+    *,
+    missing: bool,
+) -> Location:
     """The location without what pydantic adds to it: the chosen member of a union is no key."""
     keys: list[str | int] = []
     for index, key in enumerate(location):
@@ -108,7 +125,10 @@ def _at(data: Any, location: Location) -> Any:
     return data
 
 
-def _message(error: Mapping[str, Any], model: type[BaseModel],) -> str:
+def _message(
+    error: Mapping[str, Any],
+    model: type[BaseModel],
+) -> str:
     found, context = error["input"], error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
@@ -182,7 +202,10 @@ def _shown(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:50]}...{shown[-7:]}"
 
 
-def _model_at(model: type[BaseModel], location: Location,) -> type[BaseModel]:
+def _model_at(
+    model: type[BaseModel],
+    location: Location,
+) -> type[BaseModel]:
     """The model that describes a location inside of ``model``."""
     candidates = [model]
     for key in (part for part in location if isinstance(part, str)):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from marl_core.abilities import Closes, HasExactReward
 from marl_core.collection.collector import Collector
+from marl_core.construction import build_environment
 from marl_core.coupling.greedy import Greedy
 from marl_core.coupling.independent import Independent
 from marl_core.evaluation.checked_policy import CheckedPolicy
@@ -20,7 +21,6 @@ from marl_core.exploration.coupled import CoupledExploration, joint_policy
 from marl_core.joint_policy import JointPolicy
 from marl_core.observation_table import table_of
 from marl_core.protocols import Environment, IndividualPolicy
-from marl_core.registry import build_environment
 from marl_core.rng import generator
 from marl_core.run_state import RunState
 from marl_core.types import Level, Moment, Rollout

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from marl_core.collection.collector import Collector
+from marl_core.construction import build_environment
 from marl_core.evaluation.evaluate import uncoupled
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.protocols import Environment, ExplorationStrategy
-from marl_core.registry import build_environment
 from marl_core.rendering.episode import Episode, History, Mode, State
 from marl_core.rendering.watching import KeptPolicy, WatchedEnvironment
 from marl_core.rng import generator

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from marl_core.base_config import EnvironmentConfig
 from marl_core.config.run import RunConfig
+from marl_core.construction import environment_spec
 from marl_core.errors import UserError
-from marl_core.registry import environment_spec
 from marl_core.reports.experiments import Experiment, LevelKinds
 from marl_core.reports.labels import Label
 from marl_core.reports.naming import differing_keys, labels_of, names_of

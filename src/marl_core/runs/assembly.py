@@ -12,17 +12,17 @@ from marl_core.abilities import HasComponentScores, HasOwnHeads
 from marl_core.base_config import ExplorationConfig
 from marl_core.config.named import CouplingConfig
 from marl_core.config.run import RunConfig
-from marl_core.errors import Location, UserError
-from marl_core.exploration.coupled import CoupledExploration
-from marl_core.protocols import ExplorationStrategy, HostAlgorithm
-from marl_core.registry import (
+from marl_core.construction import (
     build_coupling,
     build_host,
     build_policy,
     build_strategy,
     environment_spec,
-    find_any,
 )
+from marl_core.errors import Location, UserError
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.protocols import ExplorationStrategy, HostAlgorithm
+from marl_core.registry import find_any
 from marl_core.rng import generator
 from marl_core.run_state import RunState
 from marl_core.runs.compatibility import check_compatible

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from marl_core.capabilities import HostCapabilities, Sight
 from marl_core.config.run import RunConfig
+from marl_core.construction import host_capabilities
 from marl_core.errors import Location, UserError
 from marl_core.protocols import ExplorationStrategy
-from marl_core.registry import host_capabilities
 from marl_core.types import EnvironmentSpec
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from marl_core.config.run import RunConfig
-from marl_core.registry import environment_spec
+from marl_core.construction import environment_spec
 from marl_core.sweep.jobs import Job, folder_of, is_begun, is_done
 from marl_core.sweep.pool import Pool
 from marl_core.sweep.progress import SweepProgress

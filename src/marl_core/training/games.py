@@ -10,8 +10,8 @@ import torch
 from marl_core.abilities import Closes, SavesState
 from marl_core.collection.collector import Collector
 from marl_core.collection.replay import Replay
+from marl_core.construction import build_environment
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
-from marl_core.registry import build_environment
 from marl_core.rng import Generators, seed_for
 from marl_core.run_state import RunState
 from marl_core.types import Progress, Rollout

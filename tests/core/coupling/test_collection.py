@@ -11,13 +11,8 @@ from torch import Tensor
 from marl_core.capabilities import CouplingNeeds, Holds
 from marl_core.collection.collector import Collector
 from marl_core.exploration.coupled import CoupledExploration
-from marl_core.joint_policy import (
-    JointLaw,
-    JointPolicy,
-    SequentialPolicy,
-    certain,
-    greedy_actions,
-)
+from marl_core.joint_policy import JointLaw, JointPolicy, certain, greedy_actions
+from marl_core.sequential_policy import SequentialPolicy
 from marl_core.testing.plain import PlainHost, PlainSoftmax
 from marl_core.types import Moment, Observation, Progress, Rollout, StepResult
 from tests.support.inherits_nothing import (

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from marl_core.abilities import HasExactReward
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
+from marl_core.construction import build_environment
 from marl_core.evaluation.evaluate import Mode, evaluate, uncoupled
 from marl_core.evaluation.scores import Evaluation
 from marl_core.evaluation.statistics import mean_interval, share_interval
@@ -20,7 +21,6 @@ from marl_core.exploration.coupled import joint_policy
 from marl_core.joint_policy import JointPolicy
 from marl_core.observation_table import table_of
 from marl_core.protocols import ExplorationStrategy
-from marl_core.registry import build_environment
 from marl_core.rng import generator
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import first_state, stage_exploration

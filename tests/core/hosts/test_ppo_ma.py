@@ -13,13 +13,13 @@ from torch import Tensor
 
 from marl_core.collection.collector import Collector
 from marl_core.config.run import RunConfig
+from marl_core.construction import build_environment
 from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.ppo.config import PPOMAConfig
 from marl_core.hosts.ppo.ppo_ma import PPOMA
 from marl_core.hosts.ppo.surrogate import ClipRange, SurrogateCells, clipped_objective
 from marl_core.learning import LearningContext
 from marl_core.protocols import ExplorationStrategy
-from marl_core.registry import build_environment
 from marl_core.rng import generator
 from marl_core.runs.assembly import first_state, next_stage
 from marl_core.training.optimizer import FlatAdam

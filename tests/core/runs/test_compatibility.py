@@ -9,9 +9,9 @@ import pytest
 from marl_core.base_config import validate_strictly
 from marl_core.capabilities import HostCapabilities
 from marl_core.config.run import RunConfig
+from marl_core.construction import environment_spec
 from marl_core.errors import UserError
 from marl_core.hosts.ppo.config import PPOMAConfig
-from marl_core.registry import environment_spec
 from marl_core.runs.changes import first_change
 from marl_core.runs.compatibility import check_compatible
 from marl_core.training.stages import check

@@ -18,19 +18,18 @@ from marl_core.base_config import (
 )
 from marl_core.capabilities import HostCapabilities
 from marl_core.config.named import CouplingConfig, config_class
-from marl_core.exploration.coupled import CoupledExploration
-from marl_core.protocols import ExplorationStrategy
-from marl_core.registry import (
+from marl_core.construction import (
     build_coupling,
     build_environment,
     build_host,
     build_policy,
     coupling_needs,
     environment_spec,
-    find,
     host_capabilities,
-    names,
 )
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.protocols import ExplorationStrategy
+from marl_core.registry import find, names
 from marl_core.testing import (
     COUPLING_CHECKS,
     ENVIRONMENT_CHECKS,

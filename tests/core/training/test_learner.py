@@ -12,9 +12,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from marl_core.config.run import RunConfig
+from marl_core.construction import build_environment
 from marl_core.errors import UserError
 from marl_core.observation_table import table_of
-from marl_core.registry import build_environment
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import first_state, newest_state
 from marl_core.runs.metrics_file import read_metrics

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from pydantic import ValidationError
 
+from marl_core.construction import build_environment
 from marl_core.errors import UserError
-from marl_core.registry import build_environment
 from marl_core.testing import ENVIRONMENT_CHECKS, EnvironmentCase
 from marl_core.testing.checking import SIGMAS, counts_agree
 from marl_envs.adca import ADCA, ADCAConfig, reset
