@@ -54,6 +54,8 @@ def fit(
         if not trainer.interrupted:
             raise
         raise interruption() from error
+    finally:
+        learner.close()
     if trainer.interrupted:
         raise interruption()
 

@@ -135,9 +135,10 @@ class Learner(LightningModule):
             self._log({**self._counts(), **self._evaluation_metrics()}, {})
         self.pace.mark(self.progress)
 
-    def on_fit_end(self) -> None:
-        """Give back what the environment holds."""
-        self._playing.close()
+    def close(self) -> None:
+        """Give back what the environment holds. It may be called however the fit has ended."""
+        if self._games is not None:
+            self._games.close()
 
     def _compiled(self) -> CompiledLoss:
         if not isinstance(self.host, nn.Module):
