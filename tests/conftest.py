@@ -4,11 +4,13 @@ at hand for any.
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
@@ -16,6 +18,11 @@ from tests.support import typechecker
 
 if TYPE_CHECKING:
     from tests.support.command import Command
+
+# The tests of several workers share the cores: with more than one thread each they wait for one
+# another. Processes that tests start inherit the variable.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
 
 # Only what is imported after this line is checked.
 install_import_hook(

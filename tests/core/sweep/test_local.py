@@ -207,6 +207,7 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
+@pytest.mark.slow
 def test_killed_twice(tmp_path: Path) -> None:
     delays = [random.Random(5).uniform(0.2, 1.0) for _ in range(2)]
     assert (
