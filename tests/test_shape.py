@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median
 
 SOURCE = Path(__file__).parents[1] / "src"
-#: At most so many columns, in code and prose.
+#: The greatest number of columns, in code and prose.
 COLUMNS = 100
-#: At most so many syntax nodes on a line of code, over the whole source.
+#: The greatest number of syntax nodes on a line of code, over the whole source.
 DENSITY = 9.0
 #: Every file and function is shorter than this.
 LONGEST_FILE = 320

@@ -95,7 +95,7 @@ class HasComponentScores(Protocol):
     """
 
     def score_components(self, count: int) -> None:
-        """Prepare for so many components, at the start of a stage.
+        """Prepare for a number of components, at the start of a stage.
 
         Args:
             count: C, the number of components.

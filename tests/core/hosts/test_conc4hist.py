@@ -30,7 +30,7 @@ from marl_core.testing.strategies import seeds
 from marl_core.training.learner import Learner
 from marl_core.types import EnvironmentSpec, Progress, Rollout
 from tests.core.hosts.test_ppo_ma import readable_objective
-from tests.core.runs.test_resume import interrupted
+from tests.support.resuming import interrupted
 from tests.support.runs import differences, go_on, outcome, run_data, start
 
 ENTROPY = 0.05

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from marl_core.runs.metrics_file import MetricsFile, read_metrics
 from marl_core.training import stages
 from marl_core.training.learner import Learner
 from marl_core.training.optimizer import FlatAdam
+from tests.support.resuming import CrashError, crash_at, interrupted
 from tests.support.runs import (
     SECOND_STAGES,
     differences,
@@ -35,42 +35,6 @@ from tests.support.runs import (
     run_data,
     start,
 )
-
-
-class CrashError(Exception):
-    """Stands for whatever ends a process."""
-
-
-@contextmanager
-def crash_at(
-    owner: Any, name: str, call: int, *, after: bool = False
-) -> Iterator[None]:
-    """Let the given call of a function fail, before or after it has done its work."""
-    original, calls = getattr(owner, name), 0
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call and not after:
-            raise CrashError
-        result = original(*args, **kwargs)
-        if calls == call:
-            raise CrashError
-        return result
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(owner, name, failing)
-        yield
-
-
-def interrupted(path: Path, data: dict[str, Any], *crashes: Any) -> RunFolder:
-    """A finished run that crashed at each of the given points, one after the other."""
-    folder = start(path, data)
-    for owner, name, call, after in crashes:
-        with crash_at(owner, name, call, after=after), pytest.raises(CrashError):
-            go_on(folder)
-    go_on(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
