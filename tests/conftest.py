@@ -9,8 +9,13 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import lightning  # noqa: F401  # see below
+import matplotlib.pyplot  # noqa: F401  # see below
+import pydantic  # noqa: F401  # see below
 import pytest
+import ruamel.yaml  # noqa: F401  # see below
 import torch
+import typer  # noqa: F401  # see below
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
@@ -24,7 +29,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
-# Only what is imported after this line is checked.
+# Only what is imported after this line is checked. Large libraries are imported before it: while a
+# module of the project is imported, the hook hides the compiled files of all other modules.
 install_import_hook(
     ["marl_core", "marl_envs", "marl_pr"], f"{typechecker.__name__}.check_types"
 )
