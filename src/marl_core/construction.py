@@ -13,6 +13,7 @@ from marl_core.base_config import (
     HostConfig,
     Kind,
     PartConfig,
+    UnreadConfig,
 )
 from marl_core.capabilities import (
     CouplingNeeds,
@@ -39,6 +40,7 @@ def _build(
 ) -> Any:
     """Make the part that a config names, and see whether it fits its protocol."""
 
+    _check_read(config)
     try:
         kind, factory = find_any(kinds, config.name)
     except LookupError as error:
@@ -48,6 +50,12 @@ def _build(
     if wrong:
         raise UserError(f"{kind} '{config.name}' does not fit: {', '.join(wrong)}")
     return part
+
+
+def _check_read(config: PartConfig) -> None:
+    """Refuse to build by settings that nobody has looked at."""
+    if isinstance(config, UnreadConfig):
+        raise UserError(f"'{config.name}' has not been looked at: it is code")
 
 
 def build_environment(
@@ -166,6 +174,7 @@ def host_capabilities(config: HostConfig) -> HostCapabilities:
         UserError: there is no such host, or nothing declares its capabilities.
     """
 
+    _check_read(config)
     if isinstance(config, DeclaresCapabilities):
         return config.capabilities
     try:

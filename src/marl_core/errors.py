@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Sequence
+from typing import final
 
 #: The keys that lead to a part of a config: ``("stages", 1, "exploration")``.
 Location = tuple[str | int, ...]
+
+#: Letters of the longest line that is shown.
+_LONGEST_LINE = 2000
 
 
 class UserError(Exception):
@@ -23,6 +28,73 @@ class UserError(Exception):
         super().__init__(place + message)
         self.message = message
         self.location = location
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is shown, a line for each mistake."""
+        return (str(self),)
+
+
+@final
+class AskedToEnd(SystemExit):
+    """A signal has asked the process to end. Its status is the one that shells know.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = signal.Signals(number).name
+
+
+@final
+class RankLostError(Exception):
+    """A process of a run has ended before its time: the message is one line.
+
+    The command line prints it and ends with status 1: there is nothing to mend in what was asked
+    for, and a launcher may start the run again.
+    """
+
+
+@final
+class SeveralMistakesError(UserError):
+    """Several mistakes at once.
+
+    Args:
+        lines: one for each.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self._lines = tuple(lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is shown, a line for each mistake."""
+        return self._lines
+
+
+def printable(text: str) -> str:
+    """A text as one line that a terminal shows and does not obey.
+
+    Names come from files of others: whatever would move the cursor, end the line, turn the writing
+    direction or break the encoding is written as in Python, ``\\x1b``.
+
+    Args:
+        text: any.
+    """
+    if len(text) > _LONGEST_LINE:
+        text = f"{text[:_LONGEST_LINE]}..."
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else _escaped(letter) for letter in text
+    )
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def dotted(location: Location) -> str:

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from marl_core.base_config import Kind
+from marl_core.base_config import LONGEST_NAME, Kind
 from marl_core.conformance import members, misfits
 from marl_core.errors import suggestion
 
@@ -30,6 +30,8 @@ GROUPS: dict[Kind, str] = {
 }
 #: What may stand under ``exploration`` in a config.
 EXPLORATIONS: tuple[Kind, ...] = ("policy", "coupling", "exploration")
+#: How the modules of this package begin. The rest of the project goes by registered names.
+_OWN = "marl_core."
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 #: Makes a part from its config: ``(config, *, games, device, generator)`` an environment,
 #: ``(config, spec, generator)`` a host, ``(config, spec)`` all others.
@@ -70,12 +72,15 @@ def find(kind: Kind, name: object) -> Factory:
     return find_any((kind,), name)[1]
 
 
-def find_any(kinds: tuple[Kind, ...], name: object) -> tuple[Kind, Factory]:
+def find_any(
+    kinds: tuple[Kind, ...], name: object, *, new: bool = True
+) -> tuple[Kind, Factory]:
     """The factory that a name stands for among several kinds, and its kind.
 
     Args:
         kinds: where to look, in this order.
         name: a registered name, or ``package.module:Class``.
+        new: whether a module may be imported for it that has not been before.
 
     Raises:
         LookupError: there is no such name, or what it names is no such part; the argument is a
@@ -83,6 +88,8 @@ def find_any(kinds: tuple[Kind, ...], name: object) -> tuple[Kind, Factory]:
     """
     if not isinstance(name, str):
         raise LookupError(f"a name was expected, found {name!r}")
+    if len(name) > LONGEST_NAME:
+        raise LookupError(f"a name has at most {LONGEST_NAME} letters")
     what = "exploration" if len(kinds) > 1 else kinds[0]
     for kind in kinds:
         entry = _entries(GROUPS[kind]).get(name)
@@ -90,10 +97,42 @@ def find_any(kinds: tuple[Kind, ...], name: object) -> tuple[Kind, Factory]:
             loaded = imported(f"{what} '{name}' ({entry.value})", entry.load)
             return kind, _checked((kind,), what, name, loaded)[1]
     if ":" in name:
+        if not new:
+            check_known(name)
         return _checked(kinds, what, name, _import(what, name))
     known = sorted(known for kind in kinds for known in names(kind))
     hint = suggestion(name, known) or f" (known: {', '.join(known)})"
     raise LookupError(f"unknown {what} '{name}'{hint}")
+
+
+def is_code(name: object) -> bool:
+    """Whether a name is that of code which is no part of this project: ``module:Class``.
+
+    Args:
+        name: as a config gives it.
+    """
+    return isinstance(name, str) and ":" in name and not name.startswith(_OWN)
+
+
+def check_known(name: str) -> None:
+    """See that a name needs no code to be run that has not been run before.
+
+    Args:
+        name: ``package.module:Class``.
+
+    Raises:
+        LookupError: it does; the argument is a sentence for the user.
+    """
+    if not is_code(name):
+        return
+    module_name, _, class_name = name.partition(":")
+    module = sys.modules.get(module_name)
+    # A class of a part is harmless to look at; a function would be called.
+    if module is None or not inspect.isclass(vars(module).get(class_name)):
+        raise LookupError(
+            f"'{name}' is code that the run folder names, and running it needs your word: "
+            "--trust (trust=True in Python), if you know who wrote the folder"
+        )
 
 
 def _import(what: str, name: str) -> object:

@@ -11,16 +11,20 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from marl_core.base_config import MOST_IN_ALL
 from marl_core.capabilities import CouplingNeeds, Holds
 from marl_core.config.named import CouplingConfig
 from marl_core.configured import Configured
 from marl_core.joint_policy import JointPolicy
-from marl_core.types import Moment, Progress
+from marl_core.notes import note
+from marl_core.types import EnvironmentSpec, Moment, Progress
 from marl_pr.resonance import coin_weights, resonant_components
 from marl_pr.schedule import resonance_probability
 
 #: PR-Fast freezes the body of the policy network and copies its head for each agent.
 _PR_FAST = CouplingNeeds(own_heads=True)
+#: The greatest p_min times n_k without a word: that of the authors' demonstration.
+_BEARABLE = 2.0
 
 
 class PolicyResonanceConfig(CouplingConfig):
@@ -38,13 +42,15 @@ class PolicyResonanceConfig(CouplingConfig):
     ramp_episodes: int = Field(
         default=50_000,
         ge=0,
+        le=MOST_IN_ALL,
         description="M_pr: episodes of the stage in which eta rises from 0 to eta_max.",
     )
     p_min: float = Field(
         default=0.2,
         ge=0,
-        lt=1,
-        description="p_min of Eq. 18. The paper bounds it by 1/n_k.",
+        le=0.5,
+        description="p_min of Eq. 18. The paper bounds it by 1/n_k. Above 0.5 an agent would act "
+        "greedily more often than not, whatever its policy says.",
     )
     level: Holds = Field(
         default="episode", description="How long the team's coin holds (Fig. 2)."
@@ -69,7 +75,26 @@ class PolicyResonance(Configured[PolicyResonanceConfig]):
     Usage::
 
         CoupledExploration(EpsilonGreedy(end=0.05), PolicyResonance(eta_max=0.75))
+
+    A ``p_min`` of more than twice 1/n_k is noted: Eq. 16 then fails for many policies.
+
+    Args:
+        config: the settings; None: they are given by keywords.
+        spec: what the environment gives.
+        settings: the config's fields, where ``config`` is None.
     """
+
+    def __init__(
+        self,
+        config: PolicyResonanceConfig | None = None,
+        spec: EnvironmentSpec | None = None,
+        **settings: object,
+    ) -> None:
+        super().__init__(config, spec, **settings)
+        if spec is not None and self.config.p_min * spec.actions > _BEARABLE:
+            found = f"p_min is {self.config.p_min:g} with {spec.actions} actions"
+            bound = f"the paper bounds it by 1/{spec.actions} = {1 / spec.actions:.3g}"
+            note(f"policy_resonance: {found}, and {bound}, so that Eq. 16 holds")
 
     @property
     def component_names(self) -> tuple[str, ...]:

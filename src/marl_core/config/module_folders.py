@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 
@@ -52,13 +51,28 @@ def folders_of_named_modules(config: Mapping[str, Any]) -> list[Path]:
     Args:
         config: a run's, as JSON, which has been validated in this process.
     """
-    names = [name.partition(":")[0] for name in _names(config) if ":" in name]
-    tops = sorted({name.partition(".")[0] for name in names})
-    modules = [sys.modules[top] for top in tops if top in sys.modules]
-    return list(dict.fromkeys(_folder_of(module) for module in modules))
+    tops = sorted({name.partition(".")[0] for name in named_modules(config)})
+    loaded = [top for top in tops if top in sys.modules]
+    return list(dict.fromkeys(map(folder_of, loaded)))
 
 
-def _folder_of(module: ModuleType) -> Path:
+def named_modules(config: Mapping[str, Any]) -> list[str]:
+    """The modules that a config names as ``module:Class``, sorted, each once.
+
+    Args:
+        config: a run's, as JSON.
+    """
+    names = {name.partition(":")[0] for name in _names(config) if ":" in name}
+    return sorted(names)
+
+
+def folder_of(name: str) -> Path:
+    """The folder in which Python finds a module: of a package's module, that of the package.
+
+    Args:
+        name: of a module that has been imported.
+    """
+    module = sys.modules[name.partition(".")[0]]
     package = getattr(module, "__path__", None)
     if package:
         return Path(next(iter(package))).parent

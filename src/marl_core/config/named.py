@@ -20,16 +20,19 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from marl_core.base_config import (
+    Code,
     EnvironmentConfig,
     ExplorationConfig,
     HostConfig,
     Kind,
     PartConfig,
     PolicyConfig,
+    UnreadConfig,
+    code_of,
     mistake,
     validate_strictly,
 )
-from marl_core.registry import EXPLORATIONS, Factory, find_any, names
+from marl_core.registry import EXPLORATIONS, Factory, find_any, is_code, names
 
 #: Marks the places of a JSON schema where any part of a kind may stand.
 PART = "marl:part"
@@ -61,12 +64,13 @@ class Named:
         """The kinds of parts that may stand here."""
         return EXPLORATIONS if self.kind == "exploration" else (self.kind,)
 
-    def validate(self, value: Any) -> PartConfig:
+    def validate(self, value: Any, info: object) -> PartConfig:
         """Find the config class by the name and validate with it; errors keep the place where they
         arose.
 
         Args:
             value: a mapping with a ``name``, or a config.
+            info: pydantic's; its context may say that nothing shall be imported.
 
         Raises:
             PydanticCustomError: there is no such part, or it refuses its settings.
@@ -84,16 +88,19 @@ class Named:
             context = {"kind": self.kind, "known": known}
             message = "'name' is missing: which {kind}? (known: {known})"
             raise PydanticCustomError("part", message, context)
-        return self._validated(value)
+        return self._validated(value, code_of(info))
 
-    def _validated(self, value: dict[str, Any]) -> PartConfig:
+    def _validated(self, value: dict[str, Any], code: Code) -> PartConfig:
+        name = value["name"]
+        if code == "leave" and is_code(name):
+            return UnreadConfig.model_validate(value)
         try:
-            kind, factory = find_any(self.kinds, value["name"])
+            kind, factory = find_any(self.kinds, name, new=code == "import")
             model = config_class(kind, factory)
         except LookupError as error:
             raise mistake(str(error.args[0]), "name") from None
         try:
-            return validate_strictly(model, value)
+            return validate_strictly(model, value, code)
         except ValidationError as error:
             nested = {
                 "nested": error.errors(include_url=False),
@@ -106,7 +113,7 @@ class Named:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         as_json = core_schema.plain_serializer_function_ser_schema(_dumped)
-        return core_schema.no_info_plain_validator_function(
+        return core_schema.with_info_plain_validator_function(
             self.validate, serialization=as_json
         )
 

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from marl_core.config.plain_values import check_plain
 from marl_core.config.yaml_document import parse_yaml, plain
+from marl_core.config.yaml_limits import MOST_DEPTH
 from marl_core.errors import Location, UserError, dotted
 
 #: Texts ``dotted.key=value`` with the value in YAML, or plain values by their dotted keys.
 Overrides = Sequence[str] | Mapping[str, object]
 
-_INDEX = re.compile(r"[0-9]+")
+#: No list has more than so many digits' worth of entries.
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 @final
@@ -48,10 +51,19 @@ def apply_overrides(
         UserError: one is not of the form, or leads nowhere.
     """
     if isinstance(overrides, Mapping):
+        for name, value in overrides.items():
+            _check_value(name, value)
         pairs = [(_keys(name, name), _value(v)) for name, v in overrides.items()]
     else:
         pairs = [_split(text) for text in overrides]
     return [_apply(data, keys, value) for keys, value in pairs]
+
+
+def _check_value(name: str, value: object) -> None:
+    try:
+        check_plain(value)
+    except UserError as error:
+        raise UserError(f"--set {_short(name)}: {error}") from error
 
 
 def _value(value: object) -> object:
@@ -65,14 +77,20 @@ def _split(text: str) -> tuple[list[str], Any]:
     """The keys and the value of ``dotted.key=value``."""
     name, equals, value = text.partition("=")
     keys = _keys(name if equals else "", text)
-    return keys, plain(parse_yaml(value, f"--set {text}"))
+    return keys, plain(parse_yaml(value, f"--set {_short(text)}"))
 
 
 def _keys(name: str, said: str) -> list[str]:
     keys = name.strip().split(".")
     if not all(keys):
-        raise UserError(f"--set {said}: dotted.key=value is expected")
+        raise UserError(f"--set {_short(said)}: dotted.key=value is expected")
+    if len(keys) > MOST_DEPTH:
+        raise UserError(f"--set {_short(said)}: more than {MOST_DEPTH} keys")
     return keys
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:190]}...{text[-7:]}"
 
 
 def _apply(
@@ -101,10 +119,13 @@ def _key(
     """The key as ``data``, found at ``place``, is indexed; ``UserError`` where it cannot be."""
     if isinstance(data, dict):
         return key
-    held = f"--set {'.'.join(keys)}: {dotted(place)}"
+    said = _short(".".join(keys))
+    held = f"--set {said}: {dotted(place)}"
     if not isinstance(data, list):
-        raise UserError(f"{held} is a single value, so there is no '{key}' in it")
+        raise UserError(
+            f"{held} is a single value, so there is no '{_short(key)}' in it"
+        )
     if not _INDEX.fullmatch(key) or int(key) >= len(data):
         count = f"a list of {len(data)}, counted from 0" if data else "an empty list"
-        raise UserError(f"{held} is {count}, so there is no '{key}' in it")
+        raise UserError(f"{held} is {count}, so there is no '{_short(key)}' in it")
     return int(key)

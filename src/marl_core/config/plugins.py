@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from marl_core.base_config import mistake
+from marl_core.base_config import LONGEST_NAME, code_of, mistake
 from marl_core.errors import suggestion
-from marl_core.registry import imported
+from marl_core.registry import check_known, imported, is_code
 
 #: Loggers that go by a short name. ``csv`` is ``metrics.csv``, which is always there.
 LOGGERS = {
@@ -31,11 +31,19 @@ class PluginConfig(BaseModel):
     known: ClassVar[dict[str, str]] = {}
     what: ClassVar[str]
 
-    name: str = Field(description="A known name, or package.module:Class.")
+    name: str = Field(
+        max_length=LONGEST_NAME,
+        description="A known name, or package.module:Class.",
+    )
 
     @model_validator(mode="after")
-    def _can_be_made(self) -> Self:
+    def _can_be_made(self, info: object) -> Self:
+        code = code_of(info)
+        if code == "leave" and is_code(self.name):
+            return self
         try:
+            if code == "known" and is_code(self.name):
+                check_known(self.name)
             made = self.find()
         except LookupError as error:
             raise mistake(str(error.args[0]), "name") from None

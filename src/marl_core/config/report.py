@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from marl_core.errors import Location, nearest, suggestion
+
+#: Mistakes that are told at once.
+_MOST_MISTAKES = 20
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,20 @@ class Mistake:
 def mistakes(
     error: ValidationError, model: type[BaseModel], data: Any
 ) -> list[Mistake]:
-    """Each thing that is wrong with some data.
+    """Each thing that is wrong with some data, up to a number that can be read.
 
     Args:
         error: with which the model refused them.
         model: which refused them.
         data: plain values.
     """
-    return list(
-        _mistakes(
-            error.errors(include_url=False),
-            model,
-            data,
-            (),
-        )
+    found = _mistakes(
+        error.errors(include_url=False),
+        model,
+        data,
+        (),
     )
+    return list(islice(found, _MOST_MISTAKES))
 
 
 def _mistakes(

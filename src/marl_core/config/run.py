@@ -7,6 +7,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from marl_core.base_config import (
+    LARGEST_SEED,
+    LONGEST_NAME,
+    MOST_AT_ONCE,
+    MOST_IN_ALL,
+    MOST_PROCESSES,
+    MOST_TEST_EPISODES,
     ExplorationConfig,
     StrictModel,
     mistake,
@@ -20,6 +26,9 @@ from marl_core.config.named import (
 from marl_core.config.plugins import CallbackConfig, LoggerConfig
 from marl_core.errors import UserError
 
+#: Stages of a run, and loggers or callbacks of one.
+MOST_STAGES = 1000
+MOST_WATCHERS = 100
 # Lightning's, but for half precision: that would need its losses scaled.
 Precision = Literal["32-true", "64-true", "bf16-mixed", "bf16-true"]
 
@@ -28,7 +37,9 @@ class StageConfig(StrictModel):
     """One stage of training: a number of episodes under one exploration."""
 
     episodes: int = Field(
-        gt=0, description="How many episodes the stage lasts, over all ranks."
+        gt=0,
+        le=MOST_IN_ALL,
+        description="How many episodes the stage lasts, over all ranks.",
     )
     exploration: AnyExploration | None = Field(
         default=None, description="By default the run's own `exploration`."
@@ -41,11 +52,13 @@ class TrainingConfig(StrictModel):
     episodes_per_update: int = Field(
         default=512,
         gt=0,
+        le=MOST_AT_ONCE,
         description="Batch size in episodes, over all ranks (Table 3).",
     )
     parallel_games: int | None = Field(
         default=None,
         gt=0,
+        le=MOST_AT_ONCE,
         description="Games played at once, over all ranks; one that ends is started anew until "
         "all episodes of an update have begun. By default all of them at once.",
     )
@@ -54,33 +67,59 @@ class TrainingConfig(StrictModel):
         description="Evaluate networks once for each distinct observation, if known.",
     )
     evaluate_every: int = Field(
-        default=32, gt=0, description="Updates from one evaluation to the next."
+        default=32,
+        gt=0,
+        le=MOST_IN_ALL,
+        description="Updates from one evaluation to the next.",
     )
     evaluation_episodes: int = Field(
-        default=192, gt=1, description="Test episodes of an evaluation (Table 3)."
+        default=192,
+        gt=1,
+        le=MOST_TEST_EPISODES,
+        description="Test episodes of an evaluation (Table 3).",
     )
     log_every: int = Field(
-        default=4, gt=0, description="Updates from one line of metrics to the next."
+        default=4,
+        gt=0,
+        le=MOST_IN_ALL,
+        description="Updates from one line of metrics to the next.",
     )
     checkpoint_every: int = Field(
-        default=32, gt=0, description="Updates from one checkpoint to the next."
+        default=32,
+        gt=0,
+        le=MOST_IN_ALL,
+        description="Updates from one checkpoint to the next.",
     )
     accelerator: str = Field(
         default="cpu",
+        max_length=LONGEST_NAME,
         description="Lightning's: cpu, gpu, auto ... `auto` takes a GPU where there is one.",
     )
     devices: int = Field(
         default=1,
         gt=0,
-        description="Processes, one a device; each plays its share of the episodes.",
+        le=MOST_PROCESSES,
+        description="Processes on each machine, one a device; each plays its share of the "
+        "episodes.",
     )
-    strategy: str = Field(default="auto", description="Lightning's: auto, ddp ...")
+    num_nodes: int = Field(
+        default=1,
+        gt=0,
+        le=MOST_PROCESSES,
+        description="Machines that train together, with `devices` processes each.",
+    )
+    strategy: str = Field(
+        default="auto",
+        max_length=LONGEST_NAME,
+        description="Lightning's: auto, ddp ...",
+    )
     precision: Precision = Field(
         default="32-true", description="Lightning's numbers: of parameters, or mixed."
     )
     threads: int | None = Field(
         default=None,
         gt=0,
+        le=MOST_PROCESSES,
         description="CPU threads a process; by default torch's choice.",
     )
     compile: bool = Field(
@@ -97,6 +136,11 @@ class TrainingConfig(StrictModel):
         "at each evaluation.",
     )
 
+    @property
+    def processes(self) -> int:
+        """Processes on all machines."""
+        return self.devices * self.num_nodes
+
     def logs_after(self, update: int) -> bool:
         """Whether a line of metrics is due after an update, besides the one at a stage's end.
 
@@ -112,6 +156,7 @@ class RunConfig(StrictModel):
     seed: int = Field(
         default=0,
         ge=0,
+        le=LARGEST_SEED,
         description="All randomness comes from it; equal seeds give equal runs.",
     )
     environment: AnyEnvironment = Field(description="What is played.")
@@ -120,19 +165,23 @@ class RunConfig(StrictModel):
         description="How the team explores where a stage does not say otherwise."
     )
     stages: tuple[StageConfig, ...] = Field(
-        min_length=1, description="Trained one after the other, on one team."
+        min_length=1,
+        max_length=MOST_STAGES,
+        description="Trained one after the other, on one team.",
     )
     training: TrainingConfig = Field(
         default=TrainingConfig(), description="How the run is driven."
     )
     loggers: tuple[LoggerConfig, ...] = Field(
         default=(),
+        max_length=MOST_WATCHERS,
         description="Who gets the metrics besides `metrics.csv`, which is always there: "
         "`tensorboard`, `wandb`, `mlflow`, or any logger of Lightning's as `module:Class`, each "
         "with its own keywords.",
     )
     callbacks: tuple[CallbackConfig, ...] = Field(
         default=(),
+        max_length=MOST_WATCHERS,
         description="Callbacks of Lightning's that watch the run, as `module:Class`, each with "
         "its own keywords.",
     )
@@ -140,7 +189,7 @@ class RunConfig(StrictModel):
     @model_validator(mode="after")
     def _whole_updates(self) -> Self:
         batch = self.training.episodes_per_update
-        devices = self.training.devices
+        devices = self.training.processes
         setting = f"training.episodes_per_update ({batch})"
         if batch % devices:
             message = f"{devices} devices cannot share {setting} equally"
@@ -155,7 +204,7 @@ class RunConfig(StrictModel):
 
     def _check_games(self, setting: str) -> None:
         games = self.training.parallel_games
-        devices = self.training.devices
+        devices = self.training.processes
         if games is None:
             return
         if games > self.training.episodes_per_update:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from marl_core.config.yaml_limits import MOST_LETTERS, LimitError, check_limits
 from marl_core.errors import Location, UserError
+
+#: A letter has at most four bytes in UTF-8.
+_MOST_BYTES = 4 * MOST_LETTERS
 
 
 def read_document(path: Path) -> CommentedMap:
@@ -33,6 +38,7 @@ def read_document(path: Path) -> CommentedMap:
 
 def _read_text(path: Path) -> str:
     try:
+        _check_file(path)
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -41,6 +47,16 @@ def _read_text(path: Path) -> str:
         line = error.object.count(b"\n", 0, error.start) + 1
         message = "cannot read the config: this is no UTF-8 text"
         raise UserError(f"{path}:{line}: {message}") from error
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what has no end, as a device, or may have none, as a pipe."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise UserError(f"{path}: cannot read the config: this is no file")
+    if found.st_size > _MOST_BYTES:
+        message = f"it has more than {_MOST_BYTES:,} bytes"
+        raise UserError(f"{path}: cannot read the config: {message}")
 
 
 def parse_yaml(text: str, place: str) -> Any:
@@ -52,10 +68,13 @@ def parse_yaml(text: str, place: str) -> Any:
             follows.
 
     Raises:
-        UserError: the text is no YAML, or has a tag.
+        UserError: the text is no YAML, asks for too much, or has a tag.
     """
     try:
+        check_limits(text)
         document = YAML().load(text)
+    except LimitError as error:
+        raise _broken(place, error.line, error.problem) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1

@@ -13,29 +13,38 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from marl_core.base_config import validate_strictly
+from marl_core.base_config import Code, validate_strictly
 from marl_core.config.module_folders import modules_in
 from marl_core.config.overrides import Overrides, apply_overrides
+from marl_core.config.plain_values import check_plain
 from marl_core.config.report import mistakes
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_document import line_of, plain, read_document
-from marl_core.errors import Location, UserError, dotted
+from marl_core.errors import (
+    Location,
+    SeveralMistakesError,
+    UserError,
+    dotted,
+    printable,
+)
 
 
 def load_run(
     path: Path,
     overrides: Overrides = (),
+    code: Code = "import",
 ) -> RunConfig:
     """Read, override and validate a run config.
 
     Args:
         path: the YAML file.
         overrides: settings over what the file says.
+        code: what is done about ``package.module:Class``.
 
     Raises:
         UserError: see ``RunSource``.
     """
-    return RunSource.of_file(path, overrides).config()
+    return RunSource.of_file(path, overrides).config(code)
 
 
 def dump_run(config: RunConfig) -> str:
@@ -63,7 +72,7 @@ class RunSource:
         modules: folders that may hold modules which the config names as ``module:Class``.
 
     Raises:
-        UserError: an override leads nowhere.
+        UserError: an override leads nowhere, or a value cannot stand in a config.
     """
 
     def __init__(
@@ -79,6 +88,11 @@ class RunSource:
         self._document = document
         self._data = data
         self.overrides = apply_overrides(data, overrides)
+        try:
+            check_plain(data)
+        except UserError as error:
+            where = error.location
+            raise UserError(self._line(where, where, error.message)) from error
 
     @classmethod
     def of_file(
@@ -120,20 +134,24 @@ class RunSource:
             overrides: see ``of_file``.
 
         Raises:
-            UserError: an override leads nowhere.
+            UserError: a value cannot stand in a config, or an override leads nowhere.
         """
+        check_plain(dict(values))
         data = copy.deepcopy(dict(values))
         return cls("config", data, overrides, modules=(Path.cwd(),))
 
-    def config(self) -> RunConfig:
+    def config(self, code: Code = "import") -> RunConfig:
         """The valid config.
+
+        Args:
+            code: what is done about ``package.module:Class``.
 
         Raises:
             UserError: with a line for each mistake: file and line, or the override.
         """
         try:
-            with modules_in(self.modules):
-                return validate_strictly(RunConfig, self._data)
+            with modules_in(self.modules if code == "import" else ()):
+                return validate_strictly(RunConfig, self._data, code)
         except ValidationError as error:
             found = mistakes(error, RunConfig, self._data)
         lines = [
@@ -144,7 +162,7 @@ class RunSource:
             )
             for one in found
         ]
-        raise UserError("\n".join(lines))
+        raise SeveralMistakesError(lines)
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
@@ -176,7 +194,7 @@ class RunSource:
         """The message with its place, and with the part where the place does not name it."""
         place, implied = self._place(location, part)
         sentence = [place, message] if implied else [place, dotted(part), message]
-        return ": ".join(sentence).replace("\n", "\\n").replace("\r", "\\r")
+        return printable(": ".join(sentence))
 
     def _place(
         self,

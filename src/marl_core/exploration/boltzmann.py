@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
+from marl_core.base_config import LARGEST
 from marl_core.capabilities import Scores
 from marl_core.configured import Configured
 from marl_core.exploration.schedule import AnnealedConfig
@@ -21,11 +22,15 @@ class BoltzmannConfig(AnnealedConfig):
 
     name: str = "boltzmann"
     start: float = Field(
-        default=1.0, gt=0, description="Temperature at the beginning of the run."
+        default=1.0,
+        gt=0,
+        le=LARGEST,
+        description="Temperature at the beginning of the run.",
     )
     end: float = Field(
         default=0.05,
         gt=0,
+        le=LARGEST,
         description="Temperature after `anneal_steps` and from there on.",
     )
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.base_config import PolicyConfig
+from marl_core.base_config import LARGEST, PolicyConfig
 from marl_core.capabilities import Scores
 from marl_core.configured import Configured
 from marl_core.exploration.softmax import log_softmax_policy
@@ -20,11 +20,15 @@ class EntropySamplingConfig(PolicyConfig):
 
     name: str = "entropy_sampling"
     coefficient: float = Field(
-        default=0.05, ge=0, description="c_H of Eq. 1 (Table 3: 0.05 for PPO-MA)."
+        default=0.05,
+        ge=0,
+        le=LARGEST,
+        description="c_H of Eq. 1 (Table 3: 0.05 for PPO-MA).",
     )
     temperature: float = Field(
         default=1.0,
         gt=0,
+        le=LARGEST,
         description="Boltzmann temperature: pi = softmax(scores / temperature).",
     )
 

@@ -6,18 +6,21 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from marl_core.base_config import PolicyConfig, mistake
+from marl_core.base_config import LARGEST, MOST_IN_ALL, PolicyConfig, mistake
 from marl_core.types import Progress
 
 
 class AnnealedConfig(PolicyConfig):
     """A quantity that falls linearly over the run's environment steps, then stays."""
 
-    start: float = Field(ge=0, description="At the beginning of the run.")
-    end: float = Field(ge=0, description="After `anneal_steps` and from there on.")
+    start: float = Field(ge=0, le=LARGEST, description="At the beginning of the run.")
+    end: float = Field(
+        ge=0, le=LARGEST, description="After `anneal_steps` and from there on."
+    )
     anneal_steps: int = Field(
         default=200_000,
         ge=0,
+        le=MOST_IN_ALL,
         description="Environment steps, over all games and stages, from start to end (Table 3).",
     )
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.base_config import EnvironmentConfig, mistake
+from marl_core.base_config import LARGEST, MOST_AT_ONCE, EnvironmentConfig, mistake
 from marl_core.types import EnvironmentSpec
 from marl_envs.adca.shapes import ACTIONS, ENTITIES, FEATURES
 
@@ -19,12 +19,18 @@ class ADCAConfig(EnvironmentConfig):
 
     name: str = "adca"
     agents: int = Field(
-        default=50, gt=0, description="N, the guards: the team that learns."
+        default=50,
+        gt=0,
+        le=MOST_FIGHTERS,
+        description="N, the guards: the team that learns.",
     )
-    attackers: int = Field(default=60, gt=0, description="H, the scripted team.")
+    attackers: int = Field(
+        default=60, gt=0, le=MOST_FIGHTERS, description="H, the scripted team."
+    )
     max_steps: int = Field(
         default=190,
         gt=0,
+        le=MOST_AT_ONCE,
         description="The clock: after this number of steps the battle is decided by numbers.",
     )
     terrain: bool = Field(
@@ -44,7 +50,10 @@ class ADCAConfig(EnvironmentConfig):
         default=True, description="Whether dying costs 0.5, in place of 1."
     )
     win_bonus: float = Field(
-        default=3.0, description="The reward of every guard when the team wins."
+        default=3.0,
+        ge=-LARGEST,
+        le=LARGEST,
+        description="The reward of every guard when the team wins.",
     )
     kernels: Literal["torch", "warp"] = Field(
         default="torch",

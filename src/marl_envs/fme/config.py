@@ -8,11 +8,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_core.base_config import EnvironmentConfig, StrictModel, mistake
+from marl_core.base_config import (
+    LONGEST_NAME,
+    MOST_AT_ONCE,
+    EnvironmentConfig,
+    StrictModel,
+    mistake,
+)
 from marl_core.types import EnvironmentSpec, Level
-from marl_envs.fme.tags import Kind, levels_of_tag
+from marl_envs.fme.tags import MOST_LEVELS, Kind, levels_of_tag
 
-Action = Annotated[int, Field(ge=0)]
+#: More actions than that are a slip.
+MOST_ACTIONS = 10_000
+Action = Annotated[int, Field(ge=0, lt=MOST_ACTIONS)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class FixedActionLevel(StrictModel):
@@ -29,17 +38,10 @@ class BanditLevel(StrictModel):
     """
 
     kind: Literal["B"]
-    arms: tuple[Action, ...] = Field(min_length=1)
-    probabilities: tuple[
-        Annotated[
-            float,
-            Field(
-                ge=0,
-                le=1,
-            ),
-        ],
-        ...,
-    ] = (0.5, 0.4, 0.1)
+    arms: tuple[Action, ...] = Field(min_length=1, max_length=MOST_ACTIONS)
+    probabilities: tuple[Probability, ...] = Field(
+        default=(0.5, 0.4, 0.1), max_length=MOST_ACTIONS
+    )
 
     @model_validator(mode="after")
     def _is_distribution(self) -> Self:
@@ -71,13 +73,20 @@ class FMEConfig(EnvironmentConfig):
     """Settings of FME. The levels come from ``tag``, or are written out in ``levels``."""
 
     name: str = "fme"
-    agents: int = Field(gt=0, description="N, the size of the team.")
-    actions: int = Field(default=10, gt=1, description="n_k, the number of actions.")
+    agents: int = Field(gt=0, le=MOST_AT_ONCE, description="N, the size of the team.")
+    actions: int = Field(
+        default=10, gt=1, le=MOST_ACTIONS, description="n_k, the number of actions."
+    )
     tag: str | None = Field(
-        default=None, description="As 1A4B2C: how many levels of each kind (Table 2)."
+        default=None,
+        max_length=LONGEST_NAME,
+        description="As 1A4B2C: how many levels of each kind (Table 2).",
     )
     levels: tuple[LevelConfig, ...] | None = Field(
-        default=None, min_length=1, description="The levels one by one."
+        default=None,
+        min_length=1,
+        max_length=MOST_LEVELS,
+        description="The levels one by one.",
     )
     level_index: Literal["scalar", "one_hot"] = Field(
         default="scalar",

@@ -21,9 +21,11 @@ TABLE_2: dict[str, tuple[str, ...]] = {
 }
 #: The number of actions that Table 2 is for.
 _TABLE_2_ACTIONS = 10
+#: More levels than that are a slip.
+MOST_LEVELS = 10_000
 #: The number of arms of a Lv-B.
 _ARMS = 3
-_TAG = re.compile(r"(\d+)A(\d+)B(\d+)C")
+_TAG = re.compile(r"([0-9]+)A([0-9]+)B([0-9]+)C")
 
 
 def levels_of_tag(
@@ -44,11 +46,14 @@ def levels_of_tag(
         The kind of each level and its actions.
 
     Raises:
-        ValueError: the tag is not of that form, or has no level, or a Lv-B has too few actions.
+        ValueError: the tag is not of that form, has no level or too many, or a Lv-B has too few
+            actions.
     """
     counts = _counts(tag)
     if sum(counts.values()) == 0:
         raise ValueError(f"tag '{tag}' has no level")
+    if sum(counts.values()) > MOST_LEVELS:
+        raise ValueError(f"tag '{tag}' has more than {MOST_LEVELS} levels")
     if tag in TABLE_2 and actions >= _TABLE_2_ACTIONS:
         return _levels_of_table_2(tag, counts)
     if counts["B"] and actions < _ARMS:

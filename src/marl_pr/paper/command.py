@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from marl_core.base_config import MOST_PROCESSES
 from marl_pr.paper.catalogue import list_of_items
 
 #: The sign \b keeps the lines below it as they are.
@@ -20,6 +21,7 @@ _Seeds = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_PROCESSES,
         help="How many seeds, from 0; by default 8 of PPO-MA, 5 of QMIX, 3 of Conc4Hist.",
     ),
 ]
@@ -31,7 +33,11 @@ _Scale = Annotated[
 ]
 _Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Runs at a time; by default one for each core."),
+    typer.Option(
+        min=1,
+        max=MOST_PROCESSES,
+        help="Runs at a time; by default one for each core.",
+    ),
 ]
 _Backend = Annotated[
     Literal["local", "ray"],

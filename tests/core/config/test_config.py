@@ -29,7 +29,7 @@ CONFIGS = sorted(EXAMPLES.glob("*.yaml"))
 
 UNIT = st.floats(0, 1, exclude_max=True)
 POSITIVE = st.floats(1e-12, 1e12)
-COUNT = st.integers(1, 10**12)
+COUNT = st.integers(1, 10**6)
 
 
 def _bandit(arms: list[int]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ TRAINING = st.fixed_dictionaries(
     {"episodes_per_update": st.sampled_from([12, 60])},
     optional={
         "devices": st.sampled_from([1, 2, 3, 4]),
-        "threads": st.one_of(st.none(), COUNT),
+        "threads": st.one_of(st.none(), st.integers(1, 1024)),
         "precision": st.sampled_from(get_args(Precision)),
         "accelerator": st.sampled_from(["cpu", "gpu", "null", "1e3", "no", " "]),
         "tensorboard": st.booleans(),
@@ -101,7 +101,7 @@ TRAINING = st.fixed_dictionaries(
 )
 RUNS = st.fixed_dictionaries(
     {
-        "seed": st.integers(0, 2**70),
+        "seed": st.integers(0, 2**63 - 1),
         "environment": ENVIRONMENT,
         "host": HOST,
         "exploration": ENTROPY,

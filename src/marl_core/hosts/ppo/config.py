@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from marl_core.base_config import HostConfig
+from marl_core.base_config import LARGEST, MOST_AT_ONCE, HostConfig
 from marl_core.capabilities import HostCapabilities
 
 
@@ -15,10 +15,13 @@ class PPOConfig(HostConfig):
     """
 
     learning_rate: float = Field(
-        default=5e-4, gt=0, description="Adam's, for the policy."
+        default=5e-4, gt=0, le=LARGEST, description="Adam's, for the policy."
     )
     critic_rate_factor: float = Field(
-        default=10.0, gt=0, description="The critic's learning rate over the policy's."
+        default=10.0,
+        gt=0,
+        le=LARGEST,
+        description="The critic's learning rate over the policy's.",
     )
     gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of a step.")
     gae_lambda: float = Field(
@@ -33,10 +36,14 @@ class PPOConfig(HostConfig):
     dual_clip: float = Field(
         default=5.0,
         gt=1,
+        le=LARGEST,
         description="c of the dual clip: bound of the ratio for A < 0.",
     )
     epochs: int = Field(
-        default=24, gt=0, description="Epochs over the whole batch in an update."
+        default=24,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Epochs over the whole batch in an update.",
     )
     min_inside_clip: float = Field(
         default=0.7,
@@ -45,10 +52,10 @@ class PPOConfig(HostConfig):
         description="An update ends early once fewer of its samples are inside the clip range.",
     )
     max_gradient_norm: float = Field(
-        default=0.5, gt=0, description="Clip of the policy's gradient norm."
+        default=0.5, gt=0, le=LARGEST, description="Clip of the policy's gradient norm."
     )
     value_coefficient: float = Field(
-        default=0.5, gt=0, description="Weight of the squared value error."
+        default=0.5, gt=0, le=LARGEST, description="Weight of the squared value error."
     )
 
 
@@ -56,7 +63,9 @@ class PPOMAConfig(PPOConfig):
     """Table 3, and the settings of the authors' public experiments where the paper is silent."""
 
     name: str = "ppo_ma"
-    hidden: int = Field(default=8, gt=0, description="Width of every hidden layer.")
+    hidden: int = Field(
+        default=8, gt=0, le=MOST_AT_ONCE, description="Width of every hidden layer."
+    )
     identity_in_head: bool = Field(
         default=True,
         description="The policy head sees the agent's one-hot identity again.",

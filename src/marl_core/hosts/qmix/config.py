@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from marl_core.base_config import HostConfig
+from marl_core.base_config import LARGEST, MOST_AT_ONCE, MOST_IN_ALL, HostConfig
 from marl_core.capabilities import HostCapabilities, ReplaySettings
 
 
@@ -18,28 +18,36 @@ class QMIXConfig(HostConfig):
         default="monotonic",
         description="How the team's value comes from the agents': QMIX's network, or VDN's sum.",
     )
-    learning_rate: float = Field(default=1e-3, gt=0, description="Adam's.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=LARGEST, description="Adam's.")
     gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of a step.")
     td_lambda: float = Field(
         default=0.6, ge=0, le=1, description="lambda of the TD(lambda) targets."
     )
     batch_episodes: int = Field(
-        default=64, gt=0, description="Episodes of an update, over all ranks."
+        default=64,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Episodes of an update, over all ranks.",
     )
     replay_episodes: int = Field(
-        default=5000, gt=0, description="How many of the newest episodes are kept."
+        default=5000,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="How many of the newest episodes are kept.",
     )
     target_every: int = Field(
         default=200,
         gt=0,
+        le=MOST_IN_ALL,
         description="Episodes from one copy of the target network to the next.",
     )
     max_gradient_norm: float = Field(
-        default=10.0, gt=0, description="Clip of the gradient norm."
+        default=10.0, gt=0, le=LARGEST, description="Clip of the gradient norm."
     )
     hidden: int = Field(
         default=32,
         gt=0,
+        le=MOST_AT_ONCE,
         description="Width of the agents' hidden layers and of the mixing network.",
     )
 
