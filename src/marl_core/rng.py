@@ -100,7 +100,7 @@ class Generators:
             state: what ``state_dict`` gave.
 
         Raises:
-            UserError: the state is of a generator on another kind of device.
+            UserError: the state is of a generator on another kind of device, or none at all.
         """
         for name, value in state.items():
             generator = self[name]
@@ -110,4 +110,8 @@ class Generators:
                     "a run goes on on the kind of device that it was begun on"
                 )
                 raise UserError(message)
-            generator.set_state(value.cpu())
+            try:
+                generator.set_state(value.cpu())
+            except RuntimeError as error:
+                message = f"the stream '{name}' of the checkpoint is no state of a generator"
+                raise UserError(message) from error

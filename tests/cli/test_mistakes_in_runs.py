@@ -127,7 +127,9 @@ BROKEN_CHECKPOINTS = {
 def test_checkpoints_that_are_none(
     marl: Command, run: Path, content: str, command: str
 ) -> None:
-    BROKEN_CHECKPOINTS[content](marl.folder / run / "checkpoints" / "last.ckpt")
+    folder = marl.folder / run / "checkpoints"
+    BROKEN_CHECKPOINTS[content](folder / "last.ckpt")
+    (folder / "previous.ckpt").unlink()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         line = refused(marl, command, "run")
@@ -158,9 +160,9 @@ def test_a_checkpoint_of_another_version(
 def test_a_checkpoint_of_another_run(marl: Command, run: Path) -> None:
     config = marl.folder / run / "config.yaml"
     config.write_text(config.read_text().replace("hidden: 4", "hidden: 5"))
-    assert (
-        refused(marl, "evaluate", "run")
-        == "the checkpoint does not fit the run's config: other networks"
+    assert refused(marl, "evaluate", "run") == (
+        "run/checkpoints/last.ckpt: the checkpoint does not fit the run's config: the parameter "
+        "'host.encoder.layers.0.weight' is 4x4, and should be 4x5"
     )
     assert refused(marl, "resume", "run") == (
         "run/config.yaml: host.hidden is not what it was when the checkpoint was "
@@ -178,7 +180,7 @@ def test_a_run_config_broken_by_hand(marl: Command, run: Path) -> None:
 
 
 def test_evaluating_before_there_is_a_policy(marl: Command, run: Path) -> None:
-    (marl.folder / run / "checkpoints" / "last.ckpt").unlink()
+    shutil.rmtree(marl.folder / run / "checkpoints")
     line = refused(marl, "evaluate", "run")
     assert (
         line
@@ -203,7 +205,7 @@ def test_reporting_without_metrics(marl: Command, run: Path) -> None:
     )
     metrics.write_bytes(b"\xff\xfe\x00")
     assert refused(marl, "report", "run").startswith(
-        "run/metrics.csv: this is no file of metrics: "
+        "run/metrics.csv:1: this is no file of metrics: "
     )
 
 

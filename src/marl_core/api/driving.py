@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from marl_core.api.sources import source_of
@@ -25,11 +25,34 @@ def drive(folder: RunFolder, watchers: Watchers) -> None:
     Raises:
         UserError: another process trains this run, or it cannot go on.
     """
-    config = folder.load_config()
-    # Rank 0 holds the lock for all ranks.
-    lock = run_lock(folder.path) if rank() == 0 else nullcontext()
-    with lock:
-        stages.train(config, folder, watchers)
+    folder.load_config()  # a folder that holds no run is left alone
+    with held(folder):
+        drive_held(folder, watchers)
+
+
+def drive_held(folder: RunFolder, watchers: Watchers) -> None:
+    """Train what is left of a run whose folder is held.
+
+    Args:
+        folder: the run's.
+        watchers: what watches it.
+
+    Raises:
+        UserError: the run cannot go on.
+    """
+    stages.train(folder.load_config(), folder, watchers)
+
+
+def held(folder: RunFolder) -> AbstractContextManager[None]:
+    """Hold a run folder: what is seen in it stays so until it is written to.
+
+    Args:
+        folder: the run's. Rank 0 holds it for all ranks.
+
+    Raises:
+        UserError: another process trains this run, or the folder cannot be created.
+    """
+    return run_lock(folder.path) if rank() == 0 else nullcontext()
 
 
 def config_with(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from marl_core.api.driving import config_with, drive
+from marl_core.api.driving import config_with, drive, drive_held, held
 from marl_core.api.metrics_table import MetricsTable
 from marl_core.api.policy import Policy
 from marl_core.api.summary import Scores, Summary, read_summary
@@ -17,7 +17,7 @@ from marl_core.evaluation.evaluate import Mode, evaluate
 from marl_core.runs.assembly import newest_state
 from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
-from marl_core.runs.metrics_file import read_metrics
+from marl_core.runs.metrics_rows import read_metrics
 from marl_core.training.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -177,9 +177,10 @@ class Run:
         added = [_plain(stage) for stage in stages]
         config = config_with(self.config, {"stages": [*begun, *added]})
         folder = RunFolder(Path(out))
-        folder.refuse_another_run(config)
-        take_over(self._folder, folder, config)
-        drive(folder, Watchers(callbacks, loggers, progress))
+        with held(folder):
+            folder.refuse_another_run(config)
+            take_over(self._folder, folder, config)
+            drive_held(folder, Watchers(callbacks, loggers, progress))
         return Run(folder.path)
 
     def transfer(
@@ -216,8 +217,9 @@ class Run:
         changed = {**before["environment"], **environment}
         config = config_with(self.config, {"environment": changed, "stages": kept})
         folder = RunFolder(Path(out))
-        begin_from(self._folder, folder, config)
-        drive(folder, Watchers(callbacks, loggers, progress))
+        with held(folder):
+            begin_from(self._folder, folder, config)
+            drive_held(folder, Watchers(callbacks, loggers, progress))
         return Run(folder.path)
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marl_core.api.driving import drive
+from marl_core.api.driving import drive_held, held
 from marl_core.api.run import Run
 from marl_core.api.sources import AnyConfig, default_folder, shared_folder, source_of
 from marl_core.config.overrides import Overrides
@@ -57,7 +57,8 @@ def train(
     chosen = default_folder(source, run_config) if out is None else Path(out)
     with shared_folder(chosen) as path:
         folder = RunFolder(path)
-        if rank() == 0:
-            folder.create(run_config)
-        drive(folder, Watchers(callbacks, loggers, progress))
+        with held(folder):
+            if rank() == 0:
+                folder.create(run_config)
+            drive_held(folder, Watchers(callbacks, loggers, progress))
         return Run(path)

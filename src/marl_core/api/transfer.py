@@ -16,6 +16,7 @@ from marl_core.errors import UserError
 from marl_core.protocols import HostAlgorithm
 from marl_core.runs.assembly import first_state, newest_state
 from marl_core.runs.folder import RunFolder
+from marl_core.runs.seal import sealed
 from marl_core.runs.whole_writes import create_output_folder, write_whole
 
 #: The file of a run folder that says what was taken over.
@@ -69,7 +70,7 @@ def begin_from(
     create_output_folder(folder.start.parent, "folder of checkpoints")
     content = io.BytesIO()
     torch.save({name: learnt[name] for name in found.taken}, content)
-    write_whole(folder.start, content.getvalue())
+    write_whole(folder.start, sealed(content.getvalue()))
     said = json.dumps(asdict(found), indent=2) + "\n"
     write_whole(folder.path / _FILE, said.encode())
     folder.create(config)

@@ -10,7 +10,7 @@ from marl_core.errors import UserError
 from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
 from marl_core.runs.folder import RunFolder
-from marl_core.runs.metrics_file import read_metrics
+from marl_core.runs.metrics_rows import read_metrics
 
 #: A line of metrics.csv: values by the names of their columns.
 LogLine = dict[str, float]

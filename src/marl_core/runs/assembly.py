@@ -26,7 +26,10 @@ from marl_core.registry import find_any
 from marl_core.rng import generator
 from marl_core.run_state import RunState
 from marl_core.runs.compatibility import check_compatible
+from marl_core.runs.checkpoint_file import fitting, source_of
 from marl_core.runs.folder import RunFolder
+from marl_core.runs.saved_progress import saved_progress
+from marl_core.runs.saved_tensors import check_alike
 from marl_core.types import EnvironmentSpec, Progress
 
 #: Under which the host's parameters stand in a checkpoint.
@@ -55,24 +58,41 @@ def saved_state(config: RunConfig, saved: Mapping[str, Any]) -> RunState:
         saved: the checkpoint's content.
 
     Raises:
-        UserError: the parts do not fit together, or the checkpoint is of other networks.
+        UserError: the parts do not fit together, or the checkpoint is of another run.
     """
-    state = _at(config, Progress(**saved["marl"]["progress"]))
-    coupling = state.exploration.coupling
-    try:
-        _load(state.host, _saved_under(HOST_PREFIX, saved))
-        if isinstance(coupling, nn.Module):
-            _load(coupling, _saved_under(COUPLING_PREFIX, saved))
-    except RuntimeError as error:
-        message = "the checkpoint does not fit the run's config: other networks"
-        raise UserError(message) from error
+    spec = environment_spec(config.environment)
+    with fitting(source_of(saved)):
+        progress = saved_progress(config, spec, saved["marl"]["progress"])
+    state = _at(config, progress)
+    with fitting(source_of(saved)):
+        _load_parameters(state, saved["state_dict"])
     return state
+
+
+def _load_parameters(state: RunState, saved: Mapping[str, Any]) -> None:
+    """Load all parameters. Everything is checked before the first is touched.
+
+    Raises:
+        ValueError: a parameter is another one than the run's.
+    """
+    parts: dict[str, HostAlgorithm | nn.Module] = {HOST_PREFIX: state.host}
+    coupling = state.exploration.coupling
+    if isinstance(coupling, nn.Module):
+        parts[COUPLING_PREFIX] = coupling
+    expected = {
+        prefix + name: value
+        for prefix, part in parts.items()
+        for name, value in part.state_dict().items()
+    }
+    check_alike("parameter", saved, expected, state.config.training.precision)
+    for prefix, part in parts.items():
+        _load(part, _saved_under(prefix, saved))
 
 
 def _saved_under(prefix: str, saved: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.removeprefix(prefix): value
-        for name, value in saved["state_dict"].items()
+        for name, value in saved.items()
         if name.startswith(prefix)
     }
 

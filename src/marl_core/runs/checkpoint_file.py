@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from marl_core.errors import UserError
+from marl_core.runs.logged import Logged
+from marl_core.runs.regular_files import read_bytes
+from marl_core.runs.seal import seal_of
 from marl_core.types import Progress
 
 #: The version of what checkpoints hold. It goes up when an older one could not be read any more.
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
+#: Under which a checkpoint that has been read says which file it is of.
+SOURCE = "path"
+
+
+class DamagedError(UserError):
+    """A file is not what was written. An earlier checkpoint may do."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -22,15 +35,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Raises:
-        UserError: it is no checkpoint of a run, or of another version of this project.
+        DamagedError: it is no checkpoint of a run, or not as it was written.
+        UserError: it is of another version of this project.
+        FileNotFoundError: there is none.
     """
-    saved = _loaded(path)
+    content = _content(path)
+    seal = seal_of(content)
+    if seal == "broken":
+        raise _no_checkpoint(path, "it is damaged: its checksum is another one")
+    saved = _loaded(path, content)
     try:
         found = dict(saved["marl"]).get("format")
     except (LookupError, TypeError, ValueError) as error:
         raise _no_checkpoint(path, "it holds no training progress") from error
     if found != CHECKPOINT_FORMAT:
         raise UserError(_other_format(path, found))
+    if seal == "none":
+        raise _no_checkpoint(path, "it is damaged: its checksum is missing")
     try:
         _check_parts(saved)
     except (LookupError, TypeError, ValueError) as error:
@@ -38,13 +59,73 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return saved
 
 
-def _loaded(path: Path) -> dict[str, Any]:
+def read_tensors(path: Path) -> dict[str, Any]:
+    """A sealed file of named tensors, on the CPU.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        DamagedError: it is not as it was written.
+    """
+    content = _content(path)
+    if seal_of(content) != "whole":
+        raise DamagedError(f"{path}: this file is damaged: its checksum does not fit")
+    return _loaded(path, content)
+
+
+@contextmanager
+def fitting(path: str | Path) -> Iterator[None]:
+    """Inside of it, whatever of a checkpoint is not as it should be is refused in one line.
+
+    Args:
+        path: of the checkpoint.
+
+    Raises:
+        UserError: something is not as it should be.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        message = "the checkpoint does not fit the run's config"
+        raise UserError(f"{path}: {message}: {reason}") from error
+
+
+def source_of(saved: Mapping[str, Any]) -> str:
+    """The file that a checkpoint has been read from.
+
+    Args:
+        saved: the checkpoint's content.
+    """
+    return str(saved["marl"].get(SOURCE, "checkpoint"))
+
+
+def logged_at(saved: Mapping[str, Any]) -> Logged:
+    """What had been logged when a checkpoint was written.
+
+    Args:
+        saved: the checkpoint's content.
+    """
+    return Logged(**saved["marl"]["logged"])
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise DamagedError(f"{path}: the disk cannot read it any more") from error
+
+
+def _loaded(path: Path, content: bytes) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             # torch wonders about files that are refused anyway.
             warnings.simplefilter("ignore")
             saved = torch.load(
-                path,
+                io.BytesIO(content),
                 map_location="cpu",
                 weights_only=True,
             )
@@ -58,6 +139,7 @@ def _loaded(path: Path) -> dict[str, Any]:
 def _check_parts(saved: dict[str, Any]) -> None:
     """See that everything is there; errors are those of a missing part."""
     Progress(**saved["marl"]["progress"])
+    logged_at(saved)
     parts = [saved["state_dict"], saved["optimizer_states"][0], saved["marl"]["config"]]
     for part in (*parts, *saved["marl"]["ranks"]):
         dict(part)  # each of them is a mapping
@@ -73,5 +155,5 @@ def _other_format(path: Path, found: object) -> str:
     )
 
 
-def _no_checkpoint(path: Path, reason: str) -> UserError:
-    return UserError(f"{path}: this is no checkpoint of a run ({reason})")
+def _no_checkpoint(path: Path, reason: str) -> DamagedError:
+    return DamagedError(f"{path}: this is no checkpoint of a run ({reason})")

@@ -9,13 +9,14 @@ from typing import Any, final
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from marl_core.runs.whole_writes import write_whole
+from marl_core.runs.checkpoints import Checkpoints
+from marl_core.runs.seal import sealed
 
 
 @final
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, replaced in one step, so that a kill never leaves half a
-    checkpoint.
+    """Lightning's checkpoint files, with a checksum, and replaced in one step, so that a kill never
+    leaves half a checkpoint. The one before is kept.
     """
 
     def save_checkpoint(
@@ -25,9 +26,9 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
         Args:
             checkpoint: what to save.
-            path: of the file.
+            path: of the newest checkpoint of a run.
             storage_options: Lightning's; unused.
         """
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        write_whole(Path(path), content.getvalue())
+        Checkpoints(Path(path).parent).write(sealed(content.getvalue()))

@@ -9,10 +9,17 @@ from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run
 from marl_core.errors import UserError
 from marl_core.runs.folder import RunFolder
-from marl_core.runs.whole_writes import create_output_folder, write_whole
+from marl_core.runs.whole_writes import PART, create_output_folder, write_whole
 
 #: What a run that continues another does not take over from its folder.
-_OWN = ("config.yaml", "summary.json", "lock", "error.txt", "*.part")
+_OWN = (
+    "config.yaml",
+    "summary.json",
+    "lock",
+    "error.txt",
+    "set_aside.ckpt",
+    f"*{PART}",
+)
 
 
 def take_over(
@@ -33,7 +40,7 @@ def take_over(
     Raises:
         UserError: the first run has no checkpoint, or the folder cannot be created.
     """
-    if not first.checkpoint.exists():
+    if not first.checkpoints.exist():
         message = "the run has no checkpoint yet, or its checkpoint is gone"
         raise UserError(f"{first.path}: {message}, so nothing can continue it")
     create_output_folder(folder.path, "run folder")

@@ -16,7 +16,9 @@ from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
 from marl_core.runs.changes import first_change
-from marl_core.runs.checkpoint_file import read_checkpoint
+from marl_core.runs.checkpoint_file import logged_at
+from marl_core.runs.checkpoints import Checkpoints
+from marl_core.runs.metrics_rows import difference
 from marl_core.runs.provenance import provenance
 from marl_core.runs.whole_writes import create_output_folder, write_whole
 
@@ -25,8 +27,9 @@ from marl_core.runs.whole_writes import create_output_folder, write_whole
 class RunFolder:
     """A run's files.
 
-    ``config.yaml`` (resolved), ``versions.json``, ``metrics.csv``, ``checkpoints/last.ckpt``,
-    ``summary.json``; of a transferred run ``checkpoints/start.pt``, with which it begins.
+    ``config.yaml`` (resolved), ``versions.json``, ``metrics.csv``, ``checkpoints/last.ckpt`` and
+    the one before it, ``previous.ckpt``, ``summary.json``; of a transferred run
+    ``checkpoints/start.pt``, with which it begins.
 
     Args:
         path: of the folder, which need not exist yet.
@@ -37,7 +40,8 @@ class RunFolder:
         self.config_file = path / "config.yaml"
         self.versions = path / "versions.json"
         self.metrics = path / "metrics.csv"
-        self.checkpoint = path / "checkpoints" / "last.ckpt"
+        self.checkpoints = Checkpoints(path / "checkpoints")
+        self.checkpoint = self.checkpoints.newest
         self.start = path / "checkpoints" / "start.pt"
         self.summary = path / "summary.json"
         self.policies_folder = path / "policies"
@@ -71,7 +75,7 @@ class RunFolder:
         """
         if self.config_file.exists():
             raise UserError(f"{self.path}: {self._what_is_here(config)}")
-        if self.checkpoint.exists():  # which a new run would take for its own
+        if self.checkpoints.exist():  # which a new run would take for its own
             message = "there is a checkpoint here, but no config.yaml of its run"
             raise UserError(f"{self.path}: {message}")
 
@@ -90,7 +94,7 @@ class RunFolder:
         Raises:
             UserError: there is no run here, or its config is no longer valid.
         """
-        if not self.config_file.is_file():
+        if not self.config_file.is_file():  # a pipe is none
             raise UserError(f"{self.path}: no run here: there is no config.yaml")
         with modules_in(self.module_folders()):
             return load_run(self.config_file)
@@ -106,12 +110,24 @@ class RunFolder:
         return tuple(map(str, modules)) if isinstance(modules, list) else ()
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest checkpoint, on the CPU; None where the run never got to its first.
+        """The newest sound checkpoint, on the CPU; None where the run never got to its first.
 
         Raises:
             UserError: the file is no checkpoint of a run, or of another version.
         """
-        return read_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
+        return self.checkpoints.read()
+
+    def take_up_checkpoint(self) -> dict[str, Any] | None:
+        """The checkpoint from which the run goes on: the newest that is sound, and of which
+        ``metrics.csv`` has all lines. None where the run begins.
+
+        Raises:
+            UserError: there are checkpoints, and none of them is so.
+        """
+        return self.checkpoints.take_up(self._missing_of_the_log)
+
+    def _missing_of_the_log(self, saved: dict[str, Any]) -> str | None:
+        return difference(self.metrics, logged_at(saved))
 
     def write_policies(
         self,

@@ -2,56 +2,78 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from marl_core.errors import UserError
+from marl_core.notes import note
+from marl_core.runs.whole_writes import create_output_folder, naming, remove_parts
 
 _POLL_SECONDS = 0.05
+#: What a file system says that knows no locks.
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 
 
 @contextmanager
 def run_lock(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold a run folder while the run is trained.
+    """Hold a run folder while it is looked at and written.
 
-    However the process ends, the system opens the lock.
+    However the process ends, the system opens the lock. Where the file system knows no locks, a
+    line says so, and nothing is held. What killed processes had begun to write is removed.
 
     Args:
-        folder: the run folder; made where there is none.
+        folder: the run folder; made where there is none, and removed again if it stays empty.
         patience: seconds to wait for another process, which may be about to end.
 
     Raises:
-        UserError: another process trains this run.
+        UserError: another process trains this run, or the folder cannot be created.
+        OSError: the folder cannot be written to.
     """
     if sys.platform == "win32":  # which has no flock
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lock"
-    descriptor = _lock(path, time.monotonic() + patience)
+    missing = _missing(folder)
+    create_output_folder(folder, "run folder")
     try:
-        holder = f"process {os.getpid()} on {socket.gethostname()}"
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, holder.encode())
-        yield
+        with naming(folder / "lock"):
+            descriptor = _lock(folder / "lock", time.monotonic() + patience)
+        try:
+            remove_parts(folder)
+            yield
+        finally:
+            # Before it is closed: a process that opens the file after this gets a new one.
+            with suppress(OSError):
+                (folder / "lock").unlink(missing_ok=True)
+            os.close(descriptor)
     finally:
-        # Before it is closed: a process that opens the file after this gets a new one.
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+        for made in missing:
+            with suppress(OSError):  # it is not empty
+                made.rmdir()
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folders that are to be made, the innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
 
 
 def _lock(path: Path, until: float) -> int:
     """The locked file's descriptor."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        if _flock(descriptor) and _is_still_at(descriptor, path):
-            return descriptor
-        holder = os.pread(descriptor, 200, 0).decode(errors="replace")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644)
+        try:
+            if _flock(descriptor, path) and _is_still_at(descriptor, path):
+                _sign(descriptor)
+                return descriptor
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace")
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
         if time.monotonic() >= until:
             by = holder or "another process"
@@ -60,13 +82,26 @@ def _lock(path: Path, until: float) -> int:
         time.sleep(_POLL_SECONDS)
 
 
-def _flock(descriptor: int) -> bool:
+def _sign(descriptor: int) -> None:
+    """Write who holds the lock. It holds without that, as where the disk is full."""
+    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, holder.encode())
+
+
+def _flock(descriptor: int, path: Path) -> bool:
     import fcntl
 
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        trouble = "this file system has no locks"
+        note(f"{path.parent}: {trouble}; see that no other process trains this run")
     return True
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
@@ -11,7 +13,9 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from marl_core.runs.whole_writes import write_whole
+from marl_core.runs.logged import Logged, RowCounter
+from marl_core.runs.metrics_rows import metrics_rows
+from marl_core.runs.whole_writes import naming, sync_file, write_whole
 
 
 @final
@@ -19,24 +23,20 @@ class MetricsFile(Logger):
     """``metrics.csv``: a line for each logged update.
 
     It has no wall-clock times, so that equal runs have equal files. Lightning's own CSVLogger
-    empties the file of an earlier run; this one keeps its lines.
+    empties the file of an earlier run; this one keeps its lines. They are on disk alone, however
+    many there are.
 
     Args:
         path: of the file.
-        resumed_at: the update at which the run goes on; lines up to it are kept. None: it begins.
+        kept: how many lines of an earlier process are kept, from the first.
     """
 
-    def __init__(self, path: Path, resumed_at: int | None = None) -> None:
+    def __init__(self, path: Path, kept: int = 0) -> None:
         super().__init__()
         self._path = path
         self._columns: list[str] = []
-        self._rows: list[dict[str, str]] = []
-        if resumed_at is not None and path.exists():
-            rows = read_metrics(path)
-            self._rows = [row for row in rows if int(row["update"]) <= resumed_at]
-            for row in self._rows:
-                self._columns += [name for name in row if name not in self._columns]
-        self._rewrite()
+        self._counter = RowCounter()
+        self._begin(kept)
 
     @property
     def name(self) -> str:
@@ -53,6 +53,11 @@ class MetricsFile(Logger):
     def experiment(self) -> MetricsFile:
         """The logger itself."""
         return self
+
+    @property
+    def logged(self) -> Logged:
+        """What has been logged until now."""
+        return self._counter.logged
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -75,38 +80,49 @@ class MetricsFile(Logger):
         row = {"update": str(step)}
         for name, value in metrics.items():
             row[name] = repr(value)
-        new = [name for name in row if name not in self._columns]
-        self._rows.append(row)
-        if new:
-            self._columns += new
-            self._rewrite()
+        if self._add_columns(row):
+            self._rewrite([*self._on_disk(), row])
         else:
-            with self._path.open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, self._columns).writerow(row)
+            self._append(row)
+        self._counter.add(row)
 
     @rank_zero_only
-    def _rewrite(self) -> None:
+    def save(self) -> None:
+        """Make all lines last. A checkpoint that counts them is written only then."""
+        sync_file(self._path)
+
+    @rank_zero_only
+    def _begin(self, kept: int) -> None:
+        rows: list[dict[str, str]] = []
+        if kept:
+            rows = list(islice(metrics_rows(self._path), kept))
+        for row in rows:
+            self._add_columns(row)
+            self._counter.add(row)
+        self._rewrite(rows)
+
+    def _add_columns(self, row: Iterable[str]) -> bool:
+        """Know the columns of a line; whether some are new."""
+        new = [name for name in row if name not in self._columns]
+        self._columns += new
+        return bool(new)
+
+    def _on_disk(self) -> list[dict[str, str]]:
+        rows = self._counter.logged.rows
+        return list(islice(metrics_rows(self._path), rows)) if rows else []
+
+    def _append(self, row: dict[str, str]) -> None:
+        with (
+            naming(self._path),
+            self._path.open("a", newline="", encoding="utf-8") as file,
+        ):
+            csv.DictWriter(file, self._columns).writerow(row)
+
+    def _rewrite(self, rows: Iterable[dict[str, str]]) -> None:
         text = io.StringIO(newline="")
         if self._columns:
             writer = csv.DictWriter(text, self._columns)
             writer.writeheader()
-            writer.writerows(self._rows)
+            writer.writerows(rows)
         # In one step: lines from before the newest checkpoint could not be made again.
         write_whole(self._path, text.getvalue().encode())
-
-
-def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The lines of a ``metrics.csv``, without empty fields.
-
-    A last line that a crash has cut off is left out.
-
-    Args:
-        path: of the file.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, restval=None))
-    return [_without_empty(row) for row in rows if None not in row.values()]
-
-
-def _without_empty(row: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in row.items() if value != ""}

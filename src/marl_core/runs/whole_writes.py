@@ -2,28 +2,142 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from marl_core.errors import UserError
 
+#: How the names of files end that are being written. What a kill leaves of them may be removed.
+PART = ".part"
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old content or the new, never a part of it.
+
+    What is written lasts once this returns, whatever happens to the machine's power.
 
     Args:
         path: where the file goes; an existing file is replaced.
         content: all of the file.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written. It names the file.
     """
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    part = write_part(path, content)
+    take_place(part, path)
+
+
+def write_part(path: Path, content: bytes) -> Path:
+    """Write a file's new content beside it.
+
+    Args:
+        path: of the file.
+        content: all of the file.
+
+    Returns:
+        Where the content is. Every call chooses a name of its own, so that two processes never
+        write into one file.
+
+    Raises:
+        OSError: it cannot be written. It names the file.
+    """
+    part = path.with_name(f"{path.name}.{os.urandom(4).hex()}{PART}")
+    with naming(path), _removed_unless_done(part), part.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    return part
+
+
+def take_place(part: Path, path: Path) -> None:
+    """Have a file's new content take the place of the old.
+
+    Args:
+        part: where the content is.
+        path: of the file.
+
+    Raises:
+        OSError: it cannot. It names the file.
+    """
+    with naming(path), _removed_unless_done(part):
+        part.replace(path)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder last, which is more than that files' contents last.
+
+    Args:
+        folder: where files were created or renamed.
+
+    Raises:
+        OSError: the system cannot promise it.
+    """
+    if sys.platform == "win32":  # which opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems know no such thing for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make what was appended to a file last.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: the system cannot promise it. It names the file.
+    """
+    with naming(path), path.open("ab") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Inside of it, an error of the system names a file: a full disk does not.
+
+    Args:
+        path: of the file that the user knows.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)
+            error.filename2 = None
+        raise
+
+
+@contextmanager
+def _removed_unless_done(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed processes had begun to write. None may be at work any more.
+
+    Args:
+        folder: is searched with all that is in it.
+    """
+    for part in folder.rglob(f"*{PART}"):
+        with suppress(OSError):
+            part.unlink()
 
 
 def write_output(path: Path, content: bytes, what: str) -> None:

@@ -56,7 +56,7 @@ def fit(
         raise interruption() from error
     finally:
         learner.close()
-    if trainer.interrupted:
+    if trainer.interrupted or learner.stop_requested:
         raise interruption()
 
 

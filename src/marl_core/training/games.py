@@ -14,6 +14,8 @@ from marl_core.construction import build_environment
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.rng import Generators, seed_for
 from marl_core.run_state import RunState
+from marl_core.runs.saved_tensors import check_alike, check_names
+from marl_core.training.saved_episodes import check_episodes
 from marl_core.types import Progress, Rollout
 
 
@@ -53,10 +55,12 @@ class RankGames:
         self._device = device
         self._replay: Replay | None = None
         self._batch = 0
+        self._capacity = 0
         settings = state.host.capabilities.replay
         if settings is not None:
             self._batch = settings.batch // ranks
-            self._replay = Replay(settings.capacity // ranks, self.environment.spec)
+            self._capacity = settings.capacity // ranks
+            self._replay = Replay(self._capacity, self.environment.spec)
 
     def collect(
         self, host: HostAlgorithm, exploration: ExplorationStrategy, progress: Progress
@@ -113,10 +117,32 @@ class RankGames:
             host: says with ``exploration`` whether episodes are kept with a table of distinct
                 observations.
             exploration: how the team explores.
+
+        Raises:
+            ValueError: the state is of other games. The message says in what.
+            UserError: it is of another kind of device.
         """
+        self._check(state, len(exploration.coupling.component_names) or 1)
         self._generators.load_state_dict(state["generators"])
         if isinstance(self.environment, SavesState) and "environment" in state:
             self.environment.load_state_dict(state["environment"])
         if self._replay is not None:
             table = self._collector.table(host, exploration)
             self._replay.load_state_dict(state["replay"], self._device, table)
+
+    def _check(self, state: Mapping[str, Any], components: int) -> None:
+        """Refuse a state of other games, before anything is done with it."""
+        streams = {"environment", "exploration"}
+        if self._replay is not None:
+            streams.add("replay")
+        check_names("random stream", state["generators"], streams)
+        parts = set(state) - {"generators"}
+        expected = {"replay"} if self._replay is not None else set()
+        if isinstance(self.environment, SavesState) and "environment" in parts:
+            expected.add("environment")
+            built = self.environment.state_dict()
+            check_alike("state of the games", state["environment"], built)
+        check_names("part", parts, expected)
+        if self._replay is not None:
+            spec = self.environment.spec
+            check_episodes(state["replay"], self._capacity, spec, components)

@@ -20,12 +20,12 @@ from marl_core.learning import LearningContext, Ranks
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import HOST_PREFIX
-from marl_core.runs.checkpoint_file import CHECKPOINT_FORMAT
+from marl_core.runs.checkpoint_file import CHECKPOINT_FORMAT, fitting, source_of
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.diagnostics import PolicyBefore, step_metrics
 from marl_core.training.finiteness import digest, explanation, not_finite
 from marl_core.training.games import RankGames
-from marl_core.training.log_line import is_listened_to, log_line
+from marl_core.training.log_line import is_listened_to, log_line, logged_by
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.pace import Pace
 from marl_core.training.ranks import StrategyRanks, check_ranks
@@ -34,6 +34,7 @@ from marl_core.training.rollout_metrics import (
     mean_return,
     means_over_ranks,
 )
+from marl_core.training.saved_moments import load_moments
 from marl_core.types import Loss, Progress, Rollout
 
 #: What Lightning counts in its checkpoints is of the current fit, and fits end where a run is
@@ -107,9 +108,8 @@ class Learner(LightningModule):
         if isinstance(coupling, LearnsItself):
             optimizers.append(FlatAdam(coupling.parameter_groups()))
         if self._saved is not None:
-            states = self._saved["optimizer_states"]
-            for optimizer, state in zip(optimizers, states, strict=True):
-                optimizer.load_state_dict(state)
+            with fitting(source_of(self._saved)):
+                load_moments(optimizers, self._saved["optimizer_states"])
         return optimizers
 
     def on_fit_start(self) -> None:
@@ -128,8 +128,9 @@ class Learner(LightningModule):
         games = RankGames(self.state, self.global_rank, ranks, self.device)
         self._games = games
         if self._saved is not None:
-            own = self._saved["marl"]["ranks"][self.global_rank]
-            games.load_state_dict(own, self.host, self.exploration)
+            with fitting(source_of(self._saved)):
+                own = self._saved["marl"]["ranks"][self.global_rank]
+                games.load_state_dict(own, self.host, self.exploration)
             self._saved = None
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()}, {})
@@ -312,6 +313,7 @@ class Learner(LightningModule):
         checkpoint["marl"] = {
             "format": CHECKPOINT_FORMAT,
             "progress": asdict(self.progress),
+            "logged": asdict(logged_by(self.trainer.loggers)),
             "ranks": everyone,
             "config": self.run.model_dump(mode="json"),
         }

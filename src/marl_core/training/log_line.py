@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lightning.pytorch.loggers import Logger
 
+from marl_core.runs.logged import Logged, RowCounter
 from marl_core.runs.metrics_file import MetricsFile
 from marl_core.types import Progress
 
@@ -50,6 +51,18 @@ def is_listened_to(loggers: Sequence[Logger]) -> bool:
         loggers: the run's.
     """
     return any(not isinstance(logger, MetricsFile) for logger in loggers)
+
+
+def logged_by(loggers: Sequence[Logger]) -> Logged:
+    """What ``metrics.csv`` holds; nothing where it is not among the loggers.
+
+    Args:
+        loggers: the run's.
+    """
+    for logger in loggers:
+        if isinstance(logger, MetricsFile):
+            return logger.logged
+    return RowCounter().logged
 
 
 def grouped(metrics: Mapping[str, float]) -> dict[str, float]:

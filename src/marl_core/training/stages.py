@@ -13,9 +13,11 @@ from marl_core.evaluation.scores import Evaluation
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import first_state, next_stage, saved_state
 from marl_core.runs.changes import check_unchanged
+from marl_core.runs.checkpoint_file import fitting, logged_at, read_tensors
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_file import MetricsFile
 from marl_core.runs.provenance import cpu_name
+from marl_core.runs.saved_tensors import check_alike
 from marl_core.training.fit import fit
 from marl_core.training.learner import Learner
 from marl_core.training.plugins import make_callbacks, make_loggers
@@ -68,14 +70,16 @@ def _train(
     config: RunConfig, folder: RunFolder, watchers: Watchers
 ) -> tuple[RunState, bool]:
     """The run at its end, and whether anything was left to do."""
-    saved = folder.load_checkpoint()
+    saved = folder.take_up_checkpoint()
+    kept = 0
     if saved is None:
         state = first_state(config)
         _take_over(state, folder)
     else:
         check_unchanged(config, saved["marl"], folder.config_file)
         state = saved_state(config, saved)
-    metrics = MetricsFile(folder.metrics, state.progress.updates if saved else None)
+        kept = logged_at(saved).rows
+    metrics = MetricsFile(folder.metrics, kept)
     every_watcher: Watchers | None = None
     trained = False
     for stage in range(state.progress.stage, len(config.stages)):
@@ -118,11 +122,10 @@ def _take_over(state: RunState, folder: RunFolder) -> None:
     """Begin with the parameters that the run has from another one, if it has."""
     if folder.start.exists():
         own = state.host.state_dict()
-        taken = torch.load(
-            folder.start,
-            map_location="cpu",
-            weights_only=True,
-        )
+        taken = read_tensors(folder.start)
+        with fitting(folder.start):
+            like = {name: value for name, value in own.items() if name in taken}
+            check_alike("parameter", taken, like)
         state.host.load_state_dict({**own, **taken})
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from marl_core.runs.assembly import newest_state
-from marl_core.runs.metrics_file import read_metrics
+from marl_core.runs.metrics_rows import read_metrics
 from marl_core.sequential_policy import SequentialPolicy
 from marl_core.testing import COUPLING_CHECKS, HOST_CHECKS, CouplingCase, HostCase
 from marl_core.testing.laws import joint_actions

@@ -22,7 +22,8 @@ from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.errors import UserError
 from marl_core.runs import folder as run_folder
 from marl_core.runs.folder import RunFolder
-from marl_core.runs.metrics_file import MetricsFile, read_metrics
+from marl_core.runs.metrics_file import MetricsFile
+from marl_core.runs.metrics_rows import read_metrics
 from marl_core.training import stages
 from marl_core.training.learner import Learner
 from marl_core.training.optimizer import FlatAdam

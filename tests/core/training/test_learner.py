@@ -17,7 +17,7 @@ from marl_core.errors import UserError
 from marl_core.observation_table import table_of
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import first_state, newest_state
-from marl_core.runs.metrics_file import read_metrics
+from marl_core.runs.metrics_rows import read_metrics
 from marl_core.training.games import RankGames
 from marl_core.training.learner import Learner
 from marl_core.training.optimizer import FlatAdam

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
     EventAccumulator,
 )
 
-from marl_core.runs.metrics_file import read_metrics
+from marl_core.runs.metrics_rows import read_metrics
 from marl_core.training.log_line import grouped
 from tests.support.runs import go_on, run_data, start
 

@@ -22,6 +22,7 @@ from marl_core.rng import Generators
 from marl_core.runs.folder import RunFolder
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.types import Observation, Progress, StepResult
+from tests.support.checkpoints import write_checkpoint
 from tests.support.runs import go_on, run_data, start
 
 
@@ -32,7 +33,7 @@ def begun(path: Path, change: Callable[[dict[str, Any]], None]) -> RunFolder:
     go_on(folder)
     saved = torch.load(folder.checkpoint, weights_only=True)
     change(saved)
-    torch.save(saved, folder.checkpoint)
+    write_checkpoint(saved, folder.checkpoint)
     folder.config_file.write_text(dump_run(RunConfig.model_validate(data)))
     return folder
 
@@ -46,8 +47,8 @@ def refused(folder: RunFolder) -> str:
 
 def test_a_run_of_two_processes_does_not_go_on_in_one(tmp_path: Path) -> None:
     def two_ranks(saved: dict[str, Any]) -> None:
-        saved["marl"]["progress"]["stage"] = 1
-        saved["marl"]["progress"]["stage_episodes"] = 16
+        progress = {"stage": 1, "stage_episodes": 16, "episodes": 64, "updates": 4}
+        saved["marl"]["progress"] |= {**progress, "environment_steps": 192}
         saved["marl"]["ranks"] *= 2
         config = RunConfig.model_validate(run_data("ppo_ma", (3, 3)))
         saved["marl"]["config"] = config.model_dump(mode="json")

@@ -1,0 +1,69 @@
+"""Whether the moments of Adam in a checkpoint are those of the parameters.
+
+Torch takes moments of any shape, and its fused step then reads memory that is not theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from marl_core.runs.saved_tensors import check_tensor
+from marl_core.training.optimizer import FlatAdam
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+_NAMES = frozenset({"step", *_MOMENTS})
+
+
+def load_moments(
+    optimizers: Sequence[FlatAdam], saved: Sequence[Mapping[str, Any]]
+) -> None:
+    """Go on with the moments of a checkpoint. All are checked before the first is used.
+
+    Args:
+        optimizers: of the stage, without moments yet.
+        saved: what the checkpoint holds of each.
+
+    Raises:
+        ValueError: they are of other parameters or other settings. The message says which.
+    """
+    if len(saved) != len(optimizers):
+        found = f"{len(saved)} optimisers, and should be {len(optimizers)}"
+        raise ValueError(f"the checkpoint has {found}")
+    for optimizer, state in zip(optimizers, saved, strict=True):
+        _check_settings(optimizer, state["param_groups"])
+        _check_moments(optimizer, state["state"])
+    for optimizer, state in zip(optimizers, saved, strict=True):
+        own = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state["state"], "param_groups": own})
+
+
+def _check_settings(optimizer: FlatAdam, saved: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse other settings than the config's: other learning rates, another number of groups."""
+    own = optimizer.state_dict()["param_groups"]
+    if len(saved) != len(own):
+        raise ValueError(f"Adam has {len(saved)} groups, and should have {len(own)}")
+    for index, (one, other) in enumerate(zip(own, saved, strict=True)):
+        # Versions of torch differ in what they name.
+        for name in one.keys() & other.keys():
+            if one[name] != other[name]:
+                found = f"is {other[name]!r}, and should be {one[name]!r}"
+                raise ValueError(f"Adam's {name} of group {index} {found}")
+
+
+def _check_moments(optimizer: FlatAdam, saved: Mapping[Any, Any]) -> None:
+    if any(index not in range(len(optimizer.vectors)) for index in saved):
+        raise ValueError("Adam has moments of parameters that are not there")
+    for index, moments in saved.items():
+        if set(moments) != _NAMES:
+            raise ValueError(f"Adam's moments of group {index} are incomplete")
+        vector = optimizer.vectors[index]
+        for name in _MOMENTS:
+            what = f"Adam's {name} of group {index}"
+            check_tensor(what, moments[name], tuple(vector.shape), vector.dtype)
+        what = f"Adam's step of group {index}"
+        check_tensor(what, moments["step"], (), torch.float32)
+        if not moments["step"] >= 1:
+            raise ValueError(f"{what} is {float(moments['step'])}")
