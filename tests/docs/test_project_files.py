@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 from ruamel.yaml import YAML
 
 import marl_core
@@ -58,5 +60,29 @@ def test_hooks_and_workflow_run_what_is_here() -> None:
     (hooks,) = _yaml(".pre-commit-config.yaml")["repos"]
     assert hooks["repo"] == "local"
     assert {hook["id"] for hook in hooks["hooks"]} == {"ruff", "ruff-format", "mypy"}
-    steps = _yaml(".github/workflows/ci.yml")["jobs"]["check"]["steps"]
-    assert steps[-1]["run"] == ".ci/run"
+    jobs = _yaml(".github/workflows/ci.yml")["jobs"]
+    programs = {name: job["steps"][-1]["run"] for name, job in jobs.items()}
+    assert programs == {
+        "check": ".ci/run",
+        "lowest": ".ci/lowest",
+        "audit": ".ci/audit",
+    }
+    for program in programs.values():
+        assert os.access(REPOSITORY / program, os.X_OK)
+
+
+def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
+    """The lower ones are tried by ``.ci/lowest``; constraints.txt is within all of them."""
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    for text in _project()["dependencies"]:
+        requirement = Requirement(text)
+        operators = {bound.operator for bound in requirement.specifier}
+        assert operators == {">=", "<"}, text
+        assert pinned[requirement.name] in requirement.specifier
+
+
+def test_every_dependency_is_in_the_list_of_licences() -> None:
+    page = (REPOSITORY / "docs/reference/licences.md").read_text(encoding="utf-8")
+    for text in _project()["dependencies"]:
+        assert f"| {Requirement(text).name} " in page

@@ -15,6 +15,8 @@ from jaxtyping import Float, Int
 from marl_core.evaluation.statistics import Interval
 
 _ENDS = (0.025, 0.975)
+#: How many resampled numbers are in memory at a time.
+_CHUNK = 2**22
 
 #: Scores ``[..., runs, tasks]`` to a number for each of the ``[...]``.
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -73,7 +75,7 @@ def bootstrap_interval(
         statistic: ``mean_statistic``, ``interquartile_mean`` or another one, over all but the last
             two axes at once.
         seed: of the draws; equal seeds give equal intervals.
-        resamples: their number; ``resamples * runs * tasks`` numbers are held in memory.
+        resamples: their number. Memory does not grow with it, but for one number of each.
     """
     runs, tasks = scores.shape
     with np.errstate(invalid="ignore"):
@@ -85,8 +87,7 @@ def bootstrap_interval(
             np.inf,
         )
     random = np.random.default_rng(seed)
-    drawn = random.integers(runs, size=(resamples, runs, tasks))
-    resampled = statistic(scores[drawn, np.arange(tasks)])
+    resampled = _resampled_statistics(scores, statistic, random, resamples)
     low, high = np.quantile(resampled, _ENDS)
     return Interval(
         estimate,
@@ -124,13 +125,17 @@ def bootstrap_band(
         return band
     known = np.isfinite(curves).all(axis=0)
     random = np.random.default_rng(seed)
-    times = _times_drawn(random, runs, resamples)
-    resampled = times @ curves[:, known] / runs
-    band[:, known] = np.quantile(
-        resampled,
-        _ENDS,
-        axis=0,
-    )
+    # As floats, because products of whole numbers with floats have no fast routine.
+    times = _times_drawn(random, runs, resamples).astype(np.float64)
+    width = max(1, _CHUNK // resamples)
+    for chunk in np.array_split(np.flatnonzero(known), points // width + 1):
+        resampled = times @ curves[:, chunk] / runs
+        band[:, chunk] = np.quantile(
+            resampled,
+            _ENDS,
+            axis=0,
+            overwrite_input=True,
+        )
     return band
 
 
@@ -183,6 +188,26 @@ def improvement_interval(
     )
 
 
+def _resampled_statistics(
+    scores: Float[np.ndarray, "runs tasks"],
+    statistic: Statistic,
+    random: np.random.Generator,
+    resamples: int,
+) -> Float[np.ndarray, "resamples"]:
+    """A statistic of runs that are drawn anew for each task, a part of the resamples at a time.
+
+    The parts are those of a single draw: the generator goes on where it was.
+    """
+    runs, tasks = scores.shape
+    height = max(1, _CHUNK // scores.size)
+    parts: list[np.ndarray] = []
+    for first in range(0, resamples, height):
+        count = min(height, resamples - first)
+        drawn = random.integers(runs, size=(count, runs, tasks))
+        parts.append(statistic(scores[drawn, np.arange(tasks)]))
+    return np.concatenate(parts)
+
+
 def _resampled_means(
     wins: Float[np.ndarray, "R Q K"],
     random: np.random.Generator,
@@ -193,10 +218,12 @@ def _resampled_means(
     size = (resamples, tasks)
     times_x = _times_drawn(random, runs_of_x, size)
     times_y = _times_drawn(random, runs_of_y, size)
-    # How often each run was drawn is all that counts. The axes: resamples, tasks, runs of y.
-    wins_by_task = wins.transpose(2, 0, 1)
-    wins_of_drawn = (times_x[:, :, None, :] @ wins_by_task)[:, :, 0]
-    return (wins_of_drawn * times_y).sum((-2, -1)) / wins.size
+    # How often each run was drawn is all that counts. Wins are halves, so that all sums are exact.
+    total = np.zeros(resamples)
+    for task in range(tasks):
+        wins_of_drawn = times_x[:, task].astype(np.float64) @ wins[:, :, task]
+        total += (wins_of_drawn * times_y[:, task]).sum(-1)
+    return total / wins.size
 
 
 def _times_drawn(
