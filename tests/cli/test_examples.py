@@ -114,7 +114,7 @@ def test_a_run_finds_its_modules_again(
     for name in ("custom_environment.yaml", "custom_environment.py"):
         shutil.copy(EXAMPLES / name, tmp_path)
     config = load_run(tmp_path / "custom_environment.yaml")
-    folder = RunFolder(tmp_path / "run")
+    folder = RunFolder(tmp_path / "run", trust=True)
     folder.create(config)
     monkeypatch.setattr(
         sys, "path", [entry for entry in sys.path if entry != str(tmp_path)]

@@ -11,6 +11,7 @@ from marl_core.api.metrics_table import MetricsTable
 from marl_core.api.policy import Policy
 from marl_core.api.summary import Scores, Summary, read_summary
 from marl_core.api.transfer import Transferred, begin_from, read_transferred
+from marl_core.base_config import MOST_TEST_EPISODES
 from marl_core.config.run import RunConfig, StageConfig
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Mode, evaluate
@@ -18,6 +19,8 @@ from marl_core.runs.assembly import newest_state
 from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_rows import read_metrics
+from marl_core.runs.sources import check_sources
+from marl_core.training.place import place_of
 from marl_core.training.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -28,16 +31,18 @@ if TYPE_CHECKING:
 AnyStage = StageConfig | Mapping[str, Any]
 
 
-def load(path: str | Path) -> Run:
+def load(path: str | Path, *, trust: bool = False) -> Run:
     """A run that has been begun, finished or not.
 
     Args:
         path: its folder.
+        trust: whether the code that the folder names as ``module:Class`` may be run. Say so of
+            folders whose author you know: a module can do whatever you can do.
 
     Raises:
-        UserError: there is no run.
+        UserError: there is no run, or it needs code and is not trusted.
     """
-    run = Run(path)
+    run = Run(path, trust=trust)
     _ = run.config
     return run
 
@@ -48,11 +53,12 @@ class Run:
 
     Args:
         path: of the folder.
+        trust: whether the code that the folder names may be run.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, trust: bool = False) -> None:
         self.path = Path(path)
-        self._folder = RunFolder(self.path)
+        self._folder = RunFolder(self.path, trust=trust)
 
     @property
     def config(self) -> RunConfig:
@@ -122,8 +128,11 @@ class Run:
             episodes: test episodes, greedy and sampled each.
 
         Raises:
-            UserError: there is no checkpoint yet.
+            UserError: there is no checkpoint yet, or there are too few or too many episodes.
         """
+        if not 2 <= episodes <= MOST_TEST_EPISODES:
+            asked = f"{episodes} test episodes"
+            raise UserError(f"{asked}, where 2 to {MOST_TEST_EPISODES:,} are possible")
         return Scores(evaluate(newest_state(self._folder), episodes))
 
     def resume(
@@ -132,6 +141,7 @@ class Run:
         callbacks: Sequence[Callback] = (),
         loggers: Sequence[Logger] = (),
         progress: bool = True,
+        changed_code: bool = False,
     ) -> Run:
         """Go on after an interruption, exactly as if there had been none.
 
@@ -139,14 +149,17 @@ class Run:
             callbacks: Lightning's; the trainer of every stage gets them.
             loggers: Lightning's; they get every line of metrics.
             progress: whether progress is shown on standard error.
+            changed_code: whether to go on though a module that the config names has changed since
+                the run began. The run folder then remembers both.
 
         Returns:
             The run itself, finished.
 
         Raises:
-            UserError: another process trains the run, or its config has changed.
+            UserError: another process trains the run, or its config or its code has changed.
         """
-        drive(self._folder, Watchers(callbacks, loggers, progress))
+        watchers = Watchers(callbacks, loggers, progress)
+        drive(self._folder, watchers, changed_code=changed_code)
         return self
 
     def extend(
@@ -173,15 +186,18 @@ class Run:
         Raises:
             UserError: a stage is not valid, there is no checkpoint, or a run in the folder already.
         """
+        check_sources(self._folder)
         begun = self.config.model_dump(mode="json")["stages"]
         added = [_plain(stage) for stage in stages]
         config = config_with(self.config, {"stages": [*begun, *added]})
-        folder = RunFolder(Path(out))
-        with held(folder):
-            folder.refuse_another_run(config)
-            take_over(self._folder, folder, config)
-            drive_held(folder, Watchers(callbacks, loggers, progress))
-        return Run(folder.path)
+        folder = RunFolder(Path(out), trust=self._folder.trust)
+        place = place_of(config.training)
+        with held(folder, place):
+            if place.rank == 0:
+                folder.refuse_another_run(config)
+                take_over(self._folder, folder, config)
+            drive_held(folder, Watchers(callbacks, loggers, progress), config)
+        return Run(folder.path, trust=folder.trust)
 
     def transfer(
         self,
@@ -216,11 +232,13 @@ class Run:
         kept = before["stages"] if stages is None else [_plain(s) for s in stages]
         changed = {**before["environment"], **environment}
         config = config_with(self.config, {"environment": changed, "stages": kept})
-        folder = RunFolder(Path(out))
-        with held(folder):
-            begin_from(self._folder, folder, config)
-            drive_held(folder, Watchers(callbacks, loggers, progress))
-        return Run(folder.path)
+        folder = RunFolder(Path(out), trust=self._folder.trust)
+        place = place_of(config.training)
+        with held(folder, place):
+            if place.rank == 0:
+                begin_from(self._folder, folder, config)
+            drive_held(folder, Watchers(callbacks, loggers, progress), config)
+        return Run(folder.path, trust=folder.trust)
 
     def __repr__(self) -> str:
         return f"Run('{self.path}')"

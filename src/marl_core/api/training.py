@@ -11,8 +11,9 @@ from marl_core.api.run import Run
 from marl_core.api.sources import AnyConfig, default_folder, shared_folder, source_of
 from marl_core.config.overrides import Overrides
 from marl_core.runs.folder import RunFolder
+from marl_core.runs.sources import check_sources
 from marl_core.training import stages
-from marl_core.training.ranks import rank
+from marl_core.training.place import place_of, was_restarted
 from marl_core.training.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     loggers: Sequence[Logger] = (),
     progress: bool = True,
+    resume: bool = False,
 ) -> Run:
     """Train a run from the start.
 
@@ -43,6 +45,8 @@ def train(
         callbacks: Lightning's; the trainer of every stage gets them.
         loggers: Lightning's; they get every line of metrics, beside those that the config names.
         progress: whether progress is shown on standard error.
+        resume: whether to go on where the folder holds this very run already, as a job does that
+            is started again. torchrun and SLURM say so themselves where they have restarted it.
 
     Returns:
         The finished run.
@@ -55,10 +59,14 @@ def train(
     with source.blamed():
         stages.check(run_config)
     chosen = default_folder(source, run_config) if out is None else Path(out)
-    with shared_folder(chosen) as path:
-        folder = RunFolder(path)
-        with held(folder):
-            if rank() == 0:
+    place = place_of(run_config.training)
+    with shared_folder(chosen, place) as path:
+        folder = RunFolder(path, trust=True)  # it gets what the caller's config names
+        with held(folder, place):
+            goes_on = (resume or was_restarted()) and folder.holds(run_config)
+            if goes_on:
+                check_sources(folder)
+            elif place.rank == 0:
                 folder.create(run_config)
-            drive_held(folder, Watchers(callbacks, loggers, progress))
-        return Run(path)
+            drive_held(folder, Watchers(callbacks, loggers, progress), run_config)
+        return Run(path, trust=True)

@@ -24,6 +24,14 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="dotted.key=value, over what the file says."),
 ]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        envvar="MARL_TRUST",
+        help="Run the code that the run folder names, as module:Class.",
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 

@@ -12,6 +12,7 @@ from marl_core.cli.arguments import (
     SetOption,
     chosen_config,
 )
+from marl_core.cli.saying import say
 
 
 def config_app() -> typer.Typer:
@@ -76,4 +77,4 @@ def check(
     run = source.config()
     with source.blamed():
         check_run(run)
-    typer.echo(f"{chosen}: ok")
+    say(f"{chosen}: ok")

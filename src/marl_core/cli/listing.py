@@ -11,6 +11,7 @@ from marl_core.errors import UserError, suggestion
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.table import Table
+    from rich.text import Text
 
     from marl_core.base_config import Kind
 
@@ -44,6 +45,7 @@ def list_components(
 
 def _everything() -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     from marl_core.base_config import KINDS
     from marl_core.registry import commands, names
@@ -58,19 +60,21 @@ def _everything() -> Table:
     for name in sorted(_sections()):
         table.add_row("section", name, "settings of a config")
     for name, entry in sorted(commands().items()):
-        table.add_row("command", name, f"[dim]{entry.value}[/]")
+        table.add_row("command", name, Text(entry.value, "dim"))
     return table
 
 
-def _described(kind: Kind, name: str) -> str:
+def _described(kind: Kind, name: str) -> Text:
+    from rich.text import Text
+
     from marl_core.registry import find
 
     try:
         found: Any = find(kind, name)
     except LookupError as error:
-        return f"[red]{error.args[0]}[/]"
-    first = (found.__doc__ or "").strip().splitlines()[0]
-    return f"{first} [dim]{found.__module__}[/]"
+        return Text(str(error.args[0]), "red")
+    first = (found.__doc__ or " ").splitlines()[0].strip()
+    return Text(first).append(f" {found.__module__}", "dim")
 
 
 def _sections() -> dict[str, type[BaseModel]]:
@@ -103,6 +107,7 @@ def _models(what: str) -> list[tuple[str, type[BaseModel]]]:
 
 def _settings(title: str, model: type[BaseModel]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     table.add_column("setting", no_wrap=True)
@@ -112,7 +117,8 @@ def _settings(title: str, model: type[BaseModel]) -> Table:
         if name == "name":
             continue
         default = "needed" if field.is_required() else _shown(field.get_default())
-        table.add_row(name, default, field.description or "")
+        described = field.description or ""
+        table.add_row(name, Text(default), Text(described))
     return table
 
 

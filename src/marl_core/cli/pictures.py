@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from marl_core.cli.arguments import RunArgument
+from marl_core.base_config import LARGEST_SEED, MOST_IN_ALL
+from marl_core.cli.arguments import RunArgument, TrustOption
+from marl_core.cli.saying import say
 
 
 def render(
@@ -22,10 +24,17 @@ def render(
             help="Everybody greedily; everybody by chance; or coupled as in training."
         ),
     ] = "greedy",
-    seed: Annotated[int, typer.Option(min=0, help="Which episode.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=LARGEST_SEED, help="Which episode."),
+    ] = 0,
     step: Annotated[
         int | None,
-        typer.Option(min=0, help="Of one picture: which; by default a telling one."),
+        typer.Option(
+            min=0,
+            max=MOST_IN_ALL,
+            help="Of one picture: which; by default a telling one.",
+        ),
     ] = None,
     fps: Annotated[
         int | None,
@@ -35,6 +44,7 @@ def render(
             help="Of a film: pictures a second (10).",
         ),
     ] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Watch an episode of a run's newest policy: as a page, a picture or a film.
 
@@ -46,15 +56,16 @@ def render(
         seed: which episode.
         step: of one picture: which.
         fps: of a film: pictures a second.
+        trust: whether the code that the run folder names may be run.
 
     Raises:
         UserError: there is nothing to show, or it cannot be written.
     """
     from marl_core.rendering.render import render_run
 
-    episode = render_run(run, out, mode, seed, step, fps)
+    episode = render_run(run, out, mode, seed, step, fps, trust=trust)
     earned = float(episode.team_reward.sum())
-    typer.echo(f"{out}: {episode.title}, {episode.steps} steps, return {earned:.3f}")
+    say(f"{out}: {episode.title}, {episode.steps} steps, return {earned:.3f}")
 
 
 def report(
@@ -77,6 +88,7 @@ def report(
     marl_eval: Annotated[
         Path | None, typer.Option(help="Write a JSON file for marl-eval too.")
     ] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Draw learning curves and tell what runs came to.
 
@@ -89,6 +101,8 @@ def report(
         metric: what to compare by; None: the return.
         tidy: a CSV file for every value.
         marl_eval: a JSON file for marl-eval.
+        trust: whether the code that the run folders name may be run. A report needs it for little:
+            the kinds of levels, where a run is not finished.
 
     Raises:
         UserError: a run has no evaluation, or a file cannot be written.
@@ -97,8 +111,8 @@ def report(
 
     from marl_core.reports.report import report_on
 
-    tables, written = report_on(runs, out, metric, tidy, marl_eval)
+    tables, written = report_on(runs, out, metric, tidy, marl_eval, trust=trust)
     for table in tables:
         Console().print(table)
     for path in written:
-        typer.echo(str(path))
+        say(str(path))

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from marl_core.base_config import MOST_TEST_EPISODES
 from marl_core.cli.arguments import (
     ConfigArgument,
     ConfigOption,
     RunArgument,
     SetOption,
+    TrustOption,
     chosen_config,
 )
+from marl_core.cli.at_once import ending_at_once
+from marl_core.cli.saying import say
+from marl_core.errors import AskedToEnd
 
 if TYPE_CHECKING:
     from marl_core.api.run import Run
@@ -30,6 +35,12 @@ def train(
         Path | None,
         typer.Option(help="Where the run goes; by default runs/NAME-SETTINGS-seedS."),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on if the folder holds this very run already."
+        ),
+    ] = False,
 ) -> None:
     """Train by a config, from the start.
 
@@ -39,39 +50,55 @@ def train(
         config: the YAML file, as an option.
         overrides: settings over what the file says.
         run_dir: where the run goes; None: a folder named by the config.
+        resume: go on where the folder holds this very run already.
 
     Raises:
         UserError: the config cannot be run, or there is a run in the folder already.
     """
     chosen = chosen_config(config_file, config)
-    from marl_core.api.sources import default_folder, source_of
-    from marl_core.api.training import train as train_run
+    with ending_at_once():
+        from marl_core.api.sources import default_folder, source_of
+        from marl_core.api.training import train as train_run
 
     if run_dir is None:
         source = source_of(chosen, overrides or [])
         run_dir = default_folder(source, source.config())
     with _told_how_to_go_on(run_dir):
-        _report(train_run(chosen, set=overrides or [], out=run_dir))
+        settings = overrides or []
+        _report(train_run(chosen, set=settings, out=run_dir, resume=resume))
 
 
-def resume(run: RunArgument) -> None:
+def resume(
+    run: RunArgument,
+    trust: TrustOption = False,
+    changed_code: Annotated[
+        bool,
+        typer.Option(
+            "--changed-code",
+            help="Go on though a module that the config names has changed.",
+        ),
+    ] = False,
+) -> None:
     """Go on with a run that was interrupted, exactly as if it had not been.
 
     \f
     Args:
         run: the run folder.
+        trust: whether the code that it names may be run.
+        changed_code: whether to go on though that code has changed.
 
     Raises:
         UserError: the run cannot go on.
     """
-    from marl_core.api.run import load
+    with ending_at_once():
+        from marl_core.api.run import load
 
-    begun = load(run)
+    begun = load(run, trust=trust)
     was_finished = begun.finished
     with _told_how_to_go_on(run):
-        resumed = begun.resume()
-    if was_finished:
-        typer.echo(f"{run}: this run is finished; nothing was left to train", err=True)
+        resumed = begun.resume(changed_code=changed_code)
+    if was_finished and _is_first(resumed):
+        say(f"{run}: this run is finished; nothing was left to train", err=True)
     _report(resumed)
 
 
@@ -79,35 +106,50 @@ def resume(run: RunArgument) -> None:
 def _told_how_to_go_on(folder: Path) -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt:
-        advice = f"`marl resume {folder}` goes on from the newest checkpoint"
-        typer.echo(f"marl: interrupted; {advice}", err=True)
+    except (KeyboardInterrupt, AskedToEnd) as error:
+        by = f" by {error.signal}" if isinstance(error, AskedToEnd) else ""
+        advice = "nothing was begun"
+        if (folder / "config.yaml").exists():
+            advice = f"`marl resume {folder}` goes on from the newest checkpoint"
+        say(f"marl: interrupted{by}; {advice}", err=True)
         raise
 
 
 def _report(run: Run) -> None:
     """Print what a finished run came to, on rank 0."""
     from marl_core.cli.printing import print_scores
-    from marl_core.training.ranks import rank
 
-    if rank() != 0:
+    if not _is_first(run):
         return
     summary = run.summary
     made = (
         None if summary.cpu is None else f"seed {summary.seed}, made on {summary.cpu}"
     )
     print_scores(summary.scores, made)
-    typer.echo(f"run folder: {run.path}")
+    say(f"run folder: {run.path}")
+
+
+def _is_first(run: Run) -> bool:
+    """Whether this process is rank 0 of a run."""
+    from marl_core.training.place import place_of
+
+    return place_of(run.config.training).rank == 0
 
 
 def evaluate(
     run: RunArgument,
     episodes: Annotated[
-        int, typer.Option(min=2, help="Test episodes, greedy and sampled each.")
+        int,
+        typer.Option(
+            min=2,
+            max=MOST_TEST_EPISODES,
+            help="Test episodes, greedy and sampled each.",
+        ),
     ] = 192,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Evaluate a run's newest policy: greedy and sampled, beside the exact value, uncoupled.
 
@@ -116,20 +158,22 @@ def evaluate(
         run: the run folder.
         episodes: test episodes, greedy and sampled each.
         as_json: print one JSON object in place of a table.
+        trust: whether the code that the run folder names may be run.
 
     Raises:
         UserError: there is no checkpoint yet.
     """
-    from marl_core.api.run import load
-    from marl_core.cli.printing import print_scores
-    from marl_core.runs.provenance import cpu_name
+    with ending_at_once():
+        from marl_core.api.run import load
+        from marl_core.cli.printing import print_scores
+        from marl_core.runs.provenance import cpu_name
 
-    begun = load(run)
+    begun = load(run, trust=trust)
     scores = begun.evaluate(episodes)
     if not begun.finished:
         trained = f"{begun.trained_episodes} of {begun.config.episodes} episodes"
         message = f"this run is not finished: its checkpoint is of {trained}"
-        typer.echo(f"{run}: {message}", err=True)
+        say(f"{run}: {message}", err=True)
     if as_json:
         typer.echo(json.dumps(scores.evaluation.as_json()))
     else:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from marl_core.notes import note
+
 
 @contextmanager
 def modules_in(folders: Iterable[str | Path]) -> Iterator[None]:
@@ -64,6 +66,33 @@ def named_modules(config: Mapping[str, Any]) -> list[str]:
     """
     names = {name.partition(":")[0] for name in _names(config) if ":" in name}
     return sorted(names)
+
+
+def note_other_modules(config: Mapping[str, Any], folders: Iterable[Path]) -> None:
+    """Say where a module is not the one that stands beside the config.
+
+    Python has found another of the same name first, or this process has imported it before.
+
+    Args:
+        config: as plain values, which have been validated in this process.
+        folders: where the modules are expected.
+    """
+    searched = list(folders)
+    for top in sorted({name.partition(".")[0] for name in named_modules(config)}):
+        loaded = getattr(sys.modules.get(top), "__file__", None)
+        expected = next(_standing_in(searched, top), None)
+        if not isinstance(loaded, str) or expected is None:
+            continue
+        if expected.read_bytes() != Path(loaded).read_bytes():
+            beside = f"not {expected}, which is named the same"
+            note(f"module '{top}' is {loaded}, {beside}")
+
+
+def _standing_in(folders: Iterable[Path], name: str) -> Iterator[Path]:
+    for folder in folders:
+        for file in (folder / f"{name}.py", folder / name / "__init__.py"):
+            if file.is_file():
+                yield file
 
 
 def folder_of(name: str) -> Path:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from marl_core.base_config import Code, validate_strictly
-from marl_core.config.module_folders import modules_in
+from marl_core.config.module_folders import modules_in, note_other_modules
 from marl_core.config.overrides import Overrides, apply_overrides
 from marl_core.config.plain_values import check_plain
 from marl_core.config.report import mistakes
@@ -151,7 +151,10 @@ class RunSource:
         """
         try:
             with modules_in(self.modules if code == "import" else ()):
-                return validate_strictly(RunConfig, self._data, code)
+                config = validate_strictly(RunConfig, self._data, code)
+            if code == "import":
+                note_other_modules(self._data, self.modules)
+            return config
         except ValidationError as error:
             found = mistakes(error, RunConfig, self._data)
         lines = [

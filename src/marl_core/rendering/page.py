@@ -8,6 +8,10 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
+from marl_core.errors import printable
+
+#: What stands in JSON as a number only.
+_UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _MARK = re.compile(r"@@(TITLE|CONTENT|DATA)@@")
 
 
@@ -34,7 +38,7 @@ def html_page(
         ValueError: the data hold NaN or an infinity, which JSON does not have.
     """
     parts = {
-        "TITLE": html.escape(title),
+        "TITLE": html.escape(printable(title)),
         "CONTENT": content,
         "DATA": _json_in_html(data),
     }
@@ -50,5 +54,6 @@ def _json_in_html(data: Mapping[str, object]) -> str:
         allow_nan=False,
         ensure_ascii=False,
     )
-    # A string with </script> in it would end the element that holds the data.
-    return text.replace("<", "\\u003c")
+    # A string with </script> in it would end the element that holds the data, and half of a letter
+    # cannot be written at all.
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

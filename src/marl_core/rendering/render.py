@@ -25,6 +25,8 @@ def render_run(
     seed: int = 0,
     step: int | None = None,
     fps: int | None = None,
+    *,
+    trust: bool = False,
 ) -> Episode:
     """Record an episode by a run's newest checkpoint and write it.
 
@@ -35,6 +37,7 @@ def render_run(
         seed: which episode.
         step: for a picture: which one of the film; by default the viewer's choice.
         fps: for a film: pictures a second.
+        trust: whether the code that the run folder names may be run.
 
     Returns:
         The episode.
@@ -43,7 +46,7 @@ def render_run(
         UserError: there is nothing to show, or no way to show it, or it cannot be written.
     """
     check_format(out, step, fps)
-    folder = RunFolder(run)
+    folder = RunFolder(run, trust=trust)
     state = newest_state(folder)
     environment, episode = record(
         state,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError, suggestion
+from marl_core.reports.log_columns import RunLog
 from marl_core.reports.results import RunResult
-from marl_core.reports.run_log import LogLine
 from marl_core.reports.settings import identity
 
 #: The names of an environment's levels, by their kind.
@@ -29,16 +29,18 @@ class Experiment:
         config: of the first run.
         paths: the runs' folders, in the order of their seeds.
         results: of the runs, in the same order.
-        logs: the lines of each run's ``metrics.csv``, in the same order.
+        logs: of each run's ``metrics.csv``, in the same order.
         level_kinds: the names of the environment's levels, by their kind.
+        code: for each module that the config names, a text that is the same for equal code.
     """
 
     name: str
     config: RunConfig
     paths: tuple[Path, ...]
     results: tuple[RunResult, ...]
-    logs: tuple[list[LogLine], ...]
+    logs: tuple[RunLog, ...]
     level_kinds: LevelKinds
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def measure(self) -> str:
@@ -101,7 +103,7 @@ def compared_metrics(
 
 
 def same_environment(experiments: Sequence[Experiment]) -> list[list[Experiment]]:
-    """Part experiments by the environment and all its settings.
+    """Part experiments by the environment, all its settings and its code.
 
     Args:
         experiments: in any order; the order is kept.
@@ -109,6 +111,8 @@ def same_environment(experiments: Sequence[Experiment]) -> list[list[Experiment]
     groups: dict[str, list[Experiment]] = {}
     for experiment in experiments:
         environment = experiment.config.environment.model_dump(mode="json")
+        module, _, _ = environment["name"].partition(":")
+        environment["code"] = experiment.code.get(module)
         groups.setdefault(identity(environment), []).append(experiment)
     return list(groups.values())
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from marl_core.rendering.figure_text import figure_text
 from marl_core.reports.curves import range_of_runs
 from marl_core.reports.experiments import Experiment
 from marl_core.reports.panels import (
@@ -40,7 +41,7 @@ def draw_one(experiment: Experiment) -> Figure:
     for axis, draw in zip(axes, panels, strict=True):
         draw(axis, experiment)
         finish(axis, [experiment])
-    figure.suptitle(_title(experiment))
+    figure.suptitle(figure_text(_title(experiment)))
     return figure
 
 

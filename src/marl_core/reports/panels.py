@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from marl_core.rendering.figure_text import figure_text
 from marl_core.rendering.line_styles import line_style
 from marl_core.reports.curves import Band, common_curve, curve_with_band
 from marl_core.reports.experiments import Experiment
@@ -61,7 +62,7 @@ def draw_metrics(
         axis,
         episodes,
         values,
-        label=label,
+        label=figure_text(label),
         style=line_style(index),
         band=band,
     )
@@ -77,7 +78,7 @@ def label_shares(
         axis: of a panel.
         label: what the shares are.
     """
-    axis.set_ylabel(label)
+    axis.set_ylabel(figure_text(label))
     axis.set_ylim(*_LIMITS_OF_SHARES)
 
 

@@ -27,6 +27,8 @@ def report_on(
     metric: str | None = None,
     tidy: Path | None = None,
     marl_eval: Path | None = None,
+    *,
+    trust: bool = False,
 ) -> tuple[list[Table], list[Path]]:
     """Write the figure, and the files that are asked for.
 
@@ -36,6 +38,7 @@ def report_on(
         metric: what to draw and compare in place of the greedy policy's return and win rate.
         tidy: where to write every value as CSV, if anywhere.
         marl_eval: where to write every value for marl-eval, if anywhere.
+        trust: whether the code that the run folders name may be run.
 
     Returns:
         A table for each experiment and for each comparison, and the files written.
@@ -45,7 +48,7 @@ def report_on(
             first two cases nothing is written.
     """
     _check_outputs(out, tidy, marl_eval)
-    experiments = read_experiments(runs)
+    experiments = read_experiments(runs, trust=trust)
     # A run that diverged shows as NaN, and needs no warning beside that.
     with np.errstate(invalid="ignore", over="ignore"):
         figure = figure_file(_draw(experiments, metric), out)

@@ -16,11 +16,15 @@ Settings = Mapping[str, object]
 PARTS = ("host", "exploration", "environment")
 
 
-def settings_of(config: RunConfig) -> Settings:
+def settings_of(
+    config: RunConfig,
+    code: Mapping[str, str] | None = None,
+) -> Settings:
     """What must be equal for two runs to be repetitions of each other.
 
     Args:
         config: of a run.
+        code: for each module that the config names, a text that is the same for equal code.
     """
     stages = range(len(config.stages))
     explorations = [config.stage_exploration(index) for index in stages]
@@ -39,6 +43,8 @@ def settings_of(config: RunConfig) -> Settings:
     training = learning_config(config.model_dump(mode="json"))["training"]
     for key, value in training.items():
         settings[f"training.{key}"] = value
+    for module, value in (code or {}).items():
+        settings[f"code.{module.replace('.', '/')}"] = value
     return settings
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.bootstrap import bootstrap_band
+from marl_core.rendering.figure_text import figure_text
 from marl_core.reports.experiments import Experiment
 from marl_core.reports.panels import (
     column_of_panels,
@@ -44,7 +45,7 @@ def draw_several(
     for axis, (task, metric) in zip(axes, panels, strict=True):
         _draw_panel(axis, tasks[task], metric)
         if len(tasks) > 1:
-            axis.set_title(task)
+            axis.set_title(figure_text(task))
         if len(experiments) > 1:
             legend_below(axis)
     figure.suptitle(_title(experiments))
@@ -68,7 +69,7 @@ def _draw_panel(
     if is_share(metric):
         label_shares(axis, metric_title(metric))
     else:
-        axis.set_ylabel(metric_title(metric))
+        axis.set_ylabel(figure_text(metric_title(metric)))
     finish(axis, [experiment for _, experiment in members])
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from rich.table import Table
 from rich.text import Text
 
+from marl_core.errors import printable
 from marl_core.evaluation.bootstrap import (
     bootstrap_interval,
     improvement_interval,
@@ -38,7 +39,7 @@ def final_table(
         experiment: with one run or more; a single run has no intervals.
         metric: the name of a metric that gets a row of its own, the first one.
     """
-    title = Text(f"{experiment.name}: {_extent(experiment)}")
+    title = Text(printable(f"{experiment.name}: {_extent(experiment)}"))
     table = Table(title=title, title_justify="left")
     table.add_column("last evaluation", justify="left")
     table.add_column("mean", justify="right")
@@ -47,7 +48,7 @@ def final_table(
         mean = bootstrap_interval(scores, mean_statistic)
         middle = bootstrap_interval(scores, interquartile_mean)
         table.add_row(
-            Text(name),
+            Text(printable(name)),
             _text(mean),
             _text(middle),
         )
@@ -85,13 +86,14 @@ def _improvement_table(
     metric: str,
 ) -> Table:
     first, *others = experiments
-    title = Text(f"probability of improvement over {first.name}, {metric}")
+    over = printable(f"{first.name}, {metric}")
+    title = Text(f"probability of improvement over {over}")
     table = Table(title=title, title_justify="left")
     table.add_column("experiment")
     table.add_column("probability", justify="right")
     for other in others:
         interval = improvement_interval(other.final(metric), first.final(metric))
-        table.add_row(Text(other.name), _text(interval))
+        table.add_row(Text(printable(other.name)), _text(interval))
     return table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from marl_core.abilities import HasComponentScores, HasOwnHeads
-from marl_core.base_config import ExplorationConfig
+from marl_core.base_config import ExplorationConfig, UnreadConfig
 from marl_core.config.named import CouplingConfig
 from marl_core.config.run import RunConfig
 from marl_core.construction import (
@@ -25,11 +25,12 @@ from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import find_any
 from marl_core.rng import generator
 from marl_core.run_state import RunState
-from marl_core.runs.compatibility import check_compatible
 from marl_core.runs.checkpoint_file import fitting, source_of
+from marl_core.runs.compatibility import check_compatible
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.saved_progress import saved_progress
 from marl_core.runs.saved_tensors import check_alike
+from marl_core.runs.sources import note_changed_sources
 from marl_core.types import EnvironmentSpec, Progress
 
 #: Under which the host's parameters stand in a checkpoint.
@@ -115,6 +116,7 @@ def newest_state(folder: RunFolder) -> RunState:
         UserError: there is no run, or it has no checkpoint yet.
     """
     config = folder.load_config()
+    note_changed_sources(folder)
     saved = folder.load_checkpoint()
     if saved is None:
         hint = f"no checkpoint yet; `marl resume {folder.path}` trains the run"
@@ -185,6 +187,8 @@ def build_exploration(
             raise UserError(message)
         individual = build_policy(config.individual, spec)
         return CoupledExploration(individual, build_coupling(config, spec))
+    if isinstance(config, UnreadConfig):
+        raise UserError(f"'{config.name}' has not been looked at: it is code")
     try:
         kind, _ = find_any(("policy", "exploration"), config.name)
     except LookupError as error:

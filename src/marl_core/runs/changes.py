@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from marl_core.base_config import validate_strictly
+from marl_core.base_config import Code, validate_strictly
 from marl_core.config.run import RunConfig
 from marl_core.errors import Location, UserError, dotted
 
@@ -42,7 +42,16 @@ def learning_config(config: Mapping[str, Any]) -> dict[str, Any]:
             for key, value in training.items()
             if key not in FREE_TRAINING_SETTINGS
         }
+        _count_processes(kept["training"])
     return kept
+
+
+def _count_processes(training: dict[str, Any]) -> None:
+    """Put all processes in the place of those of a machine: where they run makes no difference."""
+    nodes = training.pop("num_nodes", 1)
+    devices = training.get("devices", 1)
+    if isinstance(nodes, int) and isinstance(devices, int) and nodes > 1:
+        training["devices"] = devices * nodes
 
 
 def affects_learning(keys: Location) -> bool:
@@ -117,10 +126,16 @@ def _compared(
 
 def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config as JSON with all that it leaves out; as it is where it is no config any more."""
-    try:
-        return validate_strictly(RunConfig, config).model_dump(mode="json")
-    except (ValidationError, UserError):
-        return dict(config)
+    choices: tuple[Code, ...] = ("known", "leave")
+    for (
+        code
+    ) in choices:  # it may come from a file of others: nothing is imported for it
+        try:
+            completed = validate_strictly(RunConfig, config, code)
+            return completed.model_dump(mode="json")
+        except (ValidationError, UserError):
+            continue
+    return dict(config)
 
 
 def _first_difference(

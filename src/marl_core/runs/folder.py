@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
+from marl_core.base_config import Code
 from marl_core.config.module_folders import folders_of_named_modules, modules_in
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
@@ -20,6 +21,7 @@ from marl_core.runs.checkpoint_file import logged_at
 from marl_core.runs.checkpoints import Checkpoints
 from marl_core.runs.metrics_rows import difference
 from marl_core.runs.provenance import provenance
+from marl_core.runs.source_files import sources_of
 from marl_core.runs.whole_writes import create_output_folder, write_whole
 
 
@@ -33,10 +35,12 @@ class RunFolder:
 
     Args:
         path: of the folder, which need not exist yet.
+        trust: whether the code that the folder names may be run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trust: bool = False) -> None:
         self.path = path
+        self.trust = trust
         self.config_file = path / "config.yaml"
         self.versions = path / "versions.json"
         self.metrics = path / "metrics.csv"
@@ -60,6 +64,7 @@ class RunFolder:
         create_output_folder(self.checkpoint.parent, "folder of checkpoints")
         modules = folders_of_named_modules(config.model_dump(mode="json"))
         made_with = provenance(modules, config.training.threads)
+        made_with["sources"] = sources_of(config)
         write_whole(self.versions, json.dumps(made_with, indent=2).encode())
         # Last: a folder with a config is a run.
         write_whole(self.config_file, dump_run(config).encode())
@@ -79,8 +84,19 @@ class RunFolder:
             message = "there is a checkpoint here, but no config.yaml of its run"
             raise UserError(f"{self.path}: {message}")
 
+    def holds(self, config: RunConfig) -> bool:
+        """Whether a run is here already that learns what one by this config would.
+
+        Args:
+            config: of the other run.
+        """
+        if not self.config_file.is_file():
+            return False
+        before = self.read_config().model_dump(mode="json")
+        return first_change(config, before) is None
+
     def _what_is_here(self, config: RunConfig) -> str:
-        before = self.load_config().model_dump(mode="json")
+        before = self.read_config().model_dump(mode="json")
         changed = first_change(config, before)
         elsewhere = "choose another folder (--run-dir, or out= in Python)"
         if changed is None:
@@ -92,18 +108,34 @@ class RunFolder:
         """The run's config; its modules are looked for where they were when the run began.
 
         Raises:
+            UserError: there is no run here, its config is no longer valid, or it names code and the
+                folder is not trusted.
+        """
+        if not self.trust:
+            return self._validated("known")
+        with modules_in(self.module_folders()):
+            return self._validated("import")
+
+    def read_config(self) -> RunConfig:
+        """The run's config as data: nothing that it names is imported.
+
+        Settings of parts that are named as ``module:Class`` are taken as they are.
+
+        Raises:
             UserError: there is no run here, or its config is no longer valid.
         """
+        return self._validated("leave")
+
+    def _validated(self, code: Code) -> RunConfig:
         if not self.config_file.is_file():  # a pipe is none
             raise UserError(f"{self.path}: no run here: there is no config.yaml")
-        with modules_in(self.module_folders()):
-            return load_run(self.config_file)
+        return load_run(self.config_file, code=code)
 
     def module_folders(self) -> tuple[str, ...]:
         """The folders of the modules that the config names."""
         try:
             modules = json.loads(self.versions.read_bytes())["modules"]
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return ()  # provenance is lost, the run need not be
         if isinstance(modules, str):  # as older versions wrote it
             return (modules,)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from marl_core.config.run import RunConfig
-from marl_core.errors import UserError, suggestion
+from marl_core.errors import UserError, printable, suggestion
 from marl_core.runs.changes import first_change
 from marl_core.runs.folder import RunFolder
 
@@ -74,7 +74,7 @@ def is_begun(
     """
     if not folder.config_file.exists():
         return False
-    found = folder.load_config().model_dump(mode="json")
+    found = folder.read_config().model_dump(mode="json")
     changed = first_change(config, found)
     if changed is not None:
         what = f"another experiment's run is here: its {changed} is not what this sweep asks for"
@@ -124,13 +124,18 @@ def _check_name(name: str) -> None:
     path = PurePath(name)
     is_normal = name not in ("", ".") and str(path) == name
     is_below = not path.is_absolute() and ".." not in path.parts
-    if not is_normal or not is_below:
-        raise UserError(f"job '{name}': a job's name is a folder's, below the sweep's")
+    is_shown = name == printable(name)
+    if not is_normal or not is_below or not is_shown:
+        message = "a job's name is a folder's, below the sweep's, of visible letters"
+        raise UserError(f"job '{name}': {message}")
 
 
 def _check_processes(job: Job) -> None:
-    if job.config.training.devices != 1:
-        message = "training.devices is not 1, and a sweep gives each run one process"
+    if job.config.training.processes != 1:
+        message = (
+            "training.devices or num_nodes is not 1, "
+            "and a sweep gives each run one process"
+        )
         raise _mistake(job, message)
 
 

@@ -10,6 +10,8 @@ from typing import Any, Self, final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from marl_core.errors import printable
+
 _SHOWN_NAMES = 3
 #: Nothing to do is shown as very little to do, because a bar needs a length.
 _SMALLEST_TOTAL = 1e-9
@@ -100,7 +102,7 @@ class SweepProgress:
     def _say(self, line: str) -> None:
         if self._shown:
             self._bar.console.print(
-                line,
+                printable(line),
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -117,7 +119,7 @@ class SweepProgress:
             "jobs": self._jobs(),
             "left": self._time_left(),
             "failures": f"{self._failures} failed" if self._failures else "",
-            "running": " ".join(names).replace("[", r"\["),
+            "running": printable(" ".join(names)).replace("[", r"\["),
         }
 
     def _time_left(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from marl_core.base_config import MOST_PROCESSES
 from marl_core.errors import UserError
 from marl_core.sweep.jobs import Job, checked
 from marl_core.sweep.pool import Pool
@@ -46,8 +47,8 @@ def run_sweep(
         KeyboardInterrupt: after all workers have been ended. Jobs that have a checkpoint go on from
             there another time.
     """
-    if workers < 1:
-        raise UserError(f"workers: {workers}, where at least 1 is needed")
+    if not 1 <= workers <= MOST_PROCESSES:
+        raise UserError(f"workers: {workers}, where 1 to {MOST_PROCESSES} are possible")
     schedule = Schedule(checked(jobs), folder.resolve())
     if schedule.all_done:
         return {}

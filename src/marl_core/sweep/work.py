@@ -18,6 +18,7 @@ from marl_core.registry import look_for_modules_in
 from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
+from marl_core.runs.sources import check_sources
 from marl_core.runs.whole_writes import write_whole
 from marl_core.sweep.jobs import is_begun, is_done
 from marl_core.training.stages import train
@@ -73,7 +74,9 @@ def _perform_locked(
     # Lightning makes a KeyboardInterrupt of a component's sys.exit().
     except (Exception, KeyboardInterrupt) as error:
         with suppress(OSError):
-            report.write_text(traceback.format_exc())
+            report.write_text(
+                traceback.format_exc(), encoding="utf-8", errors="backslashreplace"
+            )
         return _line(error)
     report.unlink(missing_ok=True)
     return None
@@ -100,7 +103,9 @@ def _prepare(
     """Have the folder hold this run, with what has been trained of it already."""
     if is_begun(config, folder):
         # The configs may differ in what makes no difference to what is learnt.
-        if folder.load_config() != config:
+        check_sources(folder)
+        found = folder.read_config().model_dump(mode="json")
+        if found != config.model_dump(mode="json"):
             write_whole(folder.config_file, dump_run(config).encode())
     elif continues is None:
         folder.create(config)

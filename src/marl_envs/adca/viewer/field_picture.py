@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.patches import Wedge
 
 from marl_core.rendering import Episode
+from marl_core.rendering.figure_text import figure_text
 from marl_envs.adca.battle import Battle
 from marl_envs.adca.config import ADCAConfig
 from marl_envs.adca.physics import WALL
@@ -49,7 +50,7 @@ def draw_field(
         yticks=[],
         aspect="equal",
     )
-    axis.set_xlabel(_caption(episode, frame))
+    axis.set_xlabel(figure_text(_caption(episode, frame)))
 
 
 def _draw_ground(

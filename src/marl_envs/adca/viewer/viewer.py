@@ -7,6 +7,7 @@ from typing import Any, final
 from matplotlib.figure import Figure
 
 from marl_core.rendering import Episode, Viewer, html_page
+from marl_core.rendering.figure_text import figure_text
 from marl_envs.adca.config import ADCAConfig
 from marl_envs.adca.viewer.field_picture import draw_field
 from marl_envs.adca.viewer.outcome import deaths
@@ -83,7 +84,7 @@ class BattleViewer(Viewer):
             self._config.agents,
             frame,
         )
-        figure.suptitle(f"ADCA · {episode.title}")
+        figure.suptitle(figure_text(f"ADCA · {episode.title}"))
 
     @property
     def size(self) -> tuple[float, float]:

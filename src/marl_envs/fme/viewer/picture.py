@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_core.rendering import Episode
+from marl_core.rendering.figure_text import figure_text
 from marl_envs.fme.config import FMEConfig, LevelConfig
 from marl_envs.fme.viewer.levels import colours, describe, rewarded, stacking_order
 from marl_envs.fme.viewer.snapshots import Snapshot
@@ -54,7 +55,7 @@ class Picture:
             self._draw_episode(taken, level, row)
             self._note(policies, taken, row)
         self._name_columns(list(axes[0]), list(axes[-1]))
-        figure.suptitle(f"FME · {self.episode.title}")
+        figure.suptitle(figure_text(f"FME · {self.episode.title}"))
 
     def _label(
         self,
@@ -65,7 +66,7 @@ class Picture:
         """Write the name of a level beside its row."""
         name = self.episode.spec.levels[row].name
         axis.set_ylabel(
-            f"{name}\n{describe(level)}",
+            figure_text(f"{name}\n{describe(level)}"),
             rotation=0,
             ha="right",
             va="center",
@@ -195,7 +196,7 @@ def _write_above(
     axis.text(
         1,
         1.02,
-        text,
+        figure_text(text),
         fontsize="x-small",
         ha="right",
         va="bottom",
