@@ -55,6 +55,25 @@ class SavesState(Protocol):
 
 
 @runtime_checkable
+class RebuildsMemory(Protocol):
+    """A host that can tell from whole episodes what it remembered in them.
+
+    The collector then keeps no memory in the rollout, which may take much room.
+    """
+
+    def memory_before(self, rollout: Rollout, steps: Sequence[int]) -> Memory:
+        """The host's memory before some steps, as ``scores`` gave it while the games were played.
+
+        Args:
+            rollout: whole episodes.
+            steps: S of them.
+
+        Returns:
+            Tensors with leading axes S E.
+        """
+
+
+@runtime_checkable
 class Closes(Protocol):
     """An environment that holds something which must be given back: processes, files, a
     simulator.

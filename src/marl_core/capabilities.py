@@ -42,6 +42,8 @@ class HostCapabilities:
         own_heads: whether it can give every agent a policy head of its own (``HasOwnHeads``).
         component_scores: whether it can score actions for each component of a team's law
             (``HasComponentScores``).
+        entity_rows: whether it takes entities as rows of the game that agents' indices point to
+            (``marl_core.entity_rows``). To another host they are written out for every agent.
         replay: what an off-policy host learns from; None: the host is on-policy and learns from the
             newest rollout.
     """
@@ -51,6 +53,7 @@ class HostCapabilities:
     memory: bool = False
     own_heads: bool = False
     component_scores: bool = False
+    entity_rows: bool = False
     replay: ReplaySettings | None = None
 
 

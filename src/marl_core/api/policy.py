@@ -11,6 +11,7 @@ from torch import Tensor
 from marl_core.api.games import Games
 from marl_core.collection.episodes import games_of
 from marl_core.construction import build_environment
+from marl_core.entity_rows import write_out_entities
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Mode, uncoupled
 from marl_core.exploration.coupled import joint_policy
@@ -152,13 +153,15 @@ class Policy:
         self,
         observation: Observation,
     ) -> Observation:
-        if observation.row is None:
+        if observation.row is not None:
+            if self._table is None:
+                self.make_environment()
+            table = self._table
+            assert table is not None, "an environment with rows has a table"
+            observation = look_up(observation, table)
+        if self.state.host.capabilities.entity_rows:
             return observation
-        if self._table is None:
-            self.make_environment()
-        table = self._table
-        assert table is not None, "an environment with rows has a table"
-        return look_up(observation, table)
+        return write_out_entities(observation)
 
     def _check_played(self, games: Games | None) -> None:
         if self._memory and games is not self._games:

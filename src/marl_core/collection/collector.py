@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from marl_core.abilities import RebuildsMemory
 from marl_core.collection.episodes import GamesInPlay, games_of
 from marl_core.collection.team import Team
+from marl_core.entity_rows import write_out_entities
 from marl_core.observation_table import look_up, table_of
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.types import NO_OP, Observation, Progress, Rollout, StepResult
@@ -44,6 +46,7 @@ class Collector:
         self._episodes = episodes
         self._table = table_of(environment)
         self._use_table = use_table and self._table is not None
+        self._entity_rows = False
 
     @torch.no_grad()
     def collect(
@@ -64,6 +67,7 @@ class Collector:
         Returns:
             The episodes, in the order in which they began.
         """
+        self._entity_rows = host.capabilities.entity_rows
         table = self.table(host, exploration)
         observation = self._seen(self._reset(), table)
         games = self._begin(host, observation)
@@ -107,6 +111,7 @@ class Collector:
             host.initial_memory(games),
             self._episodes or games,
             self._environment.spec.max_steps,
+            keep_memory=not isinstance(host, RebuildsMemory),
         )
 
     def _step(
@@ -181,7 +186,9 @@ class Collector:
         return games.any_ended()
 
     def _seen(self, observation: Observation, table: Observation | None) -> Observation:
-        """The observation as it goes into the rollout: written out where the table is not used."""
-        if table is not None or self._table is None:
-            return observation
-        return look_up(observation, self._table)
+        """The observation as it goes into the rollout: written out where the table is not used, or
+        where the host takes no rows of entities.
+        """
+        if table is None and self._table is not None:
+            observation = look_up(observation, self._table)
+        return observation if self._entity_rows else write_out_entities(observation)

@@ -21,6 +21,7 @@ class GamesInPlay:
         memory: the host's initial memory.
         episodes: how many to play in all.
         max_steps: every game has ended after this number of steps.
+        keep_memory: whether the rollout shall have the host's memory.
 
     Attributes:
         observation: what the agents see now.
@@ -34,6 +35,8 @@ class GamesInPlay:
         memory: Memory,
         episodes: int,
         max_steps: int,
+        *,
+        keep_memory: bool = True,
     ) -> None:
         games = games_of(observation)
         self.observation = observation
@@ -48,7 +51,8 @@ class GamesInPlay:
         self._ended = torch.zeros_like(self._on)
         # As they were after the last step of each game.
         self._last = observation
-        self._last_memory = memory
+        self._keep_memory = keep_memory
+        self._last_memory = self._kept(memory)
         self._ends: list[EpisodeEnds] = []
 
     def advance(
@@ -71,7 +75,7 @@ class GamesInPlay:
         self._keep(actions, component, result)
         on = self._on
         self._last = _where(on, observation, self._last)
-        self._last_memory = _where_each(on, memory, self._last_memory)
+        self._last_memory = _where_each(on, self._kept(memory), self._last_memory)
         self._age = self._age + 1
         self._ended = on & (result.ended | (self._age >= self._max_steps))
         self._on = on & ~self._ended
@@ -81,7 +85,7 @@ class GamesInPlay:
     def _keep(self, actions: Tensor, component: Tensor, result: StepResult) -> None:
         step = Step(
             self.observation,
-            self.memory,
+            self._kept(self.memory),
             actions,
             component,
             self._on,
@@ -90,6 +94,9 @@ class GamesInPlay:
             result,
         )
         self.steps.append(step)
+
+    def _kept(self, memory: Memory) -> Memory:
+        return memory if self._keep_memory else {}
 
     def any_ended(self) -> bool:
         """Whether a game ended in the last step."""
@@ -136,7 +143,7 @@ class GamesInPlay:
         self.observation = observation
         self._last = _where(again, observation, self._last)
         self.memory = _where_each(again, memory, self.memory)
-        self._last_memory = _where_each(again, memory, self._last_memory)
+        self._last_memory = _where_each(again, self._kept(memory), self._last_memory)
         number = self._begun + again.cumsum(0) - 1
         self._episode = torch.where(again, number, self._episode)
         self._age = self._age.masked_fill(again, 0)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from marl_core.collection.episodes import games_of
+from marl_core.entity_rows import write_out_entities
 from marl_core.observation_table import look_up, table_of
 from marl_core.protocols import Environment
 from marl_core.types import NO_OP, Observation, StepResult
@@ -115,14 +116,15 @@ def random_actions(
 
 
 def write_out(environment: Environment, seen: Observation) -> Observation:
-    """The observation with its table's rows written out, if there is a table.
+    """The observation with its table's rows and its rows of entities written out.
 
     Args:
         environment: which may have a table.
         seen: what its agents see.
     """
     table = table_of(environment)
-    return seen if table is None else look_up(seen, table)
+    written = seen if table is None else look_up(seen, table)
+    return write_out_entities(written)
 
 
 @dataclass(frozen=True)

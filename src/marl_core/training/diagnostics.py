@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from marl_core.abilities import RebuildsMemory
 from marl_core.protocols import HostAlgorithm, IndividualPolicy
 from marl_core.training.optimizer import FlatAdam
 from marl_core.types import Memory, Observation, Progress, Rollout
@@ -53,7 +54,7 @@ class PolicyBefore:
             host: before the update.
             policy: the team's individual policy.
         """
-        observation, memory = _sample(rollout)
+        observation, memory = _sample(rollout, host)
         logarithm = _policy(
             host,
             policy,
@@ -103,7 +104,10 @@ def _policy(
     ).clone()
 
 
-def _sample(rollout: Rollout) -> tuple[Observation, Memory]:
+def _sample(
+    rollout: Rollout,
+    host: HostAlgorithm,
+) -> tuple[Observation, Memory]:
     """The table of distinct observations, or else games at steps that are evenly apart."""
     if rollout.table is not None:
         return rollout.table, {}
@@ -115,8 +119,12 @@ def _sample(rollout: Rollout) -> tuple[Observation, Memory]:
     def part(values: Tensor) -> Tensor:
         return values[::every].flatten(0, 1)[:few]
 
-    memory = rollout.memory or {}
-    kept = {name: part(value) for name, value in memory.items()}
+    if isinstance(host, RebuildsMemory):
+        rebuilt = host.memory_before(rollout, range(0, steps, every))
+        kept = {name: value.flatten(0, 1)[:few] for name, value in rebuilt.items()}
+    else:
+        memory = rollout.memory or {}
+        kept = {name: part(value) for name, value in memory.items()}
     return rollout.observations.map(part), kept
 
 

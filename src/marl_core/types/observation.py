@@ -19,12 +19,16 @@ class Observation(TensorBatch):
     """What the agents see. What is missing is None or masked, never a NaN.
 
     An environment with a table of distinct observations gives ``row`` in place of features; see
-    ``marl_core.observation_table``.
+    ``marl_core.observation_table``. An environment in which several agents see the same entities
+    may give each entity once; see ``marl_core.entity_rows``.
 
     Attributes:
         features: what each agent sees, as O numbers.
         entities: what each agent sees, as K entities of F numbers.
         entity_mask: which of the entities are there.
+        entity_rows: the entities of the whole game, in place of ``entities``.
+        entity_index: which of these rows each agent sees, in place of ``entities``. Where the mask
+            is not set it means nothing, though it is in range.
         state: the state of the game, for mixing networks.
         action_mask: which actions are legal; None: all of them.
         alive: which agents live; None: all of them.
@@ -34,6 +38,8 @@ class Observation(TensorBatch):
     features: Float[Tensor, "*B N O"] | None = None
     entities: Float[Tensor, "*B N K F"] | None = None
     entity_mask: Bool[Tensor, "*B N K"] | None = None
+    entity_rows: Float[Tensor, "*B P F"] | None = None
+    entity_index: Int[Tensor, "*B N K"] | None = None
     state: Float[Tensor, "*B S"] | None = None
     action_mask: Bool[Tensor, "*B N A"] | None = None
     alive: Bool[Tensor, "*B N"] | None = None

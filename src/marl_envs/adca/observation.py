@@ -32,9 +32,11 @@ def observe(
 ) -> Observation:
     """What every guard sees before anybody acts.
 
-    The rows of a guard are first those of friends, itself the first of them, then those of enemies.
+    There is one row for each fighter, and one of zeros for nobody. The entities of a guard are
+    first its friends, itself the first of them, then its enemies.
+
     A row holds: 1, x, y, heading, velocity along x, velocity along y, index of the fighter, factor
-    of the ground, and the eight bits of the index, the lowest first. Rows of nobody are zeros.
+    of the ground, and the eight bits of the index, the lowest first.
 
     Args:
         battle: what is looked at.
@@ -44,18 +46,10 @@ def observe(
     guards = config.agents
     fighters = guards + config.attackers
     shown = _shown(battle, distances, config)
-    table = _rows(battle)
-    games = torch.arange(
-        len(table),
-        dtype=shown.dtype,
-        device=shown.device,
-    )
-    first_row = (fighters + 1) * games
-    index = shown + first_row.view(-1, 1, 1)
-    entities = table.flatten(0, 1).index_select(0, index.flatten())
     return Observation(
-        entities=entities.view(*shown.shape, FEATURES),
         entity_mask=shown < fighters,
+        entity_rows=_rows(battle),
+        entity_index=shown,
         alive=battle.alive[:, :guards],
     )
 

@@ -28,7 +28,7 @@ from marl_core.testing import HOST_CHECKS, HostCase
 from marl_core.testing.practice import PRACTICE, Practice, PracticeConfig
 from marl_core.testing.strategies import seeds
 from marl_core.training.learner import Learner
-from marl_core.types import EnvironmentSpec, Progress, Rollout
+from marl_core.types import EnvironmentSpec, Memory, Observation, Progress, Rollout
 from tests.core.hosts.test_ppo_ma import readable_objective
 from tests.support.resuming import interrupted
 from tests.support.runs import differences, go_on, outcome, run_data, start
@@ -96,29 +96,30 @@ def slow_rewards(rollout: Rollout, factor: float) -> Tensor:
     return moved
 
 
+def slow_values(host: Conc4Hist, seen: Observation, memory: Memory) -> Tensor:
+    around = Surroundings.of(seen, memory).normalised(host.norm, host.dtype)
+    return host.critic(host.network(around)[1]).squeeze(-1)
+
+
 def slow_loss(host: Conc4Hist, rollout: Rollout) -> Tensor:
     """The first epoch's loss: all agents' scores and values step by step, then those who act."""
-    assert rollout.memory is not None
-    assert rollout.last_memory is not None
+    memory = host.initial_memory(rollout.actions.shape[1])
+    last_memory = dict(memory)
     log_policies = []
     values = []
     for t in range(rollout.actions.shape[0]):
         seen = rollout.observations.map(itemgetter(t))
-        memory = {name: x[t] for name, x in rollout.memory.items()}
-        log_policies.append(
-            POLICY.log_policy(
-                host.scores(seen, memory)[0], seen.legal_actions(), Progress()
-            )
-        )
-        values.append(
-            host.critic(
-                host.network(host.normalised(Surroundings.of(seen, memory)))[1]
-            ).squeeze(-1)
-        )
+        scores, after = host.scores(seen, memory)
+        log_policies.append(POLICY.log_policy(scores, seen.legal_actions(), Progress()))
+        values.append(slow_values(host, seen, memory))
+        memory = after
+        on = rollout.valid[t]
+        last_memory = {
+            name: torch.where(on.view(-1, *[1] * (x.dim() - 1)), x, last_memory[name])
+            for name, x in memory.items()
+        }
     last = rollout.last_observation
-    last_values = host.critic(
-        host.network(host.normalised(Surroundings.of(last, rollout.last_memory)))[1]
-    ).squeeze(-1)
+    last_values = slow_values(host, last, last_memory)
     assert last.alive is not None
     value = torch.stack(values)
     acting = rollout.acting

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from marl_core.hosts.conc4hist.block import Oneself
+from marl_core.hosts.conc4hist.block import Entities, Oneself
 from marl_core.hosts.conc4hist.choice import most_attended
 from marl_core.hosts.conc4hist.history import remember
 from marl_core.hosts.conc4hist.running_norm import RunningNorm
@@ -29,11 +29,12 @@ def test_logits_and_values(name: str) -> None:
     host = golden.host()
     observation, memory = golden.seen()
     with torch.no_grad():
-        logits, _ = host.scores(observation, memory)
+        scores, _ = host.scores(observation, memory)
         concentrated, motive = host.network(
-            host.normalised(Surroundings.of(observation, memory))
+            Surroundings.of(observation, memory).normalised(host.norm, host.dtype)
         )
         value = host.critic(motive)
+        logits = host.head(host.trunk(concentrated))
     # The trained network's attention scores reach 4,000: there single precision leaves some 1e-3 of
     # a weight.
     trained = name == "conc4hist_forward.npz"
@@ -41,6 +42,8 @@ def test_logits_and_values(name: str) -> None:
         {"rtol": 1e-4, "atol": 1e-4} if trained else {"rtol": 1e-5, "atol": 1e-6}
     )
     torch.testing.assert_close(logits, golden["logits"], **close)
+    alive = observation.alive
+    torch.testing.assert_close(scores[alive], golden["logits"][alive], **close)
     torch.testing.assert_close(value, golden["value"], **close)
     assert concentrated is not None
     assert motive is not None
@@ -61,18 +64,21 @@ def test_attention_and_selection(name: str) -> None:
     golden = recorded(name)
     host = golden.host()
     observation, memory = golden.seen()
-    around = host.normalised(Surroundings.of(observation, memory)).map(
-        lambda x: x.flatten(0, 1)
-    )
+    seen = Surroundings.of(observation, memory)
+    around = seen.normalised(host.norm, host.dtype)
+    now = around.now.flatten(0, 1)
+    past = around.past.flatten(0, 1)
     network = host.network
     first = network.encoder.first
     second = network.encoder.second
-    me = Oneself(second(first(around.now[:, 0])), around.now[:, 0])
-    for block, rows, mask, kind in (
-        (network.now, around.now[:, 1:], around.now_mask[:, 1:], "f"),
-        (network.past, around.past, around.past_mask, "h"),
+    own = around.rows[now[:, 0]]
+    me = Oneself(second(first(own)), own)
+    for block, index, kind in (
+        (network.now, now[:, 1:], "f"),
+        (network.past, past, "h"),
     ):
-        weights = block.attend(me, rows, mask, network.encoder).weights
+        entities = Entities(around.rows, index)
+        weights = block.attend(me, entities, network.encoder, choose=False).weights
         expected = golden[f"score_{kind}"].flatten(0, 1)
         tolerance = 1e-5 if name != "conc4hist_forward.npz" else 2e-3
         torch.testing.assert_close(weights, expected, rtol=tolerance, atol=tolerance)
@@ -91,9 +97,15 @@ def test_history_pool() -> None:
     def there(rows: Tensor) -> Tensor:
         return (rows != 0).any(-1)
 
-    found, mask = remember(past, there(past), seen[..., 1:, :], there(seen)[..., 1:])
+    rows = torch.cat([past, seen[..., 1:, :]], -2)
+    slots = past.shape[-2]
+    nobody = rows.shape[-2]
+    index = torch.where(there(rows), torch.arange(nobody), nobody)
+    queue = remember(index[..., :slots], index[..., slots:], nobody)
+    rows = torch.cat([rows, torch.zeros_like(rows[..., :1, :])], -2)
+    found = rows.gather(-2, queue.unsqueeze(-1).expand(*queue.shape, rows.shape[-1]))
     assert torch.equal(found, expected)
-    assert torch.equal(mask, there(expected))
+    assert torch.equal(queue != nobody, there(expected))
     assert not torch.equal(past, expected)
 
 
@@ -103,12 +115,13 @@ def test_running_normalisation() -> None:
     for batch in range(5):
         rows = golden[f"x{batch}"]
         mask = ~rows.isnan().any(-1)
-        norm.update(norm.moments(rows, mask), SingleRank())
+        seen = rows.nan_to_num().flatten(0, -2)
+        norm.update(norm.moments(seen, mask.flatten().float()), SingleRank())
         exact: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-7}
         torch.testing.assert_close(norm.mean, golden[f"mean{batch}"], **exact)
         torch.testing.assert_close(norm.variance, golden[f"var{batch}"], **exact)
         assert int(norm.count) == int(golden[f"n{batch}"])
         assert torch.equal(norm.one_hot, golden[f"filter{batch}"])
         torch.testing.assert_close(
-            norm(rows, mask)[mask], golden[f"y{batch}"][mask], rtol=2e-6, atol=1e-6
+            norm(rows)[mask], golden[f"y{batch}"][mask], rtol=2e-6, atol=1e-6
         )

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from marl_core.compiled_code import compiler
+from marl_core.errors import UserError
 from marl_core.hosts.conc4hist import tiles
-from marl_core.hosts.conc4hist.attention import Readout, attend
+from marl_core.hosts.conc4hist.attention import attend
 from marl_core.hosts.conc4hist.block import ConcentrationBlock
 from marl_core.hosts.conc4hist.choice import most_attended
 from marl_core.hosts.conc4hist.concentration import ConcentrationNetwork
-from marl_core.hosts.conc4hist.history import remember
+from marl_core.hosts.conc4hist.history import Histories, remember
 from marl_core.hosts.conc4hist.running_norm import RunningNorm
-from marl_core.hosts.conc4hist.surroundings import Surroundings
+from marl_core.hosts.conc4hist.surroundings import Surroundings, with_nobody
 from marl_core.learning import Ranks, SingleRank
 from marl_core.testing.strategies import seeds
 
@@ -79,6 +81,16 @@ def random_network(seed: int, count: int) -> ConcentrationNetwork:
     return network
 
 
+def surroundings(rows: Tensor, masks: Tensor) -> Surroundings:
+    """Entities of now and of the past ``[2, B, K, F]``; only the agent's own are always there."""
+    listed = with_nobody(rows.flatten(0, 2))
+    nobody = len(listed) - 1
+    index = torch.arange(nobody).view(masks.shape)
+    index = torch.where(masks, index, nobody)
+    index[0, :, 0] = torch.arange(nobody).view(masks.shape)[0, :, 0]
+    return Surroundings(listed, index[0], index[1])
+
+
 @given(
     seed=seeds(),
     samples=st.integers(1, 4),
@@ -97,7 +109,7 @@ def test_network_is_the_readable_one(
     rows = torch.randn(
         2, *shape, FEATURES, generator=random, dtype=torch.float64
     ) * masks.unsqueeze(-1)
-    concentrated, motive = network(Surroundings(rows[0], masks[0], rows[1], masks[1]))
+    concentrated, motive = network(surroundings(rows, masks))
     slow_c = []
     slow_m = []
     for b in range(samples):
@@ -132,8 +144,8 @@ def test_the_policy_does_not_train_the_attention() -> None:
     network = random_network(0, 3)
     random = torch.Generator().manual_seed(1)
     rows = torch.randn(2, 5, 4, FEATURES, generator=random, dtype=torch.float64)
-    mask = torch.ones(5, 4, dtype=torch.bool)
-    concentrated, motive = network(Surroundings(rows[0], mask, rows[1], mask))
+    masks = torch.ones(2, 5, 4, dtype=torch.bool)
+    concentrated, motive = network(surroundings(rows, masks))
     parts = {"critic": network.critic_parameters(), "actor": network.actor_parameters()}
     reached = {
         (output, part): [
@@ -157,71 +169,57 @@ def test_the_policy_does_not_train_the_attention() -> None:
 def slow_attend(
     query: Tensor,
     rows: Tensor,
-    mask: Tensor,
+    index: Tensor,
     weight: Tensor,
     bias: Tensor,
-    readout: Readout,
+    count: int,
 ) -> Any:
-    """Mean, attention and what the chosen give, by plain autograd on all of ``h``."""
-    hidden = (rows @ weight + bias).relu()
+    """Mean, attention, the chosen and their places, by plain autograd on all of ``h``."""
+    mask = index != len(rows) - 1
+    hidden = (rows[index] @ weight + bias).relu()
     scores = (hidden * query.unsqueeze(1)).sum(-1).masked_fill(~mask, -math.inf)
     attention = torch.where(
         mask.any(-1, keepdim=True), scores.softmax(-1), 0.0
     ).masked_fill(~mask, 0.0)
-    order = torch.sort(
-        attention[:, readout.first :], dim=-1, descending=True, stable=True
-    ).indices
-    row = torch.arange(len(rows)).unsqueeze(-1)
-    best = order[:, : readout.count] + readout.first
-    chosen = (
-        hidden[row, best].flatten(1) @ readout.by_hidden
-        + rows[row, best].flatten(1) @ readout.by_features
-    )
-    return (attention.unsqueeze(-1) * hidden).sum(1), attention, chosen
+    order = torch.sort(attention, dim=-1, descending=True, stable=True).indices
+    best = order[:, :count]
+    chosen = hidden[torch.arange(len(index)).unsqueeze(-1), best]
+    return (attention.unsqueeze(-1) * hidden).sum(1), attention, chosen, best
 
 
 def attended(
-    seed: int, entities: int, share: float, count: int, first: int
+    seed: int, entities: int, share: float, dtype: torch.dtype = torch.float64
 ) -> tuple[list[Tensor], Tensor, Tensor]:
-    """What ``attend`` takes, in double precision: what learns, features, mask. 5 samples."""
+    """What ``attend`` takes: what learns (query, W, b), rows, indices. 5 samples, 9 entities."""
     random = torch.Generator().manual_seed(seed)
-    shapes = [
-        (5, WIDTH),
-        (FEATURES, WIDTH),
-        (WIDTH,),
-        (count * WIDTH, 2),
-        (count * FEATURES, 2),
-    ]
+    shapes = [(5, WIDTH), (FEATURES, WIDTH), (WIDTH,)]
     learning = [
-        torch.randn(shape, generator=random, dtype=torch.float64).requires_grad_()
+        torch.randn(shape, generator=random, dtype=torch.float64)
+        .to(dtype)
+        .requires_grad_()
         for shape in shapes
     ]
-    mask = torch.rand(5, entities, generator=random) < share
-    mask[:, :first] = False
-    rows = torch.randn(5, entities, FEATURES, generator=random, dtype=torch.float64)
-    return learning, rows, mask
+    rows = with_nobody(
+        torch.randn(9, FEATURES, generator=random, dtype=torch.float64).to(dtype)
+    )
+    index = torch.randint(0, 9, (5, entities), generator=random)
+    there = torch.rand(5, entities, generator=random) < share
+    return learning, rows, torch.where(there, index, 9)
 
 
-def run_attend(
-    learning: list[Tensor],
-    rows: Tensor,
-    mask: Tensor,
-    first: int,
-    function: Any = attend,
-) -> Any:
-    query, weight, bias, by_hidden, by_features = learning
-    readout = Readout(len(by_hidden) // WIDTH, first, by_hidden, by_features)
-    return tuple(function(query, rows, mask, weight, bias, readout))
+def gradients_of(found: Any, learns: list[Tensor]) -> tuple[Tensor, ...]:
+    mean, _, chosen, _ = found
+    total = mean.square().sum() + chosen.square().sum() + mean.sum()
+    return torch.autograd.grad(total, learns, allow_unused=True, materialize_grads=True)
 
 
 @given(
     seed=seeds(),
     entities=st.integers(3, 5),
     share=st.sampled_from([0.0, 0.5, 1.0]),
-    count=st.integers(1, 2),
-    first=st.integers(0, 1),
+    count=st.integers(0, 2),
     tile=st.integers(1, 6),
-    frozen=st.sets(st.integers(0, 4), max_size=4),
+    frozen=st.sets(st.integers(0, 2), max_size=2),
 )
 @settings(max_examples=25)
 def test_attention_is_that_of_plain_autograd(
@@ -229,57 +227,104 @@ def test_attention_is_that_of_plain_autograd(
     entities: int,
     share: float,
     count: int,
-    first: int,
     tile: int,
     frozen: set[int],
 ) -> None:
     """Values and gradients, with tiles of any size and whatever learns."""
-    learning, rows, mask = attended(seed, entities, share, count, first)
+    (query, weight, bias), rows, index = attended(seed, entities, share)
+    learning = [query, weight, bias]
     for place in frozen:
         learning[place].requires_grad_(False)
     learns = [parameter for parameter in learning if parameter.requires_grad]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "TILE", tile)
         found, slow = (
-            run_attend(learning, rows, mask, first, f) for f in (attend, slow_attend)
+            tuple(f(query, rows, index, weight, bias, count))
+            for f in (attend, slow_attend)
         )
-        gradients = [
-            torch.autograd.grad(
-                mean.square().sum() + chosen.square().sum() + mean.sum(),
-                learns,
-                allow_unused=True,
-            )
-            for mean, _, chosen in (found, slow)
-        ]
+        gradients = [gradients_of(one, learns) for one in (found, slow)]
     torch.testing.assert_close(found, slow)
     assert not found[1].requires_grad
-    for gradient, slowly in zip(*gradients, strict=True):
-        torch.testing.assert_close(
-            gradient, torch.zeros_like(gradient) if slowly is None else slowly
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.fixture(scope="module")
+def _a_compiler() -> None:
+    try:
+        compiler()
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("_a_compiler")
+@given(
+    seed=seeds(),
+    entities=st.integers(3, 9),
+    share=st.sampled_from([0.0, 0.5, 1.0]),
+    count=st.integers(0, 3),
+    threads=st.integers(1, 3),
+    frozen=st.booleans(),
+)
+@settings(max_examples=40)
+def test_compiled_attention_is_that_of_pytorch(
+    seed: int, entities: int, share: float, count: int, threads: int, frozen: bool
+) -> None:
+    """Values and gradients in single precision, with more threads than some have samples."""
+    (query, weight, bias), rows, index = attended(seed, entities, share, torch.float32)
+    learns = [query] if frozen else [query, weight, bias]
+    if frozen:
+        weight.requires_grad_(False)
+        bias.requires_grad_(False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found, slow = (
+            tuple(attend(query, rows, index, weight, bias, count, kernels))
+            for kernels in ("native", "torch")
         )
+        gradients = [gradients_of(one, learns) for one in (found, slow)]
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found, slow)
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.usefixtures("_a_compiler")
+@pytest.mark.parametrize(("width", "features"), [(48, 16), (20, 5)])
+def test_compiled_attention_of_other_widths(width: int, features: int) -> None:
+    """Whole vectors and padded ones; more samples than sums keep in single precision."""
+    random = torch.Generator().manual_seed(0)
+    rows = with_nobody(torch.randn(50, features, generator=random))
+    index = torch.randint(0, 51, (600, 12), generator=random)
+    learning = [
+        torch.randn(shape, generator=random) / math.sqrt(shape[-1])
+        for shape in ((600, width), (features, width), (width,))
+    ]
+    results = []
+    for kernels, dtype in (("native", torch.float32), ("torch", torch.float64)):
+        own = [x.detach().to(dtype).requires_grad_() for x in learning]
+        found = attend(own[0], rows.to(dtype), index, own[1], own[2], 3, kernels)
+        results.append([x.double() for x in (*found[:3], *gradients_of(found, own))])
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-3)
 
 
 @given(seed=seeds(), share=st.sampled_from([0.0, 0.5, 1.0]))
 @settings(max_examples=4)
 def test_attention_has_the_right_gradient(seed: int, share: float) -> None:
-    learning, rows, mask = attended(seed, 4, share, 2, 1)
+    learning, rows, index = attended(seed, 4, share)
     assert torch.autograd.gradcheck(
-        lambda *x: run_attend(list(x), rows, mask, 1)[::2], learning
+        lambda query, *layer: attend(query, rows, index, *layer, 2)[::2], learning
     )
 
 
 def test_under_mixed_precision_attention_keeps_the_numbers_of_the_parameters() -> None:
-    learning, rows, mask = attended(0, 5, 0.7, 2, 0)
-    single = [parameter.detach().float().requires_grad_() for parameter in learning]
+    learning, rows, index = attended(0, 5, 0.7, torch.float32)
+    query = learning[0].bfloat16().float()
     results = []
     for mixed in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            found = run_attend(
-                [single[0].bfloat16().float(), *single[1:]], rows.float(), mask, 0
-            )
-            results.append(
-                (found, torch.autograd.grad(found[0].sum() + found[2].sum(), single))
-            )
+            found = attend(query, rows, index, *learning[1:], 2)
+            results.append((tuple(found), gradients_of(found, learning)))
     torch.testing.assert_close(*results, rtol=0, atol=0)
 
 
@@ -309,30 +354,31 @@ def test_choice_is_that_of_a_stable_sort(rows: list[list[float]], count: int) ->
 def test_the_history_is_a_queue_of_entities(
     seed: int, agents: int, slots: int, entities: int
 ) -> None:
+    """Step by step, and found at once for whole episodes."""
     random = torch.Generator().manual_seed(seed)
-    past = torch.zeros(2, agents, slots, FEATURES)
-    past_mask = torch.zeros(2, agents, slots, dtype=torch.bool)
-    queues: dict[tuple[int, int], list[list[float]]] = {
+    nobody = 1000
+    steps = 4
+    shape = (steps, 2, agents, entities)
+    index = torch.randint(0, nobody, shape, generator=random)
+    share = torch.rand(steps, 1, 1, 1, generator=random)
+    seen = torch.where(torch.rand(shape, generator=random) < share, index, nobody)
+    histories = Histories.of(seen, nobody)
+    past = torch.full((2, agents, slots), nobody)
+    queues: dict[tuple[int, int], list[int]] = {
         (g, i): [] for g in range(2) for i in range(agents)
     }
-    for _ in range(4):
-        seen = torch.randn(2, agents, entities, FEATURES, generator=random)
-        mask = torch.rand(2, agents, entities, generator=random) < torch.rand(
-            (), generator=random
-        )
-        past, past_mask = remember(past, past_mask, seen, mask)
+    samples = torch.arange(2 * agents).view(2, agents)
+    for step in range(steps + 1):
+        assert torch.equal(histories.at(samples + step * 2 * agents, slots), past)
         for (game, agent), queue in queues.items():
-            new = [
-                seen[game, agent, j].tolist()
-                for j in range(entities)
-                if mask[game, agent, j]
-            ]
+            expected = queue + [nobody] * (slots - len(queue))
+            assert past[game, agent].tolist() == expected
+        if step == steps:
+            return
+        past = remember(past, seen[step], nobody)
+        for (game, agent), queue in queues.items():
+            new = [j for j in seen[step, game, agent].tolist() if j != nobody]
             queue[:] = (new + queue)[:slots]
-            assert past[game, agent, : len(queue)].tolist() == queue
-            assert not past[game, agent, len(queue) :].any()
-            assert past_mask[game, agent].tolist() == [
-                place < len(queue) for place in range(slots)
-            ]
 
 
 @final
@@ -366,12 +412,14 @@ def test_normalisation_over_parts_and_ranks_is_that_over_all(
         mask = torch.rand(4, 5, generator=random) < share
         rows[~mask] = 1e9  # what is masked is not there
         before = (shared.mean.clone(), shared.variance.clone())
-        shared(rows, mask)
+        shared(rows)
         assert torch.equal(shared.mean, before[0])
         assert torch.equal(shared.variance, before[1])
-        whole.update(whole.moments(rows, mask), SingleRank())
+        times = mask.float()
+        whole.update(whole.moments(rows.flatten(0, 1), times.flatten()), SingleRank())
         first, second, other = (
-            shared.moments(rows[part], mask[part]) for part in ([0], [1, 2], [3])
+            shared.moments(rows[part].flatten(0, 1), times[part].flatten())
+            for part in ([0], [1, 2], [3])
         )
         shared.update(first + second, TwoRanks(other))
         torch.testing.assert_close(
@@ -379,6 +427,14 @@ def test_normalisation_over_parts_and_ranks_is_that_over_all(
         )
         assert bool(whole.one_hot[0]) == (batch < 2 or not mask.any())
     assert int(whole.count) <= 60
-    normalised = whole(rows, mask)
-    assert not normalised[~mask].any()
-    assert normalised.abs().max() <= 10
+    assert whole(rows).abs().max() <= 10
+
+
+def test_a_row_that_is_seen_several_times_counts_as_often() -> None:
+    random = torch.Generator().manual_seed(0)
+    rows = torch.randn(6, FEATURES, generator=random) * 3 + 1
+    times = torch.tensor([0, 1, 2, 0, 5, 1])
+    norm = RunningNorm(FEATURES)
+    copies = rows.repeat_interleave(times, 0)
+    found = norm.moments(rows, times.float())
+    torch.testing.assert_close(found, norm.moments(copies, torch.ones(len(copies))))

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from marl_core.construction import build_environment
+from marl_core.entity_rows import write_out_entities
 from marl_core.errors import UserError
 from marl_core.testing import ENVIRONMENT_CHECKS, EnvironmentCase
 from marl_core.testing.checking import SIGMAS, counts_agree
@@ -106,7 +107,7 @@ def _seen(
 ) -> tuple[torch.Tensor, ...]:
     settings_ = config(agents=9, attackers=14, **fields)
     battle = scattered(seed, 23, extent, games)
-    seen = observe(battle, measure(battle, 9), settings_)
+    seen = write_out_entities(observe(battle, measure(battle, 9), settings_))
     assert seen.entities is not None
     assert seen.entity_mask is not None
     return battle.alive, battle.position, seen.entities, seen.entity_mask
@@ -121,7 +122,7 @@ def test_guards_see_the_nearest(seed: int, sizes: tuple[int, int]) -> None:
     settings_ = config(
         agents=guards, attackers=sizes[1], jam_probability=0, shuffle_neighbours=False
     )
-    seen = observe(battle, measure(battle, guards), settings_)
+    seen = write_out_entities(observe(battle, measure(battle, guards), settings_))
     assert seen.entities is not None
     assert seen.entity_mask is not None
     distance = torch.cdist(battle.position[0].T, battle.position[0].T)
@@ -170,7 +171,7 @@ def test_all_orders_are_equally_likely() -> None:
     battle = scattered(0, 50, 0.5, games=200)
     battle.alive[:] = True
     near = measure(battle, 40)
-    entities = observe(battle, near, settings_).entities
+    entities = write_out_entities(observe(battle, near, settings_)).entities
     assert entities is not None
     nearest = (
         near.attackers_guards.topk(2, dim=0, largest=False).indices.permute(2, 1, 0)

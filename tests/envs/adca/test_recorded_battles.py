@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from marl_core.entity_rows import write_out_entities
 from marl_envs.adca.distances import Distances, measure
 from marl_envs.adca.environment import ADCA
 from marl_envs.adca.observation import observe
@@ -111,6 +112,7 @@ def test_every_transition_is_the_recorded_one(
 def test_observations_are_the_recorded_ones(recording: Recording) -> None:
     battle = recording.battle("observed", torch.float32)
     seen = observe(battle, measure(battle, GUARDS), recording.config)
+    seen = write_out_entities(seen)
     assert seen.entities is not None
     assert seen.entity_mask is not None
     assert torch.equal(seen.entities, torch.as_tensor(recording.arrays["observed"]))

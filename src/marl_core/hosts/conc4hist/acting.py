@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from marl_core.capabilities import HostCapabilities
@@ -55,6 +55,7 @@ class ConcentrationTeam(HostModule):
             width,
             config.focus,
             generator,
+            config.kernels,
         )
         self.trunk = Stack.build(
             [2 * width, width],
@@ -102,31 +103,41 @@ class ConcentrationTeam(HostModule):
             observation: with entities, leading axes ``*B``.
             memory: the history before this step.
         """
-        around = Surroundings.of(observation, memory)
-        concentrated, _ = self.network(self.normalised(around), value=False)
-        others = around.now[..., 1:, :]
-        others_mask = around.now_mask[..., 1:]
-        past, past_mask = remember(
-            memory["past"],
-            memory["past_mask"],
-            others,
-            others_mask,
+        seen = Surroundings.of(observation, memory)
+        around = seen.normalised(self.norm, self.dtype)
+        past = remember(
+            seen.past,
+            seen.now[..., 1:],
+            seen.nobody,
         )
-        logits = self.head(self.trunk(concentrated))
-        return logits, {"past": past, "past_mask": past_mask}
+        rows = seen.rows.index_select(0, past.flatten())
+        remembered = {
+            "past": rows.view(*past.shape, -1),
+            "past_mask": past != seen.nobody,
+        }
+        trunk = self._trunk_of_the_living(around, observation.alive)
+        return self.head(trunk), remembered
 
-    def normalised(self, around: Surroundings) -> Surroundings:
-        """What agents see and remember, as the networks take it.
-
-        Args:
-            around: as the environment gives it.
-        """
-        return Surroundings(
-            self.norm(around.now, around.now_mask).to(self.dtype),
-            around.now_mask,
-            self.norm(around.past, around.past_mask).to(self.dtype),
-            around.past_mask,
+    def _trunk_of_the_living(
+        self,
+        around: Surroundings,
+        alive: Bool[Tensor, "*B N"] | None,
+    ) -> Float[Tensor, "*B N W"]:
+        """The input of the policy head; zeros for the dead, where leaving them out saves time."""
+        if alive is None or not around.rows.is_cpu:
+            concentrated, _ = self.network(around, value=False)
+            return self.trunk(concentrated)
+        living = alive.flatten().nonzero().squeeze(-1)
+        each = Surroundings(
+            around.rows,
+            around.now.flatten(0, -2),
+            around.past.flatten(0, -2),
         )
+        concentrated, _ = self.network(each.of_samples(living), value=False)
+        trunk = self.trunk(concentrated)
+        every = trunk.new_zeros(alive.numel(), trunk.shape[-1])
+        every = every.index_copy(0, living, trunk)
+        return every.unflatten(0, alive.shape)
 
     @property
     def dtype(self) -> torch.dtype:

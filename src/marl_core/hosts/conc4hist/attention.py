@@ -5,44 +5,30 @@
     h = relu(x W + b)              # the first layer, of every entity
     a = softmax(h q)               # over the entities that are there
     mean = sum_j a_j h_j
-    chosen = sum_i h_c(i) A_i + x_c(i) B_i    # c(i): the i-th most attended entity
+    chosen = h_c(1), ..., h_c(k)   # c(i): the i-th most attended entity
 
 ``h`` is the largest tensor of all, yet quickly computed from few features. So it is never stored
-as a whole. It is made for a tile of samples at a time, is read while the processor's cache holds
-it, and is made again on the way back. On a CPU this saves the transfer to memory and back;
-everywhere it saves the memory.
+as a whole. It is made for some samples at a time, is read while the processor's cache holds it, and
+is made again on the way back. There are two ways to do that: operations of PyTorch on a tile of
+samples, and a native kernel for one sample after the other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from marl_core.hosts.conc4hist.gradients import Gradients, Scratch
-from marl_core.hosts.conc4hist.outputs import Outputs
-from marl_core.hosts.conc4hist.tiles import Inputs, tiles
+from marl_core.hosts.conc4hist.gradients import Gradients, find_gradients
+from marl_core.hosts.conc4hist.native import NativeAttention
+from marl_core.hosts.conc4hist.outputs import Outputs, find_outputs
+from marl_core.hosts.conc4hist.tiles import Inputs
 
-
-@dataclass(frozen=True)
-class Readout:
-    """What is read from the most attended entities: ``sum_i h_c(i) A_i + x_c(i) B_i``.
-
-    Attributes:
-        count: k, how many entities are chosen.
-        first: entities before this one are not for choice.
-        by_hidden: the A_i, one below the other.
-        by_features: the B_i, one below the other.
-    """
-
-    count: int
-    first: int
-    by_hidden: Float[Tensor, "kW V"]
-    by_features: Float[Tensor, "kF V"]
+#: What computes: operations of PyTorch, or compiled code of our own.
+Kernels = Literal["torch", "native"]
 
 
 class Attended(NamedTuple):
@@ -51,47 +37,45 @@ class Attended(NamedTuple):
     Attributes:
         mean: ``sum_j a_j h_j``.
         weights: the attention a.
-        chosen: what the readout gives; V = 0 without one.
+        chosen: h of the k most attended entities, the most attended first.
+        places: which entities these are.
     """
 
     mean: Float[Tensor, "B W"]
     weights: Float[Tensor, "B J"]
-    chosen: Float[Tensor, "B V"]
+    chosen: Float[Tensor, "B k W"]
+    places: Int[Tensor, "B k"]
 
 
 def attend(
     query: Float[Tensor, "B W"],
-    features: Float[Tensor, "B J F"],
-    mask: Bool[Tensor, "B J"],
+    rows: Float[Tensor, "rows F"],
+    index: Int[Tensor, "B J"],
     weight: Float[Tensor, "F W"],
     bias: Float[Tensor, "W"],
-    readout: Readout | None = None,
+    count: int = 0,
+    kernels: Kernels = "torch",
 ) -> Attended:
     """Attend to J entities in each of B samples.
 
     Attention weights and the choice pass no gradient on, nor do the features. Under mixed precision
     too, everything is computed in the precision of the parameters: scores may be large, and
-    gradients are summed over many tiles.
+    gradients are summed over many samples.
 
     Args:
         query: q.
-        features: x.
-        mask: which entities are there.
+        rows: x of every entity. The last row is zeros; it stands where no entity is.
+        index: the rows of each sample's entities.
         weight: W of the first layer.
         bias: b of the first layer.
-        readout: what is read from the most attended; None: nothing.
+        count: k, how many of the most attended are chosen.
+        kernels: what computes. Native kernels work on CPUs in single precision; elsewhere the
+            operations of PyTorch do.
     """
-    if readout is None:
-        readout = Readout(
-            0,
-            0,
-            weight.new_empty(0, 0),
-            weight.new_empty(0, 0),
-        )
-    numbers = (query, features, weight, bias, readout.by_hidden, readout.by_features)
-    inputs = [x.to(weight.dtype) for x in numbers]
-    settings = (mask, readout.count, readout.first)
-    found = _Attend.apply(*settings, *inputs)  # type: ignore[no-untyped-call]
+    native = kernels == "native" and rows.is_cpu and weight.dtype == torch.float32
+    numbers = [x.to(weight.dtype).contiguous() for x in (query, rows, weight, bias)]
+    own = index.int().contiguous()
+    found = _Attend.apply(own, count, native, *numbers)  # type: ignore[no-untyped-call]
     return Attended(*found)
 
 
@@ -101,29 +85,31 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        mask: Bool[Tensor, "B J"],
+        index: Int[Tensor, "B J"],
         count: int,
-        first: int,
+        native: bool,
         *numbers: Tensor,
-    ) -> tuple[Float[Tensor, "B W"], Float[Tensor, "B J"], Float[Tensor, "B V"]]:
-        """Mean, attention, and what is read from the chosen entities.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mean, attention, the chosen and their places.
 
         ``numbers`` are the fields of ``Inputs``: autograd wants its tensors one by one.
         """
         inputs = Inputs(*numbers)
-        found = Outputs.empty(inputs, count)
-        with torch.autocast(mask.device.type, enabled=False):
-            for tile in tiles(inputs):
-                found.attend(tile, inputs, mask)
-                if count:
-                    found.read(tile, inputs, first)
-        ctx.mark_non_differentiable(found.weights)
+        found = Outputs.empty(inputs, index, count)
+        with torch.autocast(index.device.type, enabled=False):
+            if native:
+                NativeAttention.of(inputs).outputs(inputs, index, found)
+            else:
+                find_outputs(inputs, index, found)
+        ctx.mark_non_differentiable(found.weights, found.places)
+        ctx.native = native
         ctx.save_for_backward(
+            index,
             found.weights,
             found.places,
             *inputs,
         )
-        return found.mean, found.weights, found.chosen
+        return found.mean, found.weights, found.chosen, found.places
 
     @staticmethod
     @once_differentiable
@@ -131,32 +117,19 @@ class _Attend(torch.autograd.Function):
         ctx: Any,
         by_mean: Float[Tensor, "B W"],
         _: Tensor,
-        by_chosen: Float[Tensor, "B V"],
+        by_chosen: Float[Tensor, "B k W"],
+        __: Tensor,
     ) -> tuple[Tensor | None, ...]:
-        """The gradients by the query and by all parameters."""
-        weights, places, *numbers = ctx.saved_tensors
+        """The gradients by the query and by the parameters."""
+        index, weights, places, *numbers = ctx.saved_tensors
         inputs = Inputs(*numbers)
         # Counted through the arguments of forward: W and b.
         first_layer = ctx.needs_input_grad[5] or ctx.needs_input_grad[6]
-        found = Gradients.zeros(inputs, first_layer=first_layer)
-        scratch: Scratch | None = None
+        found = Gradients.zeros(inputs, by_mean, by_chosen, first_layer=first_layer)
         with torch.autocast(by_mean.device.type, enabled=False):
-            for tile in tiles(inputs):
-                if scratch is None or not scratch.fits(tile):
-                    scratch = Scratch(tile.hidden)
-                some = tile.samples
-                scratch.attention[:] = weights[some]
-                scratch.query[:] = inputs.query[some]
-                scratch.by_mean[:] = by_mean[some]
-                found.add_attention(tile, scratch)
-                if places.shape[1]:
-                    found.add_readout(
-                        tile,
-                        inputs,
-                        places[some],
-                        by_chosen[some],
-                    )
-        by_query = found.query
-        by_first_layer = (found.weight, found.bias)
-        by_readout = (found.by_hidden, found.by_features)
-        return None, None, None, by_query, None, *by_first_layer, *by_readout
+            if ctx.native:
+                kernel = NativeAttention.of(inputs)
+                kernel.gradients(inputs, index, weights, places, found)
+            else:
+                find_gradients(inputs, index, weights, places, found)
+        return None, None, None, found.query, None, found.weight, found.bias

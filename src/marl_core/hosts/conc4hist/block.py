@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from marl_core.hosts.conc4hist.attention import Attended, Readout, attend
+from marl_core.hosts.conc4hist.attention import Attended, Kernels, attend
 from marl_core.hosts.networks import Dense
 
 #: The gain of initial weights before a ReLU.
@@ -26,6 +27,29 @@ class Oneself(NamedTuple):
 
     encoded: Float[Tensor, "B W"]
     features: Float[Tensor, "B F"]
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Entities to which agents may attend.
+
+    Attributes:
+        rows: of all entities, normalised; the last stands where no entity is.
+        index: the rows of each agent's entities.
+    """
+
+    rows: Float[Tensor, "rows F"]
+    index: Int[Tensor, "B J"]
+
+    def features_at(self, places: Int[Tensor, "B k"]) -> Float[Tensor, "B kF"]:
+        """The features of some of each agent's entities, side by side.
+
+        Args:
+            places: which ones.
+        """
+        chosen = self.index.gather(1, places)
+        rows = self.rows.index_select(0, chosen.flatten())
+        return rows.view(len(places), -1)
 
 
 @final
@@ -61,6 +85,7 @@ class ConcentrationBlock(nn.Module):
         width: W.
         count: k, how many entities reach the policy.
         generator: where the initial weights come from.
+        kernels: what computes the attention.
     """
 
     def __init__(
@@ -69,9 +94,11 @@ class ConcentrationBlock(nn.Module):
         width: int,
         count: int,
         generator: torch.Generator,
+        kernels: Kernels = "torch",
     ) -> None:
         super().__init__()
         self.count = count
+        self.kernels = kernels
         self.query = _square(width, generator)
         self.key = _square(width, generator)
         self.value = _square(width, generator)
@@ -92,52 +119,92 @@ class ConcentrationBlock(nn.Module):
     def attend(
         self,
         me: Oneself,
-        features: Float[Tensor, "B J F"],
-        mask: Bool[Tensor, "B J"],
+        entities: Entities,
         encoder: EntityEncoder,
         *,
-        choose_from: int | None = None,
+        choose: bool,
     ) -> Attended:
         """Attend to the entities.
 
         Args:
             me: the agent's own row.
-            features: of the entities, normalised.
-            mask: which of them are there.
+            entities: to which the agents may attend.
             encoder: encodes entities.
-            choose_from: entities before this one are not for choice; None: nothing is chosen.
+            choose: whether the most attended are wanted.
 
         Returns:
-            The attention, its mean in the encoder's hidden layer, and what the chosen entities add
-            to the layer ``focus``.
+            The attention, its mean in the encoder's hidden layer, and the most attended there.
         """
         first = encoder.first
-        second = encoder.second
-        keys = self.query @ self.key.T @ second.weight.T
+        keys = self.query @ self.key.T @ encoder.second.weight.T
         folded = keys / math.sqrt(self.query.shape[0])
-        readout = None
-        if choose_from is not None:
-            readout = self._readout(choose_from, second)
         query = me.encoded @ folded
         return attend(
             query,
-            features,
-            mask,
+            entities.rows,
+            entities.index,
             first.weight,
             first.bias,
-            readout,
+            self.count if choose else 0,
+            self.kernels,
         )
 
-    def _readout(self, choose_from: int, second: Dense) -> Readout:
-        """The chosen entities' rows of ``focus``, with the encoder's second layer folded in."""
-        _, by_encoded, _, by_features = self._focus_rows()
-        by_hidden = second.weight @ by_encoded.unflatten(0, (self.count, -1))
-        return Readout(
-            self.count,
-            choose_from,
-            by_hidden.flatten(0, 1),
-            by_features,
+    def motivate(
+        self,
+        me: Oneself,
+        found: Attended,
+        entities: Entities,
+        second: Dense,
+    ) -> Float[Tensor, "B W"]:
+        """M, what the value is computed from.
+
+        Args:
+            me: the agent's own row.
+            found: by the attention.
+            entities: to which the agents attended.
+            second: the encoder's second layer.
+        """
+        mean = found.mean
+        by_me, by_mean = self.motive.weight.chunk(2)
+        by_value = self.value @ by_mean
+        outputs = torch.addmm(
+            self.motive.bias,
+            me.encoded,
+            by_me,
         )
+        outputs = outputs.addmm(mean, second.weight @ by_value)
+        # Without an entity the mean is 0, not the encoder's bias.
+        nobody = len(entities.rows) - 1
+        there = (entities.index != nobody).any(-1, keepdim=True)
+        bias = (second.bias @ by_value).unsqueeze(0)
+        return outputs.addmm(there.to(mean.dtype), bias).relu()
+
+    def concentrate(
+        self,
+        me: Oneself,
+        found: Attended,
+        entities: Entities,
+        second: Dense,
+    ) -> Float[Tensor, "B W"]:
+        """C, what the policy is computed from.
+
+        Args:
+            me: the agent's own row.
+            found: by the attention.
+            entities: to which the agents attended.
+            second: the encoder's second layer.
+        """
+        by_me, by_encoded, by_features, by_chosen = self._focus_rows()
+        # The encoder's second layer is linear: its weight and its bias, once for each of the
+        # chosen entities, are folded in here.
+        encoded = by_encoded.unflatten(0, (self.count, -1))
+        by_hidden = (second.weight @ encoded).flatten(0, 1)
+        bias = self.focus.bias + second.bias @ encoded.sum(0)
+        features = entities.features_at(found.places)
+        chosen = found.chosen.flatten(1) @ by_hidden
+        outputs = torch.addmm(bias, me.encoded, by_me)
+        outputs = outputs.addmm(me.features, by_features)
+        return outputs.add(chosen.addmm(features, by_chosen)).relu()
 
     def _focus_rows(self) -> tuple[Tensor, ...]:
         """The rows of ``focus``, by what they are multiplied with.
@@ -148,54 +215,6 @@ class ConcentrationBlock(nn.Module):
         features = self.focus.weight.shape[0] // (self.count + 1) - width
         sizes = [width, self.count * width, features, self.count * features]
         return self.focus.weight.split(sizes)
-
-    def motivate(
-        self,
-        me: Oneself,
-        mean: Float[Tensor, "B W"],
-        mask: Bool[Tensor, "B J"],
-        second: Dense,
-    ) -> Float[Tensor, "B W"]:
-        """M, what the value is computed from.
-
-        Args:
-            me: the agent's own row.
-            mean: of the encoder's hidden layer, by the attention.
-            mask: which entities are there.
-            second: the encoder's second layer.
-        """
-        by_me, by_mean = self.motive.weight.chunk(2)
-        by_value = self.value @ by_mean
-        outputs = torch.addmm(
-            self.motive.bias,
-            me.encoded,
-            by_me,
-        )
-        outputs = outputs.addmm(mean, second.weight @ by_value)
-        # Without an entity the mean is 0, not the encoder's bias.
-        there = mask.any(-1, keepdim=True).to(mean.dtype)
-        bias = (second.bias @ by_value).unsqueeze(0)
-        return outputs.addmm(there, bias).relu()
-
-    def concentrate(
-        self,
-        me: Oneself,
-        chosen: Float[Tensor, "B W"],
-        second: Dense,
-    ) -> Float[Tensor, "B W"]:
-        """C, what the policy is computed from.
-
-        Args:
-            me: the agent's own row.
-            chosen: what the chosen entities add.
-            second: the encoder's second layer.
-        """
-        by_me, by_encoded, by_features, _ = self._focus_rows()
-        # The encoder's bias, once for each of the chosen entities.
-        by_bias = by_encoded.unflatten(0, (self.count, -1)).sum(0)
-        bias = self.focus.bias + second.bias @ by_bias
-        outputs = torch.addmm(bias, me.encoded, by_me)
-        return outputs.addmm(me.features, by_features).add(chosen).relu()
 
 
 def _square(width: int, generator: torch.Generator) -> nn.Parameter:

@@ -14,12 +14,12 @@ from marl_core.hosts.conc4hist.acting import ConcentrationTeam
 from marl_core.hosts.conc4hist.acting_samples import ActingSamples
 from marl_core.hosts.conc4hist.config import Conc4HistConfig
 from marl_core.hosts.conc4hist.microbatches import sum_of_losses
+from marl_core.hosts.conc4hist.played import Played, normalised_surroundings
 from marl_core.hosts.conc4hist.samples import (
     Evaluated,
     PolicyNow,
     Samples,
     legal_actions,
-    normalised_surroundings,
 )
 from marl_core.hosts.conc4hist.surroundings import Surroundings
 from marl_core.hosts.ppo.advantages import AdvantageStatistics, rewards_of_the_living
@@ -32,7 +32,7 @@ from marl_core.hosts.ppo.surrogate import (
 from marl_core.learning import LearningContext, Ranks
 from marl_core.protocols import IndividualPolicy
 from marl_core.returns import generalised_advantages
-from marl_core.types import EnvironmentSpec, Loss, Rollout
+from marl_core.types import EnvironmentSpec, Loss, Memory, Rollout
 
 
 @final
@@ -69,7 +69,7 @@ class Conc4Hist(ConcentrationTeam):
         samples have left the clip range.
 
         Args:
-            rollout: whole episodes, with the host's memory.
+            rollout: whole episodes.
             policy: the team's individual policy.
             context: the ranks that learn together.
         """
@@ -77,17 +77,17 @@ class Conc4Hist(ConcentrationTeam):
         now = PolicyNow(policy, rollout.progress)
         acting = ActingSamples.of(rollout.acting, by_agent=self.own_heads)
         places, minibatches = acting.split(config.minibatches)
-        everything = places.microbatches(config.microbatch)
-        around = normalised_surroundings(
-            rollout,
+        played = Played.of(rollout)
+        around, played = normalised_surroundings(
+            played,
             places,
-            everything,
             self.norm,
             self.dtype,
             context.ranks,
         )
         samples = self._prepare(
             rollout,
+            played,
             places,
             around,
             now,
@@ -102,6 +102,18 @@ class Conc4Hist(ConcentrationTeam):
             yield loss
             if inside < config.min_inside_clip:
                 return
+
+    def memory_before(self, rollout: Rollout, steps: Sequence[int]) -> Memory:
+        """The host's memory before some steps.
+
+        Args:
+            rollout: whole episodes.
+            steps: S of them.
+
+        Returns:
+            Tensors with leading axes S E.
+        """
+        return Played.of(rollout).memory_before(steps)
 
     def _learnt_parameters(self) -> list[nn.Parameter]:
         learnt = []
@@ -118,10 +130,9 @@ class Conc4Hist(ConcentrationTeam):
     ) -> Iterator[Loss]:
         """Each microbatch's part of a minibatch's loss."""
         for rows in microbatches:
-            own = itemgetter(rows)
             yield self._objective(
-                around.map(own),
-                samples.map(own),
+                around.of_samples(rows),
+                samples.map(itemgetter(rows)),
                 now,
             )
 
@@ -155,6 +166,7 @@ class Conc4Hist(ConcentrationTeam):
     def _prepare(
         self,
         rollout: Rollout,
+        played: Played,
         places: ActingSamples,
         around: Surroundings,
         now: PolicyNow,
@@ -167,7 +179,7 @@ class Conc4Hist(ConcentrationTeam):
         before = self._evaluate(microbatches, around, action, legal, now)
         # The dead are worth 0: their game has ended for them.
         values = places.put(before.value, rollout.actions.shape)
-        advantages = self._advantages(rollout, values)
+        advantages = self._advantages(rollout, played, values)
         acting = rollout.acting.to(advantages.dtype)
         statistics = AdvantageStatistics.over_ranks(advantages, acting, ranks)
         share = self.config.minibatches / statistics.count
@@ -193,7 +205,7 @@ class Conc4Hist(ConcentrationTeam):
         frozen = not next(self.trunk.parameters()).requires_grad
         parts = []
         for rows in microbatches:
-            concentrated, motive = self.network(around.map(itemgetter(rows)))
+            concentrated, motive = self.network(around.of_samples(rows))
             trunk = self.trunk(concentrated)
             own_legal = None if legal is None else legal[rows]
             log_policy = now.log_policy(self.head(trunk), own_legal)
@@ -207,6 +219,7 @@ class Conc4Hist(ConcentrationTeam):
     def _advantages(
         self,
         rollout: Rollout,
+        played: Played,
         values: Float[Tensor, "T E N"],
     ) -> Float[Tensor, "T E N"]:
         reward = rewards_of_the_living(
@@ -218,18 +231,16 @@ class Conc4Hist(ConcentrationTeam):
         return generalised_advantages(
             reward.to(values.dtype),
             values,
-            self._last_values(rollout),
+            self._last_values(rollout, played),
             rollout.terminated,
             rollout.valid,
             self.config.gamma,
             self.config.gae_lambda,
         )
 
-    def _last_values(self, rollout: Rollout) -> Float[Tensor, "E N"]:
+    def _last_values(self, rollout: Rollout, played: Played) -> Float[Tensor, "E N"]:
         """Values of what is seen after each game's last step; the dead are worth 0."""
-        assert rollout.last_memory is not None
-        around = Surroundings.of(rollout.last_observation, rollout.last_memory)
-        _, motive = self.network(self.normalised(around), policy=False)
+        _, motive = self.network(played.at_ends(), policy=False)
         alive = rollout.last_observation.alive
         values = self.critic(motive).squeeze(-1)
         return values if alive is None else torch.where(alive, values, 0.0)

@@ -15,30 +15,20 @@ the mean and the chosen entities, and keys are never computed.
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from marl_core.hosts.conc4hist.block import ConcentrationBlock, EntityEncoder, Oneself
+from marl_core.hosts.conc4hist.attention import Kernels
+from marl_core.hosts.conc4hist.block import (
+    ConcentrationBlock,
+    Entities,
+    EntityEncoder,
+    Oneself,
+)
 from marl_core.hosts.conc4hist.surroundings import Surroundings
-
-
-class _Group(NamedTuple):
-    """A block, and the entities that it attends to.
-
-    Attributes:
-        block: which attends.
-        features: of the entities.
-        mask: which of them are there.
-        first: entities before this one are not for choice.
-    """
-
-    block: ConcentrationBlock
-    features: Float[Tensor, "B K F"]
-    mask: Bool[Tensor, "B K"]
-    first: int
 
 
 @final
@@ -53,6 +43,7 @@ class ConcentrationNetwork(nn.Module):
         count: d_c, how many of the entities remembered reach the policy, and one less of those
             seen.
         generator: where the initial weights come from.
+        kernels: what computes the attention.
     """
 
     def __init__(
@@ -61,11 +52,24 @@ class ConcentrationNetwork(nn.Module):
         width: int,
         count: int,
         generator: torch.Generator,
+        kernels: Kernels = "torch",
     ) -> None:
         super().__init__()
         self.encoder = EntityEncoder(features, width, generator)
-        self.now = ConcentrationBlock(features, width, count - 1, generator)
-        self.past = ConcentrationBlock(features, width, count, generator)
+        self.now = ConcentrationBlock(
+            features,
+            width,
+            count - 1,
+            generator,
+            kernels,
+        )
+        self.past = ConcentrationBlock(
+            features,
+            width,
+            count,
+            generator,
+            kernels,
+        )
 
     def critic_parameters(self) -> list[nn.Parameter]:
         """What only the value can train."""
@@ -92,57 +96,30 @@ class ConcentrationNetwork(nn.Module):
         Returns:
             C and M, V = 2 W; None for what is not wanted.
         """
-        now = around.now.flatten(0, -3)
-        me = Oneself(
-            self.encoder(now[:, 0]),
-            now[:, 0],
-        )
+        now = around.now.flatten(0, -2)
+        own = around.rows.index_select(0, now[:, 0])
+        me = Oneself(self.encoder(own), own)
+        second = self.encoder.second
         motives = []
         concentrated = []
-        for group in self._groups(around, now):
-            first = group.first if policy else None
-            found = group.block.attend(
-                me,
-                group.features,
-                group.mask,
-                self.encoder,
-                choose_from=first,
-            )
-            second = self.encoder.second
+        for block, entities in self._groups(around, now):
+            found = block.attend(me, entities, self.encoder, choose=policy)
             if value:
-                motive = group.block.motivate(
-                    me,
-                    found.mean,
-                    group.mask,
-                    second,
-                )
-                motives.append(motive)
+                motives.append(block.motivate(me, found, entities, second))
             if policy:
-                outputs = group.block.concentrate(me, found.chosen, second)
-                concentrated.append(outputs)
-        leading = around.now_mask.shape[:-1]
+                concentrated.append(block.concentrate(me, found, entities, second))
+        leading = around.now.shape[:-1]
         return _joined(concentrated, leading), _joined(motives, leading)
 
     def _groups(
         self,
         around: Surroundings,
-        now: Float[Tensor, "B K F"],
-    ) -> tuple[_Group, _Group]:
-        """The entities of both blocks; a mask leaves out the agent itself, entity 0 of now."""
-        others = (
-            torch.arange(
-                now.shape[1],
-                device=now.device,
-            )
-            > 0
-        )
-        now_mask = around.now_mask.flatten(0, -2) & others
-        past = around.past.flatten(0, -3)
-        past_mask = around.past_mask.flatten(0, -2)
-        return (
-            _Group(self.now, now, now_mask, 1),
-            _Group(self.past, past, past_mask, 0),
-        )
+        now: Int[Tensor, "B K"],
+    ) -> list[tuple[ConcentrationBlock, Entities]]:
+        """The entities of both blocks; the agent itself is entity 0 of now and left out."""
+        others = Entities(around.rows, now[:, 1:].contiguous())
+        past = Entities(around.rows, around.past.flatten(0, -2))
+        return [(self.now, others), (self.past, past)]
 
 
 def _joined(parts: list[Tensor], leading: torch.Size) -> Float[Tensor, "*B V"] | None:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from marl_core.hosts.conc4hist.tiles import Inputs, Tile
+from marl_core.hosts.conc4hist.tiles import Inputs, Tile, tiles
 
 
 @final
@@ -70,38 +70,47 @@ class Scratch:
 @final
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients of ``attend``, to which every tile adds its part.
+    """The gradients of ``attend``: those that come in, and those that are found.
 
     Attributes:
+        by_mean: the gradient by the mean.
+        by_chosen: the gradient by the chosen.
         query: by q.
         weight: by W.
         bias: by b.
-        by_hidden: by the readout's A.
-        by_features: by the readout's B.
         first_layer: whether those by W and b are wanted.
     """
 
+    by_mean: Float[Tensor, "B W"]
+    by_chosen: Float[Tensor, "B k W"]
     query: Float[Tensor, "B W"]
     weight: Float[Tensor, "F W"]
     bias: Float[Tensor, "W"]
-    by_hidden: Float[Tensor, "kW V"]
-    by_features: Float[Tensor, "kF V"]
     first_layer: bool
 
     @classmethod
-    def zeros(cls, inputs: Inputs, *, first_layer: bool) -> Gradients:
-        """Before the first tile.
+    def zeros(
+        cls,
+        inputs: Inputs,
+        by_mean: Float[Tensor, "B W"],
+        by_chosen: Float[Tensor, "B k W"],
+        *,
+        first_layer: bool,
+    ) -> Gradients:
+        """Before the first sample.
 
         Args:
             inputs: of all samples.
+            by_mean: the gradient by the mean.
+            by_chosen: the gradient by the chosen.
             first_layer: whether the gradients by W and b are wanted.
         """
         return cls(
+            by_mean=by_mean,
+            by_chosen=by_chosen,
             query=torch.zeros_like(inputs.query),
             weight=torch.zeros_like(inputs.weight),
             bias=torch.zeros_like(inputs.bias),
-            by_hidden=torch.zeros_like(inputs.by_hidden),
-            by_features=torch.zeros_like(inputs.by_features),
             first_layer=first_layer,
         )
 
@@ -117,38 +126,27 @@ class Gradients:
         room = self.query[tile.samples].unsqueeze(1)
         torch.bmm(by_scores, tile.hidden, out=room)
         if self.first_layer:
-            features = tile.features.flatten(0, 1)
-            self._add_first_layer(features, tile.hidden, scratch.find_by_hidden())
+            self._add_first_layer(
+                tile.features,
+                tile.hidden,
+                scratch.find_by_hidden(),
+            )
 
-    def add_readout(
-        self,
-        tile: Tile,
-        inputs: Inputs,
-        places: Int[Tensor, "b k"],
-        by_chosen: Float[Tensor, "b V"],
-    ) -> None:
-        """Back through what was read from the chosen entities.
+    def add_choice(self, tile: Tile, places: Int[Tensor, "b k"]) -> None:
+        """Back through the chosen entities.
 
         Args:
             tile: some of the samples.
-            inputs: of all samples.
             places: the chosen entities.
-            by_chosen: the gradient by what was read.
         """
-        samples = len(by_chosen)
-        hidden = tile.hidden_of(places)
-        features = tile.features_of(places)
-        self.by_hidden.addmm_(
-            hidden.view(samples, -1).T,
-            by_chosen,
+        if not self.first_layer:
+            return
+        chosen = tile.places_in_tile(places)
+        self._add_first_layer(
+            tile.features.index_select(0, chosen),
+            tile.hidden.flatten(0, 1).index_select(0, chosen),
+            self.by_chosen[tile.samples].flatten(0, 1).clone(),
         )
-        self.by_features.addmm_(
-            features.view(samples, -1).T,
-            by_chosen,
-        )
-        if self.first_layer:
-            by_best = torch.mm(by_chosen, inputs.by_hidden.T).view_as(hidden)
-            self._add_first_layer(features, hidden, by_best)
 
     def _add_first_layer(
         self,
@@ -170,3 +168,32 @@ class Gradients:
         )
         self.weight.addmm_(features.T, flat)
         self.bias.add_(flat.sum(0))
+
+
+def find_gradients(
+    inputs: Inputs,
+    index: Int[Tensor, "B J"],
+    weights: Float[Tensor, "B J"],
+    places: Int[Tensor, "B k"],
+    found: Gradients,
+) -> None:
+    """Add up the gradients of all samples.
+
+    Args:
+        inputs: of all samples.
+        index: the rows of each sample's entities.
+        weights: the attention.
+        places: the chosen entities.
+        found: where the results go.
+    """
+    scratch: Scratch | None = None
+    for tile in tiles(inputs, index):
+        if scratch is None or not scratch.fits(tile):
+            scratch = Scratch(tile.hidden)
+        some = tile.samples
+        scratch.attention[:] = weights[some]
+        scratch.query[:] = inputs.query[some]
+        scratch.by_mean[:] = found.by_mean[some]
+        found.add_attention(tile, scratch)
+        if places.shape[1]:
+            found.add_choice(tile, places[some])

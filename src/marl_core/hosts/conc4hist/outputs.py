@@ -6,41 +6,46 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from marl_core.hosts.conc4hist.choice import masked_softmax, most_attended
-from marl_core.hosts.conc4hist.tiles import Inputs, Tile
+from marl_core.hosts.conc4hist.tiles import Inputs, Tile, tiles
 
 
 @final
 @dataclass(frozen=True)
 class Outputs:
-    """What ``attend`` gives, filled in tile by tile.
+    """What ``attend`` gives: room that is filled in.
 
     Attributes:
         mean: ``sum_j a_j h_j``.
         weights: the attention a.
-        chosen: what is read from the chosen entities.
-        places: which entities these are, counted through all entities of their tile.
+        chosen: h of the chosen entities.
+        places: which entities these are.
     """
 
     mean: Float[Tensor, "B W"]
     weights: Float[Tensor, "B J"]
-    chosen: Float[Tensor, "B V"]
+    chosen: Float[Tensor, "B k W"]
     places: Int[Tensor, "B k"]
 
     @classmethod
-    def empty(cls, inputs: Inputs, count: int) -> Outputs:
-        """Before the first tile.
+    def empty(
+        cls,
+        inputs: Inputs,
+        index: Int[Tensor, "B J"],
+        count: int,
+    ) -> Outputs:
+        """Room for all samples.
 
         Args:
             inputs: of all samples.
+            index: the rows of each sample's entities.
             count: k, how many entities are chosen.
         """
         query = inputs.query
-        samples, entities = inputs.features.shape[:2]
-        width = inputs.by_hidden.shape[1]
+        samples, width = query.shape
         places = torch.empty(
             samples,
             count,
@@ -49,72 +54,54 @@ class Outputs:
         )
         return cls(
             mean=torch.empty_like(query),
-            weights=query.new_empty(samples, entities),
-            chosen=query.new_empty(samples, width),
+            weights=query.new_empty(index.shape),
+            chosen=query.new_empty(samples, count, width),
             places=places,
         )
 
-    def attend(
-        self,
-        tile: Tile,
-        inputs: Inputs,
-        mask: Bool[Tensor, "B J"],
-    ) -> None:
-        """Attention and mean of a tile.
 
-        Args:
-            tile: some of the samples.
-            inputs: of all samples.
-            mask: which entities are there, in all samples.
-        """
-        some = tile.samples
-        query = inputs.query[some].unsqueeze(1)
-        scores = torch.bmm(query, tile.hidden.transpose(1, 2)).squeeze(1)
-        attention = self.weights[some]
-        attention.copy_(masked_softmax(scores, mask[some]))
-        mean = self.mean[some].unsqueeze(1)
-        torch.bmm(
-            attention.unsqueeze(1),
-            tile.hidden,
-            out=mean,
-        )
+def find_outputs(
+    inputs: Inputs,
+    index: Int[Tensor, "B J"],
+    found: Outputs,
+) -> None:
+    """Fill in what ``attend`` gives.
 
-    def read(self, tile: Tile, inputs: Inputs, first: int) -> None:
-        """Choose the most attended entities of a tile, and read from them.
+    Args:
+        inputs: of all samples.
+        index: the rows of each sample's entities.
+        found: where the results go.
+    """
+    count = found.places.shape[1]
+    for tile in tiles(inputs, index):
+        _attend(tile, inputs, found)
+        if count:
+            _choose(tile, found)
 
-        Args:
-            tile: some of the samples, whose attention is known.
-            inputs: of all samples.
-            first: entities before this one are not for choice.
-        """
-        some = tile.samples
-        places = self.places[some]
-        self._choose(
-            self.weights[some],
-            first,
-            out=places,
-        )
-        samples = len(places)
-        chosen = self.chosen[some]
-        hidden = tile.hidden_of(places).view(samples, -1)
-        torch.mm(hidden, inputs.by_hidden, out=chosen)
-        features = tile.features_of(places).view(samples, -1)
-        chosen.addmm_(features, inputs.by_features)
 
-    def _choose(
-        self,
-        attention: Float[Tensor, "b J"],
-        first: int,
-        out: Int[Tensor, "b k"],
-    ) -> None:
-        starts = torch.arange(
-            first,
-            attention.numel(),
-            attention.shape[1],
-            device=attention.device,
-        )
-        best = most_attended(
-            attention[:, first:],
-            out.shape[1],
-        )
-        torch.add(best, starts.unsqueeze(1), out=out)
+def _attend(tile: Tile, inputs: Inputs, found: Outputs) -> None:
+    """Attention and mean of a tile."""
+    some = tile.samples
+    query = inputs.query[some].unsqueeze(1)
+    scores = torch.bmm(query, tile.hidden.transpose(1, 2)).squeeze(1)
+    attention = found.weights[some]
+    attention.copy_(masked_softmax(scores, tile.there))
+    mean = found.mean[some].unsqueeze(1)
+    torch.bmm(
+        attention.unsqueeze(1),
+        tile.hidden,
+        out=mean,
+    )
+
+
+def _choose(tile: Tile, found: Outputs) -> None:
+    """The most attended entities of a tile."""
+    some = tile.samples
+    places = found.places[some]
+    places.copy_(most_attended(found.weights[some], places.shape[1]))
+    torch.index_select(
+        tile.hidden.flatten(0, 1),
+        0,
+        tile.places_in_tile(places),
+        out=found.chosen[some].flatten(0, 1),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from marl_core.learning import Ranks
@@ -47,52 +47,42 @@ class RunningNorm(nn.Module):
             torch.ones(features, dtype=torch.bool),
         )
 
-    def forward(
-        self,
-        rows: Float[Tensor, "*B F"],
-        mask: Bool[Tensor, "*B"],
-    ) -> Float[Tensor, "*B F"]:
+    def forward(self, rows: Float[Tensor, "*B F"]) -> Float[Tensor, "*B F"]:
         """Normalised rows.
 
         Args:
             rows: of F features each.
-            mask: which rows are there; the others become 0.
         """
         scale = (self.variance + 1e-8).rsqrt()
         # In place after the first operation: these rows are many.
-        normalised = rows.sub(self.mean).mul_(scale).clamp_(-BOUND, BOUND)
-        return normalised.masked_fill_(~mask.unsqueeze(-1), 0.0)
+        return rows.sub(self.mean).mul_(scale).clamp_(-BOUND, BOUND)
 
     def moments(
         self,
-        rows: Float[Tensor, "*B F"],
-        mask: Bool[Tensor, "*B"],
+        rows: Float[Tensor, "rows F"],
+        times: Float[Tensor, "rows"],
     ) -> Float[Tensor, "4 F"]:
         """Sums over rows, which may be added up for parts of a batch.
 
         Args:
             rows: of F features each.
-            mask: which rows are there.
+            times: how often each row counts.
 
         Returns:
             For each feature: how many rows, the sum of x - mean, the sum of its square, and how
             often x was none of -1, 0 and 1.
         """
-        kept = mask.unsqueeze(-1)
+        kept = times > 0
+        rows = rows[kept]
         # Taken about the running mean and in double precision, sums of squares lose little by
         # cancellation.
-        off = torch.where(
-            kept,
-            rows.double() - self.mean.double(),
-            0.0,
-        )
-        other = kept & (rows != 0) & (rows.abs() != 1)
-        leading = tuple(range(rows.dim() - 1))
-        count = mask.sum().double().expand(rows.shape[-1])
-        squares = off.square().sum(leading)
-        return torch.stack(
-            [count, off.sum(leading), squares, other.sum(leading).double()]
-        )
+        weight = times[kept].double()
+        off = rows.double() - self.mean.double()
+        sums = weight @ off
+        squares = weight @ off.square_()
+        other = weight @ ((rows != 0) & (rows.abs() != 1)).double()
+        count = weight.sum().expand_as(sums)
+        return torch.stack([count, sums, squares, other])
 
     @torch.no_grad()
     def update(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from operator import itemgetter
+from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.hosts.conc4hist.acting_samples import ActingSamples
-from marl_core.hosts.conc4hist.running_norm import RunningNorm
-from marl_core.hosts.conc4hist.surroundings import Surroundings
-from marl_core.learning import Ranks
 from marl_core.protocols import IndividualPolicy
 from marl_core.types import Observation, Progress, Rollout, TensorBatch
 
@@ -99,52 +94,3 @@ def legal_actions(
     if mask is None:
         return None
     return Observation(action_mask=places.take(mask)).legal_actions()
-
-
-@torch.no_grad()
-def normalised_surroundings(
-    rollout: Rollout,
-    places: ActingSamples,
-    microbatches: list[slice],
-    norm: RunningNorm,
-    dtype: torch.dtype,
-    ranks: Ranks,
-) -> Surroundings:
-    """What the samples' agents saw and remembered, normalised by statistics that include it.
-
-    It is gathered once for all epochs. That takes as much memory as it does in the rollout;
-    gathered anew, it would take a tenth of the time of each epoch.
-
-    Args:
-        rollout: whole episodes.
-        places: which samples.
-        microbatches: the rows that are in memory at a time.
-        norm: its statistics are brought up to date.
-        dtype: of the networks' parameters. Environments know nothing of precision 64-true.
-        ranks: the processes that learn together.
-    """
-    assert rollout.memory is not None
-    around = Surroundings.of(rollout.observations, rollout.memory).map(places.take)
-    around = replace(
-        around,
-        now=around.now.to(dtype),
-        past=around.past.to(dtype),
-    )
-    parts = [around.map(itemgetter(rows)) for rows in microbatches]  # views
-    moments: Tensor | int = 0
-    for rows, part in zip(microbatches, parts, strict=True):
-        valid = places.valid[rows].unsqueeze(-1)
-        moments = moments + norm.moments(
-            part.now,
-            part.now_mask & valid,
-        )
-        moments = moments + norm.moments(
-            part.past,
-            part.past_mask & valid,
-        )
-    assert isinstance(moments, Tensor)
-    norm.update(moments, ranks)
-    for part in parts:
-        part.now.copy_(norm(part.now, part.now_mask))
-        part.past.copy_(norm(part.past, part.past_mask))
-    return around

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 #: How many samples one core works on at a time. The hidden layer of 512 samples of 12 entities, 48
@@ -19,19 +19,15 @@ class Inputs(NamedTuple):
 
     Attributes:
         query: q.
-        features: x.
+        rows: x of every entity; the last row stands where no entity is.
         weight: W.
         bias: b.
-        by_hidden: the A_i of the readout, one below the other.
-        by_features: the B_i of the readout, one below the other.
     """
 
     query: Float[Tensor, "B W"]
-    features: Float[Tensor, "B J F"]
+    rows: Float[Tensor, "rows F"]
     weight: Float[Tensor, "F W"]
     bias: Float[Tensor, "W"]
-    by_hidden: Float[Tensor, "kW V"]
-    by_features: Float[Tensor, "kF V"]
 
 
 class Tile(NamedTuple):
@@ -39,43 +35,41 @@ class Tile(NamedTuple):
 
     Attributes:
         samples: which ones.
+        there: which of their entities are there.
         features: x of their entities.
         hidden: h of their entities. The next tile overwrites it.
     """
 
     samples: slice
-    features: Float[Tensor, "b J F"]
+    there: Bool[Tensor, "b J"]
+    features: Float[Tensor, "bJ F"]
     hidden: Float[Tensor, "b J W"]
 
-    def hidden_of(self, places: Int[Tensor, "b k"]) -> Float[Tensor, "bk W"]:
-        """h of chosen entities.
+    def places_in_tile(self, places: Int[Tensor, "b k"]) -> Int[Tensor, "bk"]:
+        """Places among the entities of a sample, counted through all entities of the tile.
 
         Args:
-            places: which ones, counted through all entities of the tile.
+            places: which entities of each sample.
         """
-        return self.hidden.flatten(0, 1).index_select(0, places.flatten())
-
-    def features_of(self, places: Int[Tensor, "b k"]) -> Float[Tensor, "bk F"]:
-        """x of chosen entities.
-
-        Args:
-            places: which ones, counted through all entities of the tile.
-        """
-        return self.features.flatten(0, 1).index_select(0, places.flatten())
+        samples, entities = self.there.shape
+        first = torch.arange(samples, device=places.device) * entities
+        return (places + first.unsqueeze(1)).flatten()
 
 
-def tiles(inputs: Inputs) -> Iterator[Tile]:
+def tiles(inputs: Inputs, index: Int[Tensor, "B J"]) -> Iterator[Tile]:
     """As many samples at a time as fit into the cache.
 
     Args:
         inputs: of all samples.
+        index: the rows of each sample's entities.
     """
-    features = inputs.features
-    samples, entities = features.shape[:2]
+    rows = inputs.rows
+    nobody = len(rows) - 1
+    samples, entities = index.shape
     width = len(inputs.bias)
     # Another device has no such cache, and starts each operation too slowly for small ones.
-    size = TILE * torch.get_num_threads() if features.is_cpu else samples
-    buffer = features.new_empty(
+    size = TILE * torch.get_num_threads() if rows.is_cpu else samples
+    buffer = rows.new_empty(
         min(size, samples) * entities,
         width,
     )
@@ -84,13 +78,14 @@ def tiles(inputs: Inputs) -> Iterator[Tile]:
             start,
             min(start + size, samples),
         )
-        rows = features[some].flatten(0, 1)
-        room = buffer[: len(rows)]
+        own = index[some]
+        features = rows.index_select(0, own.flatten())
+        room = buffer[: len(features)]
         torch.addmm(
             inputs.bias,
-            rows,
+            features,
             inputs.weight,
             out=room,
         )
         hidden = room.relu_().view(-1, entities, width)
-        yield Tile(some, features[some], hidden)
+        yield Tile(some, own != nobody, features, hidden)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from marl_core.entity_rows import write_out_entities
 from marl_core.rendering import Episode
 from marl_core.rendering.facts import run_facts
 from marl_envs.adca.config import ADCAConfig
@@ -107,8 +108,9 @@ def _decisions(episode: Episode) -> dict[str, Any]:
 
 def _seen(episode: Episode) -> list[list[list[int]]]:
     """The fighters that each guard sees in each step, itself included, in the order of its rows."""
-    entities = episode.observations.entities
-    mask = episode.observations.entity_mask
+    observations = write_out_entities(episode.observations)
+    entities = observations.entities
+    mask = observations.entity_mask
     assert entities is not None
     assert mask is not None
     index = entities[..., INDEX].round().long()
