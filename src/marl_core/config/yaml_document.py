@@ -167,12 +167,12 @@ def line_of(
     return line + 1, True
 
 
-def own_line(node: Any, key: str | int) -> int | None:
+def own_line(node: Any, key: object) -> int | None:
     """The line of a key or an index, counted from 0.
 
     Args:
         node: a mapping or a list of a document.
-        key: or index.
+        key: or index; YAML's keys may be anything.
 
     Returns:
         None where the node does not hold it.

@@ -143,6 +143,7 @@ def assert_can_be_evaluated(run: Path) -> None:
         "-c",
         code,
         "evaluate",
+        "--trust",
         str(run),
         "--episodes",
         "4",
