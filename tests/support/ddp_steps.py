@@ -24,7 +24,7 @@ from marl_core.runs.assembly import first_state
 from marl_core.runs.folder import RunFolder
 from marl_core.training.games import RankGames
 from marl_core.training.learner import Learner
-from marl_core.training.ranks import rank
+from marl_core.training.place import place_of
 from marl_core.training.stages import train
 from marl_core.training.watchers import Watchers
 from marl_core.types import Observation, Progress, Rollout
@@ -129,7 +129,8 @@ def train_by_given_rollouts(folder: RunFolder, run: RunConfig) -> None:
     def collect(
         self: RankGames, host: object, exploration: object, progress: Progress
     ) -> Rollout:
-        return share(rollout_of_all(run, progress), rank(), run.training.devices)
+        rank = place_of(run.training).rank
+        return share(rollout_of_all(run, progress), rank, run.training.devices)
 
     def leave_weights(self: Learner) -> None:
         torch.save(self.host.state_dict(), folder.path / f"rank{self.global_rank}.pt")

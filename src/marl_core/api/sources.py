@@ -14,6 +14,7 @@ from marl_core.config.overrides import Override, Overrides
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import RunSource
 from marl_core.runs.changes import affects_learning
+from marl_core.training.place import Place
 
 #: What ``train`` takes: a YAML file, a config, or plain values as a file would give them.
 AnyConfig = str | Path | RunConfig | Mapping[str, Any]
@@ -80,14 +81,15 @@ def _shown(override: Override) -> str:
 
 
 @contextmanager
-def shared_folder(chosen: Path) -> Iterator[Path]:
+def shared_folder(chosen: Path, place: Place) -> Iterator[Path]:
     """The folder of a run, the same in all processes that train it.
 
     Args:
-        chosen: by this process. Other processes of the run take what the first one chose.
+        chosen: by this process. Those that it starts for the run take what it chose.
+        place: of this process.
     """
     before = os.environ.get(_FOLDER_VARIABLE)
-    if before and os.environ.get("LOCAL_RANK", "0") != "0":
+    if before and place.was_started:
         yield Path(before)
         return
     os.environ[_FOLDER_VARIABLE] = str(chosen.resolve())

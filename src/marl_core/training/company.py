@@ -20,7 +20,7 @@ from marl_core.training.parent import VARIABLE
 from marl_core.training.place import Place
 
 #: Seconds in which this process notices by itself that another one is lost, or is ended.
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 #: Seconds in which a process ends that is asked to.
 _GRACE = 2.0
 _PERIOD = 0.05

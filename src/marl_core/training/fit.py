@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from typing import final
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, IterableDataset
 
 from marl_core.runs.folder import RunFolder
-from marl_core.training.interrupts import interruption, interrupts_between_updates
+from marl_core.training.company import in_company
+from marl_core.training.interrupts import EndBetweenUpdates, interruption
 from marl_core.training.learner import Learner
+from marl_core.training.place import Place
 from marl_core.training.progress_bar import RunProgressBar
 from marl_core.training.progress_lines import ProgressLines, is_watched
 from marl_core.training.record import RecordPolicies
@@ -24,6 +24,7 @@ def fit(
     learner: Learner,
     folder: RunFolder,
     watchers: Watchers,
+    place: Place,
 ) -> None:
     """Train to the end of the learner's stage.
 
@@ -31,33 +32,34 @@ def fit(
         learner: at the start of the stage, or where it goes on.
         folder: where checkpoints go.
         watchers: everything that watches the run.
+        place: of this process; it starts the others of its machine.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the checkpoint of the last update is written.
-        SystemExit: the process was asked to end.
+        SystemExit: the process was asked to end; the checkpoint of the last update is written.
         UserError: Lightning refuses the settings.
     """
     config = learner.run
-    callbacks: list[Callback] = [*watchers.callbacks, SaveEveryEpoch(folder)]
+    ending = EndBetweenUpdates(learner)
+    callbacks: list[Callback] = [*watchers.callbacks, ending, SaveEveryEpoch(folder)]
     if config.training.record_policies:
         callbacks.append(RecordPolicies(folder))
     if watchers.progress_bar:
         callbacks.append(RunProgressBar(config) if is_watched() else ProgressLines())
-    trainer = make_trainer(config, watchers.loggers, callbacks)
+    place = in_company(place, folder.path)
+    trainer = make_trainer(config, watchers.loggers, callbacks, place, folder.path)
     updates = DataLoader(UpdatesUntilCheckpoint(learner), batch_size=None)
     try:
-        with interrupts_between_updates(learner):
+        with ending.listening():
             trainer.fit(learner, updates)
-    except SIGTERMException as error:
-        raise SystemExit(128 + signal.SIGTERM) from error
     except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
         if not trainer.interrupted:
             raise
-        raise interruption() from error
+        raise interruption(learner) from error
     finally:
         learner.close()
-    if trainer.interrupted or learner.stop_requested:
-        raise interruption()
+    if trainer.interrupted or learner.stops:
+        raise interruption(learner)
 
 
 @final
@@ -104,4 +106,5 @@ class SaveEveryEpoch(Callback):
         for logger in trainer.loggers:
             logger.save()
         trainer.save_checkpoint(self._folder.checkpoint)
-        trainer.should_stop = pl_module.remaining_updates == 0
+        ends = pl_module.remaining_updates == 0 or pl_module.stops
+        trainer.should_stop = ends

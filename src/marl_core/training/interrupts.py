@@ -1,55 +1,89 @@
-"""Ctrl-C in the middle of a fit."""
+"""Ctrl-C, and a scheduler's request to end, in the middle of a fit."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import final
 
+from lightning import Callback, LightningModule, Trainer
+
+from marl_core.errors import AskedToEnd
 from marl_core.training.learner import Learner
-from marl_core.training.ranks import rank
+
+#: What asks a run to end: a terminal, a scheduler, and schedulers shortly before they do (SLURM's
+#: ``--signal``). Windows does not have all of them.
+_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+#: What a signal does where nobody has said anything else.
+_UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
 
 
-@contextmanager
-def interrupts_between_updates(learner: Learner) -> Iterator[None]:
-    """Delay Ctrl-C until the update ends; a second Ctrl-C stops at once.
+@final
+class EndBetweenUpdates(Callback):
+    """Delays the end that is asked for until the update in progress is made and saved.
 
-    Interrupting TensorBoard's thread can deadlock.
+    A second Ctrl-C stops at once. Interrupting TensorBoard's thread can deadlock.
 
     Args:
         learner: is asked to stop.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        # The handler is somebody else's, or the signal is ignored, as in the background.
-        yield
-        return
-    if not _handled_by(learner):
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self._listens: set[int] = set()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Inside of it, signals ask the learner; those that are handled already are left alone."""
+        before = {}
+        for name in _NAMES:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) in _UNTOUCHED:
+                before[number] = signal.getsignal(number)
+        try:
+            for number in before:
+                signal.signal(number, self._request)
+        except (
+            ValueError
+        ):  # only the main thread may set handlers, and it alone gets signals
+            before.clear()
+        self._listens = {int(number) for number in before}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen again: Lightning has put a handler of its own.
+
+        Its handler waits for the other processes wherever the signal finds it, so they hang.
+
+        Args:
+            trainer: unused.
+            pl_module: unused.
+        """
+        if int(signal.SIGTERM) in self._listens:
+            signal.signal(signal.SIGTERM, self._request)
+
+    def _request(self, number: int, frame: object) -> None:
+        self._learner.stop_requested = True
+        self._learner.stop_signal = number
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
 
 
-def _handled_by(learner: Learner) -> bool:
-    """Have the learner told of Ctrl-C. False in a thread, which is never interrupted itself."""
-
-    def request_stop(number: int, frame: object) -> None:
-        learner.stop_requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    try:
-        signal.signal(signal.SIGINT, request_stop)
-    except ValueError:  # only the main thread may set handlers
-        return False
-    return True
-
-
-def interruption() -> BaseException:
+def interruption(learner: Learner) -> BaseException:
     """What an interrupted fit ends with.
 
-    Rank 0 says that the run was interrupted. Another rank's bad status would have Lightning kill
-    rank 0 before it can.
+    Rank 0 says that the run was interrupted, and the other ranks end without a word.
+
+    Args:
+        learner: was asked to stop.
     """
-    return KeyboardInterrupt() if rank() == 0 else SystemExit(0)
+    if learner.global_rank != 0:
+        return SystemExit(0)
+    if learner.stop_signal in (None, signal.SIGINT):
+        return KeyboardInterrupt()
+    return AskedToEnd(learner.stop_signal)

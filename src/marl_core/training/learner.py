@@ -28,12 +28,20 @@ from marl_core.training.games import RankGames
 from marl_core.training.log_line import is_listened_to, log_line, logged_by
 from marl_core.training.optimizer import FlatAdam
 from marl_core.training.pace import Pace
-from marl_core.training.ranks import StrategyRanks, check_ranks
+from marl_core.training.ranks import (
+    ProcessRanks,
+    check_ranks,
+    everyone_s,
+    from_everyone,
+    mean_of_parts,
+    told_once,
+)
 from marl_core.training.rollout_metrics import (
     coupling_metrics,
     mean_return,
     means_over_ranks,
 )
+from marl_core.training.same_start import check_same_start
 from marl_core.training.saved_moments import load_moments
 from marl_core.types import Loss, Progress, Rollout
 
@@ -69,6 +77,9 @@ class Learner(LightningModule):
         self.latest: Evaluation | None = None
         self.pace = Pace()
         self.stop_requested = False
+        self._stop_agreed = False
+        #: The signal by which this process was asked to stop.
+        self.stop_signal: int | None = None
         self._games: RankGames | None = None
 
     @property
@@ -80,6 +91,12 @@ class Learner(LightningModule):
     def ranks(self) -> Ranks:
         """The processes that train together."""
         return self.context.ranks
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run stops here, because a process of it was asked to."""
+        alone = self.ranks.count == 1
+        return self._stop_agreed or (alone and self.stop_requested)
 
     @property
     def remaining_updates(self) -> int:
@@ -119,10 +136,10 @@ class Learner(LightningModule):
             # Lightning sets its own number where it launches processes.
             torch.set_num_threads(training.threads)
         ranks = self.trainer.world_size
-        check_ranks(ranks, training.devices, self._saved)
+        check_ranks(ranks, training.processes, self._saved)
         if ranks > 1:
-            shared = StrategyRanks(self.trainer.strategy, ranks)
-            self.context = replace(self.context, ranks=shared)
+            self.context = replace(self.context, ranks=ProcessRanks(ranks))
+            check_same_start(self.run, self.progress, self.global_rank, ranks)
         if training.compile:
             self.context = replace(self.context, evaluate=self._compiled())
         games = RankGames(self.state, self.global_rank, ranks, self.device)
@@ -135,6 +152,14 @@ class Learner(LightningModule):
         elif self.progress.updates == 0:
             self._log({**self._counts(), **self._evaluation_metrics()}, {})
         self.pace.mark(self.progress)
+
+    def on_train_end(self) -> None:
+        """Agree on whether to stop once more: a signal may have come after the last update."""
+        if self.ranks.count > 1:
+            signals = from_everyone(self.stop_signal, self.ranks.count)
+            first = next((one for one in signals if one is not None), None)
+            self._stop_agreed = first is not None
+            self.stop_signal = self.stop_signal or first
 
     def close(self) -> None:
         """Give back what the environment holds. It may be called however the fit has ended."""
@@ -173,8 +198,9 @@ class Learner(LightningModule):
             diagnostics = self._diagnostics(before)
             line = {**self._counts(), **seen, **self._evaluation_metrics()}
             self._log(line, diagnostics)
-        if self.stop_requested:
-            raise KeyboardInterrupt
+        if self.stops:
+            # The epoch ends here, and a checkpoint is written as at the end of any.
+            self.trainer.should_stop = True
 
     def learn(self, rollout: Rollout) -> Mapping[str, Tensor | float]:
         """Take all optimisation steps that the host asks for.
@@ -212,7 +238,7 @@ class Learner(LightningModule):
             gradients = loss.gradients
             if gradients is None:
                 gradients = flat.gradients_of(loss.total)
-            flat.set_gradients([self.ranks.mean(gradient) for gradient in gradients])
+            flat.set_gradients(mean_of_parts(gradients, self.ranks))
             optimizer.step()
             metrics = loss.metrics
             self._last_loss = loss.total
@@ -233,9 +259,12 @@ class Learner(LightningModule):
         steps, stops, total = self.ranks.mean(counted).tolist()
         if not math.isfinite(total):
             parameters = dict(self.named_parameters())
-            cause = explanation(rollout, metrics, parameters)
-            raise not_finite(self.progress.updates + 1, cause)
-        self.stop_requested = stops > 0
+            own = explanation(rollout, metrics, parameters)
+            causes = everyone_s(own, self.global_rank, self.ranks.count)
+            cause = next(filter(None, causes), "")
+            error = not_finite(self.progress.updates + 1, cause)
+            raise told_once(error, self.global_rank)
+        self._stop_agreed = stops > 0
         all_steps = round(steps * self.ranks.count)
         self.progress = replace(
             self.progress,
@@ -301,10 +330,7 @@ class Learner(LightningModule):
             checkpoint: Lightning's; is changed.
         """
         own = self._playing.state_dict()
-        everyone: list[Any] = [own]
-        if self.ranks.count > 1:
-            everyone = [None] * self.ranks.count
-            torch.distributed.all_gather_object(everyone, own)
+        everyone = everyone_s(own, self.global_rank, self.ranks.count)
         for count in _COUNTS_OF_THE_FIT:
             checkpoint.pop(count, None)
         if not isinstance(self.host, nn.Module):

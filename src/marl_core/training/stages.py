@@ -18,10 +18,13 @@ from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_file import MetricsFile
 from marl_core.runs.provenance import cpu_name
 from marl_core.runs.saved_tensors import check_alike
+from marl_core.training.devices import device_of, move
 from marl_core.training.fit import fit
 from marl_core.training.learner import Learner
+from marl_core.training.lost_ranks import lost_ranks_told
+from marl_core.training.place import Place, place_of
 from marl_core.training.plugins import make_callbacks, make_loggers
-from marl_core.training.ranks import rank
+from marl_core.training.ranks import known_to_lightning
 from marl_core.training.trainer import make_trainer, quiet
 from marl_core.training.watchers import Watchers
 
@@ -44,19 +47,27 @@ def train(
 
     Raises:
         UserError: the parts do not fit together, or the checkpoint does not fit the config.
+        RankLostError: another process of the run has ended.
     """
+    place = place_of(config.training)
+    with known_to_lightning(place.rank), lost_ranks_told(place, folder.path):
+        return _train_at(place, config, folder, watchers or Watchers())
+
+
+def _train_at(
+    place: Place,
+    config: RunConfig,
+    folder: RunFolder,
+    watchers: Watchers,
+) -> Evaluation | None:
     started = time.monotonic()
     threads = torch.get_num_threads()
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     try:
         with quiet():
-            state, trained = _train(
-                config,
-                folder,
-                watchers or Watchers(),
-            )
-            if rank() != 0:
+            state, trained = _train(config, folder, watchers, place)
+            if place.rank != 0:
                 return None
             return _finish(state, folder, started, trained)
     finally:
@@ -67,7 +78,7 @@ def train(
 
 
 def _train(
-    config: RunConfig, folder: RunFolder, watchers: Watchers
+    config: RunConfig, folder: RunFolder, watchers: Watchers, place: Place
 ) -> tuple[RunState, bool]:
     """The run at its end, and whether anything was left to do."""
     saved = folder.take_up_checkpoint()
@@ -95,7 +106,7 @@ def _train(
                     state,
                     folder,
                 )
-            fit(learner, folder, every_watcher)
+            fit(learner, folder, every_watcher, place)
             trained = True
         state = learner.state
     return state, trained
@@ -136,7 +147,10 @@ def _finish(
     trained: bool,
 ) -> Evaluation:
     config = state.config
-    result = evaluate(state, config.training.evaluation_episodes)
+    device = device_of(config.training)
+    if not move(state, device):
+        device = torch.device("cpu")
+    result = evaluate(state, config.training.evaluation_episodes, device)
     if trained or not folder.summary.exists():
         summary = {
             **result.as_json(),
@@ -160,7 +174,8 @@ def check(config: RunConfig) -> None:
         UserError: it cannot.
     """
     with quiet():
-        make_trainer(config, [], [])
+        # As if this were rank 0: which processes there are is seen where they train.
+        make_trainer(config, [], [], Place(processes=config.training.processes))
         state = first_state(config)
         while state.progress.stage + 1 < len(config.stages):
             state = next_stage(state)

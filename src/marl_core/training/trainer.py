@@ -6,22 +6,31 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from lightning import Callback, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
 from marl_core.config.run import RunConfig, TrainingConfig
 from marl_core.errors import UserError
 from marl_core.runs.checkpoint_io import WholeCheckpointIO
+from marl_core.training.devices import accelerator_of
+from marl_core.training.place import Place
+from marl_core.training.run_environment import RunEnvironment
 
 _LOGGERS = ("lightning.pytorch", "lightning.fabric", "lightning")
 
 
 def make_trainer(
-    config: RunConfig, loggers: Sequence[Logger], callbacks: Sequence[Callback]
+    config: RunConfig,
+    loggers: Sequence[Logger],
+    callbacks: Sequence[Callback],
+    place: Place,
+    folder: Path | None = None,
 ) -> Trainer:
     """A trainer for one fit.
 
@@ -29,6 +38,8 @@ def make_trainer(
         config: the run's; ``training`` says on what and how.
         loggers: get the metrics.
         callbacks: called by the trainer.
+        place: of this process.
+        folder: of the run; None: the trainer is only looked at.
 
     Raises:
         UserError: Lightning refuses the settings.
@@ -36,15 +47,17 @@ def make_trainer(
     training = config.training
     shows_progress = any(isinstance(callback, ProgressBar) for callback in callbacks)
     try:
-        return Trainer(
-            accelerator=training.accelerator,
+        trainer = Trainer(
+            accelerator=accelerator_of(training),
             devices=training.devices,
+            num_nodes=training.num_nodes,
             strategy=training.strategy,
             precision=training.precision,
             max_epochs=-1,
             logger=list(loggers),
+            default_root_dir=folder,
             callbacks=list(callbacks),
-            plugins=[WholeCheckpointIO()],
+            plugins=[WholeCheckpointIO(), RunEnvironment(place)],
             enable_checkpointing=False,
             enable_progress_bar=shows_progress,
             enable_model_summary=False,
@@ -62,6 +75,19 @@ def make_trainer(
         raise UserError(
             f"{message}: {reason}{_advice(training)}", "training"
         ) from error
+    _check_strategy(trainer.strategy, training)
+    return trainer
+
+
+def _check_strategy(strategy: Strategy, training: TrainingConfig) -> None:
+    """Refuse what would train something else than this project's runs are."""
+    if isinstance(strategy, SingleDeviceStrategy):
+        return
+    # Spawned and forked processes take what they have learnt with them; sharded ones have parts.
+    whole = type(strategy) is DDPStrategy and strategy._start_method == "popen"
+    if not whole:
+        message = f"strategy '{training.strategy}' is not one of auto, ddp"
+        raise UserError(message, "training", "strategy")
 
 
 def _advice(training: TrainingConfig) -> str:
