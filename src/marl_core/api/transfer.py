@@ -17,7 +17,7 @@ from marl_core.protocols import HostAlgorithm
 from marl_core.runs.assembly import first_state, newest_state
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.seal import sealed
-from marl_core.runs.whole_writes import create_output_folder, write_whole
+from marl_core.runs.whole_writes import write_whole
 
 #: The file of a run folder that says what was taken over.
 _FILE = "transfer.json"
@@ -66,14 +66,11 @@ def begin_from(
             f"none of its parameters fits ({_listed(found.drawn_anew)})"
         )
         raise UserError(message)
-    folder.refuse_another_run(config)
-    create_output_folder(folder.start.parent, "folder of checkpoints")
     content = io.BytesIO()
     torch.save({name: learnt[name] for name in found.taken}, content)
-    write_whole(folder.start, sealed(content.getvalue()))
+    folder.create(config, sealed(content.getvalue()))
     said = json.dumps(asdict(found), indent=2) + "\n"
     write_whole(folder.path / _FILE, said.encode())
-    folder.create(config)
     return found
 
 

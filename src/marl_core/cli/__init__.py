@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import sys
 
-import typer
-
-from marl_core.errors import UserError
+from marl_core.cli.at_once import ending_at_once
+from marl_core.errors import RankLostError, UserError, printable
 
 #: How torch begins to say that there is not the memory for a tensor, or could never be.
 _TOO_LARGE = (
@@ -16,24 +18,60 @@ _TOO_LARGE = (
     "Storage size calculation",
 )
 
+#: What a disk refuses, and not always with the name of the file.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS)
+
 
 def main() -> None:
     """Run ``marl``. A user's mistake is one line on standard error and exit status 2."""
-    from marl_core.cli.app import build_app
+    with ending_at_once():
+        from marl_core.training.parent import said_by_parent
+        from marl_core.training.stray_variables import drop_stray_ranks
 
+        said_by_parent()  # from here on the process ends with the one that started it
+        drop_stray_ranks()
+        from marl_core.cli.app import build_app
+        from marl_core.cli.notes_as_lines import notes_as_lines
+
+        app = build_app()
     try:
-        build_app()(prog_name="marl")
+        _check_arguments(sys.argv[1:])
+        with notes_as_lines():
+            app(prog_name="marl")
     except UserError as error:
-        fail(str(error))
+        fail(*error.lines)
+    except RankLostError as error:
+        print(printable(f"marl: {error}"), file=sys.stderr)
+        sys.exit(1)
     except (MemoryError, RuntimeError) as error:
         if not _is_too_large(error):
             raise
         reason = (str(error) or "MemoryError").splitlines()[0]
         fail(f"not enough memory for a run of this size: {reason}")
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _DISK_ERRORS:
             raise
-        fail(f"{error.filename}: {(error.strerror or str(error)).lower()}")
+        fail(_of_the_system(error))
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuse empty ones: ``--run-dir ""`` would be the folder that the user is in."""
+    for argument in arguments:
+        option = re.fullmatch(r"(--[\w-]+)=", argument)
+        if argument == "" or option is not None:
+            where = "" if option is None else f"{option[1]}: "
+            message = "an argument is empty; perhaps a variable of the shell is not set"
+            raise UserError(where + message)
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system refuses, and of which file, if that is known."""
+    reason = (error.strerror or str(error) or type(error).__name__).lower()
+    if error.filename is not None:
+        name = error.filename
+        shown = os.fsdecode(name) if isinstance(name, bytes) else name
+        return f"{shown}: {reason}"
+    return f"a file could not be written or read: {reason}"
 
 
 def _is_too_large(error: MemoryError | RuntimeError) -> bool:
@@ -42,11 +80,12 @@ def _is_too_large(error: MemoryError | RuntimeError) -> bool:
     return any(sign in str(error) for sign in _TOO_LARGE)
 
 
-def fail(message: str) -> None:
+def fail(*lines: str) -> None:
     """End with a mistake of the user's.
 
     Args:
-        message: a line for each mistake.
+        lines: one for each mistake.
     """
-    typer.echo(message, err=True)
+    for line in lines:
+        print(printable(line), file=sys.stderr)
     sys.exit(2)

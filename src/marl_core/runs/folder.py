@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -50,24 +51,47 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.policies_folder = path / "policies"
 
-    def create(self, config: RunConfig) -> None:
+    def create(self, config: RunConfig, start: bytes | None = None) -> None:
         """Start a new run here. Where the modules are that the config names is remembered.
+
+        Where it cannot be started, nothing of it is left.
 
         Args:
             config: the run's.
+            start: the file of parameters with which the run begins, if it does.
 
         Raises:
             UserError: there is a run here already, or the folder cannot be created.
+            OSError: a file cannot be written. It names the file.
         """
         self.refuse_another_run(config)
+        try:
+            self._begin(config, start)
+        except BaseException:
+            self._remove_beginning()
+            raise
+
+    def _begin(self, config: RunConfig, start: bytes | None) -> None:
         create_output_folder(self.path, "run folder")
         create_output_folder(self.checkpoint.parent, "folder of checkpoints")
+        # One that a killed transfer has left is not this run's.
+        self.start.unlink(missing_ok=True)
+        if start is not None:
+            write_whole(self.start, start)
         modules = folders_of_named_modules(config.model_dump(mode="json"))
         made_with = provenance(modules, config.training.threads)
         made_with["sources"] = sources_of(config)
         write_whole(self.versions, json.dumps(made_with, indent=2).encode())
         # Last: a folder with a config is a run.
         write_whole(self.config_file, dump_run(config).encode())
+
+    def _remove_beginning(self) -> None:
+        if self.config_file.exists():
+            return
+        with suppress(OSError):
+            self.start.unlink(missing_ok=True)
+            self.versions.unlink(missing_ok=True)
+            self.checkpoint.parent.rmdir()
 
     def refuse_another_run(self, config: RunConfig) -> None:
         """See that no run is here yet.

@@ -47,14 +47,20 @@ def run_lock(folder: Path, patience: float = 0.0) -> Iterator[None]:
             remove_parts(folder)
             yield
         finally:
-            # Before it is closed: a process that opens the file after this gets a new one.
-            with suppress(OSError):
-                (folder / "lock").unlink(missing_ok=True)
-            os.close(descriptor)
+            _release(descriptor, folder / "lock")
     finally:
         for made in missing:
             with suppress(OSError):  # it is not empty
                 made.rmdir()
+
+
+def _release(descriptor: int, path: Path) -> None:
+    try:
+        # Before it is closed: a process that opens the file after this gets a new one.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
 
 
 def _missing(folder: Path) -> list[Path]:

@@ -36,6 +36,7 @@ class MetricsFile(Logger):
         self._path = path
         self._columns: list[str] = []
         self._counter = RowCounter()
+        self._appended = False
         self._begin(kept)
 
     @property
@@ -89,7 +90,9 @@ class MetricsFile(Logger):
     @rank_zero_only
     def save(self) -> None:
         """Make all lines last. A checkpoint that counts them is written only then."""
-        sync_file(self._path)
+        if self._appended:
+            sync_file(self._path)
+            self._appended = False
 
     @rank_zero_only
     def _begin(self, kept: int) -> None:
@@ -117,6 +120,7 @@ class MetricsFile(Logger):
             self._path.open("a", newline="", encoding="utf-8") as file,
         ):
             csv.DictWriter(file, self._columns).writerow(row)
+        self._appended = True
 
     def _rewrite(self, rows: Iterable[dict[str, str]]) -> None:
         text = io.StringIO(newline="")

@@ -79,7 +79,10 @@ def sync_folder(folder: Path) -> None:
     """
     if sys.platform == "win32":  # which opens no folders
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # others may write here, and not look
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:
