@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import final
 
 import numpy as np
@@ -28,13 +31,21 @@ class MetricsTable(Mapping[str, Float[np.ndarray, "rows"]]):
 
     def __init__(
         self,
-        rows: Sequence[Mapping[str, str]],
+        rows: Iterable[Mapping[str, str]],
     ) -> None:
-        names: list[str] = []
+        self._length = 0
+        found: dict[str, array[float]] = {}
+        # One row is in memory at a time: a long run has 300,000.
         for row in rows:
-            names += [name for name in row if name not in names]
-        self._length = len(rows)
-        self._columns = {name: _column(rows, name) for name in names}
+            for name, value in row.items():
+                column = found.setdefault(name, array("d"))
+                _lengthen(column, self._length)
+                column.append(float(value))
+            self._length += 1
+        self._columns: dict[str, Float[np.ndarray, "rows"]] = {}
+        for name, column in found.items():
+            _lengthen(column, self._length)
+            self._columns[name] = np.array(column)
 
     def __getitem__(
         self,
@@ -87,9 +98,9 @@ class MetricsTable(Mapping[str, Float[np.ndarray, "rows"]]):
         return f"MetricsTable({self._length} rows: {', '.join(self._columns)})"
 
 
-def _column(
-    rows: Sequence[Mapping[str, str]],
-    name: str,
-) -> Float[np.ndarray, "rows"]:
-    values = [float(row.get(name, "nan")) for row in rows]
-    return np.array(values, dtype=np.float64)
+def _lengthen(
+    column: array[float],
+    rows: int,
+) -> None:
+    """Say NaN in those rows that the column has been missing from."""
+    column.extend(repeat(math.nan, rows - len(column)))

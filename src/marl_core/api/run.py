@@ -18,8 +18,9 @@ from marl_core.evaluation.evaluate import Mode, evaluate
 from marl_core.runs.assembly import newest_state
 from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
-from marl_core.runs.metrics_rows import read_metrics
+from marl_core.runs.metrics_rows import metrics_rows
 from marl_core.runs.sources import check_sources
+from marl_core.training.devices import on_its_device
 from marl_core.training.place import place_of
 from marl_core.training.watchers import Watchers
 
@@ -99,7 +100,7 @@ class Run:
             UserError: nothing was logged yet.
         """
         try:
-            return MetricsTable(read_metrics(self._folder.metrics))
+            return MetricsTable(metrics_rows(self._folder.metrics))
         except FileNotFoundError as error:
             message = "nothing was logged yet"
             raise UserError(f"{self._folder.metrics}: {message}") from error
@@ -133,7 +134,8 @@ class Run:
         if not 2 <= episodes <= MOST_TEST_EPISODES:
             asked = f"{episodes} test episodes"
             raise UserError(f"{asked}, where 2 to {MOST_TEST_EPISODES:,} are possible")
-        return Scores(evaluate(newest_state(self._folder), episodes))
+        state = newest_state(self._folder)
+        return Scores(evaluate(state, episodes, on_its_device(state)))
 
     def resume(
         self,

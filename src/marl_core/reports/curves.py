@@ -9,9 +9,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from marl_core.rendering.line_styles import LineStyle
-from marl_core.reports.run_log import LogLine
+from marl_core.reports.log_columns import Points, RunLog
 
-Points = Float[np.ndarray, "points"]
 ValuesOfRuns = Float[np.ndarray, "runs points"]
 #: The lower and the upper end of a band at each point.
 Ends = Float[np.ndarray, "2 points"]
@@ -80,20 +79,20 @@ def curve_with_band(
 
 
 def common_curve(
-    logs: Iterable[Sequence[LogLine]],
+    logs: Iterable[RunLog],
     metrics: Sequence[str],
 ) -> tuple[Points, ValuesOfRuns]:
     """The mean of metrics over training, for each of several runs.
 
     Args:
-        logs: the lines of each run's ``metrics.csv``.
+        logs: of each run's ``metrics.csv``.
         metrics: their names; only lines with all of them count.
 
     Returns:
         The episodes at which the run with the fewest lines was measured, as far as all runs have
         come, and the runs' values there, interpolated where a run was measured at other episodes.
     """
-    series = [_series(log, metrics) for log in logs]
+    series = [log.mean_of(metrics) for log in logs]
     shortest = min((episodes for episodes, _ in series), key=len)
     if not len(shortest):
         return shortest, np.empty((len(series), 0))
@@ -102,18 +101,3 @@ def common_curve(
     common = shortest[(shortest >= first) & (shortest <= last)]
     values = [np.interp(common, own, measured) for own, measured in series]
     return common, np.stack(values)
-
-
-def _series(
-    log: Sequence[LogLine],
-    metrics: Sequence[str],
-) -> tuple[Points, Points]:
-    """Episodes, and the mean of the metrics, at every line that has them all."""
-    episodes: list[float] = []
-    rows: list[list[float]] = []
-    for line in log:
-        if all(metric in line for metric in metrics):
-            episodes.append(line["episodes"])
-            rows.append([line[metric] for metric in metrics])
-    values = np.array(rows).reshape(len(rows), len(metrics))
-    return np.array(episodes), values.mean(axis=1)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+import numpy as np
+
+from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.reports.labels import Label
+from marl_core.reports.log_columns import ColumnsReader, Lines, RunLog
 from marl_core.reports.results import RunResult
 from marl_core.runs.folder import RunFolder
-from marl_core.runs.metrics_rows import read_metrics
-
-#: A line of metrics.csv: values by the names of their columns.
-LogLine = dict[str, float]
+from marl_core.runs.metrics_rows import metrics_rows
 
 #: How evaluations play. Their metrics are named after it: ``exact/return``, ``sampled/C1``.
 _EVALUATIONS = frozenset({"exact", "greedy", "sampled"})
 #: The columns that say how likely each named component of the coupling was in training.
 _COUPLING = "coupling/"
+#: The column that says how far training was.
+_EPISODES = "episodes"
 
 
-def read_log(folder: RunFolder) -> list[LogLine]:
-    """Read the lines of a run's ``metrics.csv``, each with its number of ``episodes``.
+def read_log(folder: RunFolder) -> RunLog:
+    """Read of a run's ``metrics.csv`` what reports are about: evaluations, and the coupling.
 
     Args:
         folder: of the run.
@@ -33,12 +35,16 @@ def read_log(folder: RunFolder) -> list[LogLine]:
     if not folder.metrics.is_file():
         message = "the run has no metrics yet: there is no metrics.csv"
         raise UserError(f"{folder.path}: {message}")
+    reader = ColumnsReader()
     try:
-        lines = [_numbers(line) for line in read_metrics(folder.metrics)]
-    except (ValueError, csv.Error) as error:
+        for line in metrics_rows(folder.metrics):
+            numbers = _numbers(line)
+            reported = {name: numbers[name] for name in filter(_is_reported, numbers)}
+            reader.add(numbers[_EPISODES], reported)
+    except ValueError as error:
         message = f"this is no file of metrics: {error}"
         raise UserError(f"{folder.metrics}: {message}") from error
-    return lines
+    return reader.log()
 
 
 def read_run(
@@ -55,23 +61,40 @@ def read_run(
         UserError: there is no run, none of its metrics, or no evaluation yet.
     """
     config = folder.load_config()
-    lines: dict[int, LogLine] = {}
-    for line in read_log(folder):
-        if any(map(is_evaluation, line)):
-            lines[int(line["episodes"])] = line
-    if not lines:
+    return result_of(folder, config, read_log(folder), labels)
+
+
+def result_of(
+    folder: RunFolder,
+    config: RunConfig,
+    log: RunLog,
+    labels: Mapping[str, Label],
+) -> RunResult:
+    """What a run has measured so far, as ``read_run`` gives it.
+
+    Args:
+        folder: of the run, for the message.
+        config: of the run.
+        log: what it logged.
+        labels: of the result.
+
+    Raises:
+        UserError: there is no evaluation yet.
+    """
+    lines = _evaluated_lines(log)
+    if not len(lines):
         raise UserError(f"{folder.path}: the run has no evaluation yet")
-    episodes = tuple(sorted(lines))
     metrics: dict[str, tuple[float, ...]] = {}
-    for metric in _measured_names(lines.values()):
-        values = [lines[at].get(metric, math.nan) for at in episodes]
-        metrics[metric] = tuple(values)
-    name = config.environment.name
+    for name in sorted(log):
+        column = log[name]
+        if np.isin(lines, column.lines).any():
+            metrics[name] = tuple(column.at(lines).tolist())
+    episodes = log.episodes[lines].tolist()
     return RunResult(
-        name,
+        config.environment.name,
         dict(labels),
         config.seed,
-        episodes,
+        tuple(map(int, episodes)),
         metrics,
     )
 
@@ -106,21 +129,22 @@ def component_name(metric: str) -> str:
     return metric.removeprefix(_COUPLING)
 
 
-def _measured_names(lines: Iterable[LogLine]) -> list[str]:
-    names: set[str] = set()
-    for line in lines:
-        names.update(line)
-    return sorted(filter(_is_reported, names))
+def _evaluated_lines(log: RunLog) -> Lines:
+    """The lines with an evaluation by their episodes; the last one where episodes are the same."""
+    found = {
+        int(line) for name in filter(is_evaluation, log) for line in log[name].lines
+    }
+    newest = {int(log.episodes[line]): line for line in sorted(found)}
+    lines = [newest[episodes] for episodes in sorted(newest)]
+    return np.array(lines, dtype=np.int64)
 
 
 def _is_reported(metric: str) -> bool:
     return is_evaluation(metric) or is_coupling(metric)
 
 
-def _numbers(line: Mapping[str, str]) -> LogLine:
-    numbers: LogLine = {}
-    for name, value in line.items():
-        numbers[name] = float(value)
-    if not numbers.get("episodes", math.nan).is_integer():
+def _numbers(line: Mapping[str, str]) -> dict[str, float]:
+    numbers = {name: float(value) for name, value in line.items()}
+    if not numbers.get(_EPISODES, math.nan).is_integer():
         raise ValueError("a line without its number of episodes")
     return numbers

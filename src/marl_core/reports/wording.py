@@ -10,6 +10,9 @@ _HOW_PLAYED = {
     "sampled": "sampled",
 }
 
+#: More seeds than that are not named one by one.
+_NAMED_SEEDS = 20
+
 
 def metric_title(metric: str) -> str:
     """Say a metric's name in words: ``win rate (greedy)`` for ``greedy/win_rate``.
@@ -27,11 +30,13 @@ def metric_title(metric: str) -> str:
 
 
 def seeds_text(seeds: list[int]) -> str:
-    """Name seeds: ``seed 3``, or ``seeds 0, 1, 2``.
+    """Name seeds: ``seed 3``, or ``seeds 0, 1, 2``, or ``1,000 seeds from 0 to 999``.
 
     Args:
         seeds: in the order in which they are named.
     """
+    if len(seeds) > _NAMED_SEEDS:
+        return f"{len(seeds):,} seeds from {min(seeds)} to {max(seeds)}"
     plural = "s" if len(seeds) > 1 else ""
     return f"seed{plural} {', '.join(map(str, seeds))}"
 
