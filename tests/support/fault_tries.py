@@ -45,8 +45,8 @@ class Ended:
 
 def tiny_config(path: Path, host: str, **training: Any) -> Path:
     """A run of two stages, which writes every kind of file that a run may write."""
-    often = {"checkpoint_every": 2, "evaluate_every": 2, "log_every": 1}
-    data = run_data("pr_fast", (3, 2), host, **often, record_policies=True, **training)
+    often = {"checkpoint_every": 1, "evaluate_every": 2, "log_every": 1}
+    data = run_data("pr_fast", (2, 1), host, **often, record_policies=True, **training)
     path.write_text(dump_run(RunConfig.model_validate(data)))
     return path
 
@@ -72,8 +72,8 @@ def _be_marl(fault: Fault | None, said: int, arguments: list[str]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(said, 2)
-        sys.stdout = open(1, "w", closefd=False)
-        sys.stderr = open(2, "w", closefd=False)
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
         sys.argv = ["marl", *arguments]
         status = _status_of_marl(fault)
         sys.stderr.flush()

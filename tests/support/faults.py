@@ -53,14 +53,14 @@ class Fault:
         """The path as seen from the folder; None where it is not below it."""
         if not isinstance(path, str | bytes | os.PathLike):
             return None
-        full = os.path.abspath(os.fsdecode(path))
+        full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 (links stay)
         inside = full == self._root or full.startswith(self._root + os.sep)
         return os.path.relpath(full, self._root) if inside else None
 
     def of_descriptor(self, descriptor: int) -> str | None:
         """The same for an open file."""
         try:
-            return self.below(os.readlink(f"/proc/self/fd/{descriptor}"))
+            return self.below(Path(f"/proc/self/fd/{descriptor}").readlink())
         except OSError:
             return None
 
@@ -98,7 +98,7 @@ class Fault:
         if self._kind == "dead":
             raise DeadError
         number = errno.ENOSPC if self._kind == "full" else errno.EIO
-        named = (os.path.join(self._root, path),) if what.startswith(_NAMED) else ()
+        named = (f"{self._root}/{path}",) if what.startswith(_NAMED) else ()
         raise OSError(number, os.strerror(number), *named)
 
 

@@ -121,9 +121,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise _mistake(path, 1, "the names of the columns are missing or damaged")
 
 
-def _row(
-    path: Path, number: int, header: list[str], line: list[str]
-) -> dict[str, str]:
+def _row(path: Path, number: int, header: list[str], line: list[str]) -> dict[str, str]:
     if len(line) != len(header):
         found = f"{len(line)} values for {len(header)} columns"
         raise _mistake(path, number, found)

@@ -51,9 +51,7 @@ def check_alike(
             check_tensor(f"the {what} '{name}'", found[name], tuple(like.shape), dtype)
 
 
-def check_names(
-    what: str, found: Collection[Any], expected: Collection[str]
-) -> None:
+def check_names(what: str, found: Collection[Any], expected: Collection[str]) -> None:
     """Refuse other names than those expected.
 
     Args:
