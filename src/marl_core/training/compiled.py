@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 from torch.func import functional_call, grad_and_value
 
-from marl_core.errors import UserError
 from marl_core.learning import Objective
+from marl_core.training.compiler import refusal
 from marl_core.training.optimizer import FlatAdam
 from marl_core.types import Loss
 
@@ -55,13 +55,9 @@ class CompiledLoss:
                 gradients, (total, metrics) = self._functions[name](
                     self._vectors, *arguments
                 )
-        except (
-            TorchDynamoException
-        ) as error:  # no C++ compiler, or an objective that cannot be traced
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(
-                f"torch cannot compile the losses: {reason}", "training", "compile"
-            ) from error
+        except TorchDynamoException as error:
+            # No C++ compiler, or an objective that cannot be traced.
+            raise refusal("the losses", error) from error
         return Loss(total, metrics, gradients)
 
     def _with_gradient(self, objective: Objective) -> Callable[..., Any]:

@@ -34,7 +34,7 @@ def accelerator_of(training: TrainingConfig) -> str:
 
 
 def device_of(training: TrainingConfig) -> torch.device:
-    """Where a policy of a run is evaluated: on the run's kind of device, if there is one here.
+    """The kind of device that a run trains on, if it is here; else the CPU.
 
     Args:
         training: of the run.
@@ -44,20 +44,20 @@ def device_of(training: TrainingConfig) -> torch.device:
     return torch.device("cuda" if is_there else "cpu")
 
 
-def move(state: RunState, device: torch.device) -> bool:
-    """Have a run's host, and what else has parameters, compute on a device.
+def on_its_device(state: RunState) -> torch.device:
+    """Have a run's team compute where it was trained, if that kind of device is here.
 
     Args:
-        state: the run; its parts are moved.
-        device: where to.
+        state: the run; its host, and what else has parameters, are moved.
 
     Returns:
-        Whether all of it is there: a host that is no torch module stays where it is.
+        Where it computes. A host that is no torch module stays on the CPU.
     """
-    if not isinstance(state.host, nn.Module):
-        return device.type == "cpu"
+    device = device_of(state.config.training)
+    if device.type == "cpu" or not isinstance(state.host, nn.Module):
+        return torch.device("cpu")
     exploration = state.exploration
     for part in (state.host, exploration.coupling, exploration.individual):
         if isinstance(part, nn.Module):
             part.to(device)
-    return True
+    return device

@@ -18,7 +18,8 @@ from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_file import MetricsFile
 from marl_core.runs.provenance import cpu_name
 from marl_core.runs.saved_tensors import check_alike
-from marl_core.training.devices import device_of, move
+from marl_core.training.compiler import check_compiler
+from marl_core.training.devices import on_its_device
 from marl_core.training.fit import fit
 from marl_core.training.learner import Learner
 from marl_core.training.lost_ranks import lost_ranks_told
@@ -147,9 +148,7 @@ def _finish(
     trained: bool,
 ) -> Evaluation:
     config = state.config
-    device = device_of(config.training)
-    if not move(state, device):
-        device = torch.device("cpu")
+    device = on_its_device(state)
     result = evaluate(state, config.training.evaluation_episodes, device)
     if trained or not folder.summary.exists():
         summary = {
@@ -175,6 +174,8 @@ def check(config: RunConfig) -> None:
     """
     with quiet():
         # As if this were rank 0: which processes there are is seen where they train.
+        if config.training.compile:
+            check_compiler(config.training)
         make_trainer(config, [], [], Place(processes=config.training.processes))
         state = first_state(config)
         while state.progress.stage + 1 < len(config.stages):
