@@ -3,7 +3,7 @@
 - ``reference/settings.md`` is made from ``marl config schema``.
 - ``reference/commands.md`` is made from the Typer app.
 - ``reference/modules/...`` has one page for each package, made from the docstrings.
-- CONTRIBUTING.md and CHANGELOG.md live at the top of the repository.
+- CONTRIBUTING.md, CHANGELOG.md and SECURITY.md live at the top of the repository.
 - Pages link to files of the repository by relative paths, so that the links work on a forge too.
   Each such file becomes a page of the site, and the links are turned to it.
 """
@@ -31,7 +31,11 @@ SOURCES = ("marl_core", "marl_envs", "marl_pr")
 #: The package that ``reference/python.md`` shows.
 FRONT_DOOR = "marl_core"
 #: Markdown files outside of ``docs`` that are pages of their own.
-PROJECT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+PROJECT_PAGES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+}
 LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".html": "html"}
 

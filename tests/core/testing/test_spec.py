@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from marl_core.base_config import (
+    KINDS,
     EnvironmentConfig,
     ExplorationConfig,
     HostConfig,
@@ -29,7 +31,7 @@ from marl_core.construction import (
 )
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.protocols import ExplorationStrategy
-from marl_core.registry import find, names
+from marl_core.registry import find
 from marl_core.testing import (
     COUPLING_CHECKS,
     ENVIRONMENT_CHECKS,
@@ -48,6 +50,8 @@ from marl_core.testing.practice import PRACTICE, Practice, PracticeConfig
 from marl_core.types import EnvironmentSpec, Moment, Progress
 from marl_pr.coupling import PolicyResonance, PolicyResonanceConfig
 from marl_pr.resonance import clamp_acts
+from tests.support import registered
+from tests.support.registered import own_names
 
 #: With what settings to check a part, where the defaults are not enough. Each is a case of its own.
 SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
@@ -70,9 +74,9 @@ OF_COUPLING = [name for name in EXPLORATION_CHECKS if not name.startswith("indiv
 
 
 def _configs(kind: Kind) -> list[Any]:
-    """A config of each registered part, for each of its settings."""
+    """A config of each part that this project registers, for each of its settings."""
     found = []
-    for name in names(kind):
+    for name in own_names(kind):
         model = config_class(kind, find(kind, name))
         for settings in SETTINGS.get((kind, name), [{}]):
             found.append(model(name=name, **settings))
@@ -175,7 +179,7 @@ def test_coupling(check: str, name: str, exempt: Exempt) -> None:
 
 
 def test_every_coupling_is_tried() -> None:
-    assert names("coupling") == ["greedy", "independent", "policy_resonance"]
+    assert own_names("coupling") == ["greedy", "independent", "policy_resonance"]
 
 
 @pytest.mark.parametrize("config", _configs("coupling"), ids=_label)
@@ -274,4 +278,19 @@ def test_a_host_can_do_what_its_config_declares(config: HostConfig) -> None:
 
 
 def test_every_host_is_tried_somewhere() -> None:
-    assert {str(case.id).split("-")[0] for case in HOSTS} == set(names("host"))
+    assert {str(case.id).split("-")[0] for case in HOSTS} == set(own_names("host"))
+
+
+def test_what_others_have_installed_is_none_of_these_tests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A plugin's config may have a field without a default, and its module may be broken."""
+    before = {kind: own_names(kind) for kind in KINDS}
+    installed = entry_points
+
+    def with_a_plugin(group: str) -> list[EntryPoint]:
+        return [*installed(group=group), EntryPoint("theirs", "broken:Part", group)]
+
+    monkeypatch.setattr(registered, "entry_points", with_a_plugin)
+    assert {kind: own_names(kind) for kind in KINDS} == before
+    assert all(map(_configs, KINDS[:4]))
