@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,14 +45,14 @@ class Watched:
         me = psutil.Process()
         self.descriptors = max(self.descriptors, me.num_fds())
         self.growth.append(me.memory_info().rss)
-        workers = me.children(recursive=True)
-        self.processes = max(self.processes, len(workers))
-        for worker in workers:
-            try:
-                used = worker.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-            self.memory_of_workers = max(self.memory_of_workers, used)
+        used: list[int] = []
+        for worker in me.children():
+            with suppress(psutil.NoSuchProcess):
+                used.append(worker.memory_info().rss)
+        # One that has died has no memory, until the sweep has heard of it.
+        alive = [memory for memory in used if memory > 0]
+        self.processes = max(self.processes, len(alive))
+        self.memory_of_workers = max(self.memory_of_workers, *alive, 0)
 
 
 @contextmanager
