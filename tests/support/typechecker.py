@@ -19,11 +19,18 @@ _LEFT_TO_MYPY = re.compile(
 
 
 def check_types(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Have every call of ``function`` checked against its annotations."""
+    """Have every call of ``function`` checked against its annotations.
+
+    jaxtyping asks for this twice. A first call sees the arguments alone, and is annotated to
+    return ``Any``. A second one sees the returned value too: the arguments need no second look,
+    and the sizes of their axes are remembered.
+    """
     hints = {
         name: hint
         for name, hint in function.__annotations__.items()
         if not _LEFT_TO_MYPY.search(str(hint))
     }
+    if hints.get("return", Any) is not Any:
+        hints = {"return": hints["return"]}
     function.__annotations__ = hints
     return _CHECKED(function)
