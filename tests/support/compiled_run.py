@@ -1,7 +1,7 @@
 """A process of its own for compiled losses: the tests' type checking of shapes cannot be compiled.
 
-Arguments: a folder, and optionally the C++ compiler to use. Trains the same short run eagerly
-and compiled, and prints the greatest difference between their weights.
+Arguments: a folder, the kind of the second stage, and optionally the C++ compiler to use. Trains
+the same short run eagerly and compiled, and prints the greatest difference between their weights.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch._inductor import config as inductor
 from tests.support.runs import go_on, outcome, run_data, start
 
 
-def main(folder: Path, *compiler: str) -> None:
+def main(folder: Path, second: str, *compiler: str) -> None:
     """Train twice and compare."""
     if compiler:
         inductor.cpp.cxx = compiler  # type: ignore[assignment]
     runs = [
-        start(folder / str(compiled), run_data(updates=(2, 2), compile=compiled))
+        start(folder / str(compiled), run_data(second, (2, 2), compile=compiled))
         for compiled in (False, True)
     ]
     for run in runs:

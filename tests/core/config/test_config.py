@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -139,6 +139,7 @@ def _written_out(config: BaseModel, written: Any, place: str = "") -> Iterator[s
 
 
 @given(data=RUNS)
+@settings(max_examples=50)
 def test_what_is_dumped_is_loaded_again(
     data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -152,6 +153,7 @@ def test_what_is_dumped_is_loaded_again(
 
 
 @given(data=RUNS)
+@settings(max_examples=50)
 def test_the_schema_knows_what_is_valid(data: dict[str, Any], validator: Any) -> None:
     validator.validate(data)
     validator.validate(_plain(dump_run(validate_strictly(RunConfig, data))))

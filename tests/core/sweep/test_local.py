@@ -91,7 +91,7 @@ def test_a_missing_guard_is_said(tmp_path: Path) -> None:
         "from marl_core.sweep import run_sweep\n"
         "from tests.support.sweeps import chain\n"
         "try:\n"
-        "    run_sweep(chain(3), Path('runs'))\n"
+        "    run_sweep(chain(3), Path('runs'), workers=1)\n"
         "except UserError as error:\n"
         "    print(error)\n"
     )

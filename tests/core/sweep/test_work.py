@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from marl_core.runs.lock import run_lock
 from marl_core.sweep import work
 from marl_core.sweep.work import Task, perform
 from marl_core.training.learner import Learner
-from tests.support.command import Command, refused
+from tests.support.command import Command, Outcome, refused
 from tests.support.resuming import crash_at
 from tests.support.runs import differences, go_on, outcome
 from tests.support.sweeps import config, mortal_config
@@ -118,11 +118,12 @@ def test_failures_are_one_line_and_a_traceback(tmp_path: Path) -> None:
     assert not report.exists()
 
 
-def test_modules_beside_a_config_are_found_again(tmp_path: Path) -> None:
+def test_modules_beside_a_config_are_found_again(tmp_path: Path, marl: Command) -> None:
     """The folder remembers them.
 
     ``marl evaluate`` is another process, which knows nothing of the sweep.
     """
+    known = [*sys.path]
     (tmp_path / "healed").touch()
     assert perform(task(tmp_path / "run", mortal_config(tmp_path, "raise"))) is None
     assert_can_be_evaluated(tmp_path / "run")
@@ -130,10 +131,18 @@ def test_modules_beside_a_config_are_found_again(tmp_path: Path) -> None:
     versions.write_text(
         json.dumps({"modules": str(tmp_path)})
     )  # older versions wrote the one folder that they knew
-    assert_can_be_evaluated(tmp_path / "run")
+    assert evaluated_anew(marl, tmp_path / "run", known).status == 0
     versions.write_text(json.dumps({"modules": []}))
-    with pytest.raises(subprocess.CalledProcessError):
-        assert_can_be_evaluated(tmp_path / "run")
+    assert evaluated_anew(marl, tmp_path / "run", known).status == 2
+
+
+def evaluated_anew(marl: Command, run: Path, known: list[str]) -> Outcome:
+    """As in a new process elsewhere: no modules beside configs are known, nor their folders."""
+    sys.path[:] = known
+    for name in ("mortal", "mine"):
+        sys.modules.pop(name, None)
+    with chdir("/"):
+        return marl("evaluate", str(run), "--episodes", "4", "--json")
 
 
 def assert_can_be_evaluated(run: Path) -> None:
@@ -153,7 +162,10 @@ def assert_can_be_evaluated(run: Path) -> None:
     assert json.loads(done.stdout)
 
 
-def test_modules_of_several_folders_are_found_again(tmp_path: Path) -> None:
+def test_modules_of_several_folders_are_found_again(
+    tmp_path: Path, marl: Command
+) -> None:
+    known = [*sys.path]
     explorers = tmp_path / "explorers"
     explorers.mkdir()
     (explorers / "mine.py").write_text(
@@ -165,7 +177,7 @@ def test_modules_of_several_folders_are_found_again(tmp_path: Path) -> None:
     mortal = mortal_config(tmp_path, "raise").model_dump(mode="json")
     run = RunConfig.model_validate({**mortal, "exploration": {"name": "mine:Mine"}})
     assert perform(task(tmp_path / "run", run)) is None
-    assert_can_be_evaluated(tmp_path / "run")
+    assert evaluated_anew(marl, tmp_path / "run", known).status == 0
 
 
 def test_a_run_is_resumed_by_the_config_it_is_given(tmp_path: Path) -> None:

@@ -12,11 +12,15 @@ import pytest
 
 from tests.support.places import REPOSITORY
 
+RUN = [sys.executable, "-m", "tests.support.compiled_run"]
 
-def compiled_run(folder: Path, *compiler: str) -> subprocess.CompletedProcess[str]:
+
+def compiled_run(
+    folder: Path, second: str, *compiler: str
+) -> subprocess.CompletedProcess[str]:
     """What ``compiled_run.py`` prints, with a cache of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.support.compiled_run", str(folder), *compiler],
+        [*RUN, str(folder), second, *compiler],
         cwd=REPOSITORY,
         env={**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache")},
         capture_output=True,
@@ -30,15 +34,19 @@ def compiled_run(folder: Path, *compiler: str) -> subprocess.CompletedProcess[st
     shutil.which("g++") is None and shutil.which("clang++") is None,
     reason="no C++ compiler",
 )
-def test_compiled_losses_teach_what_eager_ones_do(tmp_path: Path) -> None:
-    done = compiled_run(tmp_path)
+@pytest.mark.parametrize(
+    "second", ["pr", pytest.param("pr_fast", marks=pytest.mark.slow)]
+)
+def test_compiled_losses_teach_what_eager_ones_do(second: str, tmp_path: Path) -> None:
+    """In two stages of the same networks, and where each agent has a head of its own."""
+    done = compiled_run(tmp_path, second)
     assert done.returncode == 0, done.stderr
     # Twelve steps of Adam at up to 5e-3 each; rounding alone stays far below a single one.
     assert float(done.stdout.splitlines()[-1]) < 1e-4
 
 
 def test_no_compiler_is_told_in_a_line(tmp_path: Path) -> None:
-    done = compiled_run(tmp_path, "no-such-compiler")
+    done = compiled_run(tmp_path, "pr", "no-such-compiler")
     assert (
         "UserError: training.compile: torch cannot compile the losses: "
         in done.stderr.splitlines()[-1]
