@@ -68,7 +68,7 @@ def test_custom_host_keeps_the_protocol(example: Any) -> None:
     check_host(partial(module.Reinforce, module.ReinforceConfig()))
 
 
-@pytest.mark.parametrize("bins", [1, 4])
+@pytest.mark.parametrize("bins", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_custom_coupling_keeps_the_protocol(bins: int, example: Any) -> None:
     module = example("custom_exploration")
     config = module.CommonQuantileConfig(bins=bins)

@@ -374,7 +374,9 @@ def test_in_another_environment_the_entities_may_all_be_there() -> None:
     torch.testing.assert_close(bare, with_masks, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("second", ["pr", "pr_fast_step"])
+@pytest.mark.parametrize(
+    "second", [pytest.param("pr", marks=pytest.mark.slow), "pr_fast_step"]
+)
 def test_an_interrupted_run_ends_as_if_it_had_never_been(
     second: str, tmp_path: Any
 ) -> None:

@@ -89,7 +89,8 @@ def test_resumed_run_is_the_same(
 # QMIX makes a step in each update but for the first of a stage, in which the replay holds too
 # little.
 OFF_POLICY_POINTS = {
-    **POINTS,
+    "in the second stage": POINTS["in the second stage"],
+    "while logging": POINTS["while logging"],
     "while learning": (FlatAdam, "step", 4, True),
     "while the replay is filled": (Replay, "add", 5, False),
     "between play and learning": (Replay, "add", 11, True),
@@ -97,13 +98,22 @@ OFF_POLICY_POINTS = {
 }
 
 
-@pytest.mark.parametrize("point", OFF_POLICY_POINTS)
+#: Elsewhere a run is kept in the same way, whichever host it has.
+SHARED_POINTS = [point for point in POINTS if point not in OFF_POLICY_POINTS]
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        *OFF_POLICY_POINTS,
+        *(pytest.param(point, marks=pytest.mark.slow) for point in SHARED_POINTS),
+    ],
+)
 def test_resumed_off_policy_run_is_the_same(
     point: str, tmp_path: Path, never_stopped: Callable[..., dict[str, Any]]
 ) -> None:
-    folder = interrupted(
-        tmp_path / "run", run_data("pr_fast", host="qmix"), OFF_POLICY_POINTS[point]
-    )
+    crash = (POINTS | OFF_POLICY_POINTS)[point]
+    folder = interrupted(tmp_path / "run", run_data("pr_fast", host="qmix"), crash)
     assert differences(outcome(folder), never_stopped("pr_fast", "qmix")) == []
 
 

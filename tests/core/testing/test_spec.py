@@ -195,12 +195,21 @@ def test_pr_fast_declares_its_needs() -> None:
     assert built.needs == coupling_needs(config)
 
 
-@pytest.mark.parametrize("individual", _configs("policy"), ids=_label)
-@pytest.mark.parametrize(
-    "config",
-    [one for one in _configs("coupling") if one.name == "policy_resonance"],
-    ids=_label,
-)
+def _resonances() -> list[Any]:
+    """Each setting over each policy; all but the default setting briefly, over the first one."""
+    settings = [one for one in _configs("coupling") if one.name == "policy_resonance"]
+    policies = _configs("policy")
+    found = []
+    for config in settings:
+        for policy in policies:
+            extra = config is not settings[0] and policy is not policies[0]
+            marks = [pytest.mark.slow] if extra else []
+            name = f"{_label(config)}-{_label(policy)}"
+            found.append(pytest.param(config, policy, id=name, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("config", "individual"), _resonances())
 @pytest.mark.parametrize("check", OF_COUPLING)
 def test_policy_resonance_over_every_individual_policy(
     check: str, config: CouplingConfig, individual: ExplorationConfig

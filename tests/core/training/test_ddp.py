@@ -166,7 +166,9 @@ def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
     assert messages[0].startswith("marl: interrupted")
 
 
-@pytest.mark.parametrize("host", ["ppo_ma", "qmix", "conc4hist"])
+@pytest.mark.parametrize(
+    "host", ["ppo_ma", "qmix", pytest.param("conc4hist", marks=pytest.mark.slow)]
+)
 def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(
     tmp_path: Path, host: str
 ) -> None:
@@ -217,15 +219,17 @@ def test_games_of_which_two_ranks_learn_are_not_equally_long() -> None:
     assert abs(steps[0] - steps[1]) > 2
 
 
-def test_off_policy_ranks_keep_games_of_their_own_and_resume_exactly(
-    tmp_path: Path,
-) -> None:
-    whole, config = (
-        RunFolder(tmp_path / "whole"),
-        config_file(tmp_path / "run.yaml", host="qmix"),
-    )
-    done = script(MARL, "train", "--config", config, "--run-dir", whole.path)
+def off_policy_run(path: Path, updates: tuple[int, int]) -> tuple[Path, RunFolder]:
+    """A config and its finished run."""
+    folder = RunFolder(path / "whole")
+    config = config_file(path / "run.yaml", updates, host="qmix")
+    done = script(MARL, "train", "--config", config, "--run-dir", folder.path)
     assert done.returncode == 0, done.stderr
+    return config, folder
+
+
+def test_off_policy_ranks_keep_games_of_their_own(tmp_path: Path) -> None:
+    _, whole = off_policy_run(tmp_path, (3, 3))
     saved = whole.load_checkpoint()
     assert saved is not None
     first, second = (own["replay"]["stored"] for own in saved["marl"]["ranks"])
@@ -235,6 +239,10 @@ def test_off_policy_ranks_keep_games_of_their_own_and_resume_exactly(
     generators = [own["generators"]["replay"] for own in saved["marl"]["ranks"]]
     assert not torch.equal(*generators)
 
+
+@pytest.mark.slow
+def test_crash_of_an_off_policy_rank_resumes_exactly(tmp_path: Path) -> None:
+    config, whole = off_policy_run(tmp_path, (7, 6))
     folder = RunFolder(tmp_path / "run")
     crashed = script(
         SUPPORT / "marl_that_crashes.py",

@@ -41,9 +41,14 @@ SETTINGS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("fields", SETTINGS, ids=["small", "tiny"])
+@pytest.mark.parametrize(
+    "fields",
+    [pytest.param(SETTINGS[0], marks=pytest.mark.slow), SETTINGS[1]],
+    ids=["small", "tiny"],
+)
 @pytest.mark.parametrize("check", ENVIRONMENT_CHECKS)
 def test_protocol(check: str, fields: dict[str, Any]) -> None:
+    """The small one is much like the one that all environments are tried with."""
     ENVIRONMENT_CHECKS[check](EnvironmentCase(partial(ADCA, config(**fields))))
 
 

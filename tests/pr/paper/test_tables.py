@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,18 +42,23 @@ from tests.support.paper_results import (
 )
 
 #: Other items measure what only a run folder gives.
+MADE_UP = [
+    item
+    for item in ITEMS.values()
+    if type(item).read is Item.read or isinstance(item, Fig1)
+]
 every_item_with_made_up_results = pytest.mark.parametrize(
-    "item",
-    [
-        item
-        for item in ITEMS.values()
-        if type(item).read is Item.read or isinstance(item, Fig1)
-    ],
-    ids=lambda item: item.name,
+    "item", MADE_UP, ids=lambda item: item.name
 )
 
 
-@every_item_with_made_up_results
+def _slow_theory(item: Item) -> Any:
+    """Where types are checked, the theory's predictions take long."""
+    marks = [pytest.mark.slow] if item.name == "theory" else []
+    return pytest.param(item, id=item.name, marks=marks)
+
+
+@pytest.mark.parametrize("item", [_slow_theory(item) for item in MADE_UP])
 def test_runs_may_be_missing(item: Item) -> None:
     """From any results: a table with equally many cells in each row, and a figure."""
     results = made_up_results(item)
