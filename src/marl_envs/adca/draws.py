@@ -16,6 +16,9 @@ from torch import Tensor
 #: Keys are whole numbers from 0 up to this, exclusive.
 KEYS = 2**62
 
+#: All random numbers are multiples of this.
+GRAIN = 2.0**-24
+
 #: A word of 32 bits, all of them set.
 WORD = 0xFFFFFFFF
 #: 2^32 divided by the golden ratio: consecutive places fall far apart.
@@ -40,7 +43,7 @@ def uniforms(
     purpose: Purpose,
     count: int,
 ) -> Float[Tensor, "E count"]:
-    """Uniform random numbers in [0, 1) for each battle, all of them multiples of 2^-24.
+    """Uniform random numbers in [0, 1) for each battle, all of them multiples of ``GRAIN``.
 
     Args:
         key: the battles' keys.
@@ -54,7 +57,7 @@ def uniforms(
     place = torch.arange(count, device=key.device) * STRIDE
     mixed_in = (word.unsqueeze(-1) + place).bitwise_and_(WORD)
     hashed = _mix(_mix(mixed_in))
-    return (hashed >> 8).float().mul_(2.0**-24)
+    return (hashed >> 8).float().mul_(GRAIN)
 
 
 def _mix(word: Int[Tensor, "*B"]) -> Int[Tensor, "*B"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from marl_envs.adca.battle import Battle
-from marl_envs.adca.draws import Purpose, uniforms
+from marl_envs.adca.draws import GRAIN, Purpose, uniforms
 from marl_envs.adca.physics import ground, wrap
 
 #: The lines stand at x = -2 and x = 2, and reach from y = -5 to y = 5.
@@ -77,9 +77,11 @@ def _placed(
     """Positions in a battlefield that is not turned yet.
 
     The noise is uniform; the quantile function makes it normal. Half of the grain of the numbers is
-    added first, because the quantile of 0 is infinite.
+    added first, because the quantile of 0 is infinite. So is that of 1, to which single precision
+    rounds the greatest number plus half a grain.
     """
-    normal = torch.special.ndtri(noise + 2.0**-25)
+    inside = (noise + GRAIN / 2).clamp_(max=1 - GRAIN)
+    normal = torch.special.ndtri(inside)
     scatter = SHIFT + SCATTER * normal
     lines = _lines(guards, attackers, noise.device)
     return (lines + scatter) * _ranks(guards, attackers, noise.device)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from pydantic import ValidationError
+from torch import Tensor
 
 from marl_core.construction import build_environment
 from marl_core.entity_rows import write_out_entities
@@ -18,6 +19,7 @@ from marl_core.testing import ENVIRONMENT_CHECKS, EnvironmentCase
 from marl_core.testing.checking import SIGMAS, counts_agree
 from marl_envs.adca import ADCA, ADCAConfig, reset
 from marl_envs.adca.distances import measure
+from marl_envs.adca.draws import GRAIN, Purpose
 from marl_envs.adca.observation import observe
 from tests.support.adca_battles import (
     config,
@@ -322,6 +324,21 @@ def test_the_clock_ends_a_battle_with_a_verdict() -> None:
         assert result.terminated.tolist() == result.won.tolist() == [step == 2] * 2
     assert result.individual_reward is not None
     assert torch.equal(result.individual_reward, torch.full((2, 5), 3.0))
+
+
+@pytest.mark.parametrize("number", [0.0, 0.5 - GRAIN, 0.5, 1 - GRAIN])
+def test_battles_begin_with_finite_numbers_whatever_is_drawn(
+    number: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among 2^24 numbers one is the greatest: in a long run somebody draws it."""
+
+    def always(key: Tensor, clock: Tensor, purpose: Purpose, count: int) -> Tensor:
+        return torch.full((len(key), count), number)
+
+    monkeypatch.setattr(reset, "uniforms", always)
+    battle = reset.deploy(torch.zeros(2, dtype=torch.int64), 50, 60, terrain=True)
+    for name, value in vars(battle).items():
+        assert value.isfinite().all(), name
 
 
 def test_ended_battles_wait_until_they_are_reset() -> None:
