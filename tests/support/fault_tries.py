@@ -129,10 +129,20 @@ def operations(folder: Path, *arguments: str | Path) -> list[str]:
     return log.read_text().splitlines()
 
 
-def complaints(kind: Kind, ended: Ended) -> list[str]:
-    """What is wrong with how a command ended."""
+def complaints(kind: Kind, ended: Ended, *, notes: bool = False) -> list[str]:
+    """What is wrong with how a command ended.
+
+    Args:
+        kind: what has happened to it.
+        ended: how it ended.
+        notes: whether a line may say that the newest checkpoint is damaged.
+    """
     found = []
-    lines = [line for line in ended.said.splitlines() if "episodes" not in line]
+    lines = [line for line in ended.said.splitlines() if "episodes," not in line]
+    if notes:
+        lines = [
+            line for line in lines if "the checkpoint before it, is used" not in line
+        ]
     if ended.status == 0:
         return []  # it could do without
     if ended.status != STATUS[kind]:

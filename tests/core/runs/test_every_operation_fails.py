@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marl_core.runs.folder import RunFolder
-from tests.support.fault_tries import (
-    STATUS,
-    complaints,
-    everything,
-    healed,
-    marl,
-    operations,
-    prepare,
-    tiny_config,
-)
-from tests.support.faults import Fault, Kind
+from tests.support.fault_tries import STATUS, everything, tiny_config
+from tests.support.faults import Kind
 from tests.support.places import REPOSITORY, SUPPORT
 from tests.support.runs import differences
 
@@ -35,87 +23,23 @@ KINDS: tuple[Kind, ...] = ("kill", "full", "eio", "int")
 HOSTS = ("ppo_ma", "qmix", "conc4hist")
 
 
-@pytest.fixture(scope="module", params=HOSTS)
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A folder with a config and the run, undisturbed, that it gives."""
-    prepare()
-    path: Path = tmp_path_factory.mktemp(str(request.param))
-    config = tiny_config(path / "run.yaml", request.param, tensorboard=False)
-    assert marl(None, "train", config, "--run-dir", path / "whole").status == 0
-    return path
+#: The run that goes on from a damaged checkpoint reads what others only write.
+CASES = [
+    *((host, kind, "train") for host in HOSTS for kind in KINDS),
+    *(("ppo_ma", kind, "resume") for kind in KINDS),
+]
 
 
-def tries(
-    place: Path, kind: Kind, arguments: Sequence[str | Path], before: Path | None
-) -> Iterator[tuple[str, list[str]]]:
-    """Each operation of a command, and what was wrong when it had failed.
-
-    Args:
-        place: holds the config and the undisturbed run.
-        kind: what happens at the operation.
-        arguments: of the command; its run folder is ``place / "run"``.
-        before: the run folder as it is before the command; None: there is none.
-    """
-    folder = RunFolder(place / "run")
-    whole = everything(RunFolder(place / "whole"))
-    _restore(folder, before)
-    names = operations(folder.path, *arguments)
-    for at, name in enumerate(names, start=1):
-        _restore(folder, before)
-        ended = marl(Fault(folder.path, kind, at), *arguments)
-        wrong = complaints(kind, ended)
-        wrong += healed(folder, place / "run.yaml", whole)
-        yield f"{at} {name}: {ended.status}", wrong
-
-
-def _restore(folder: RunFolder, before: Path | None) -> None:
-    shutil.rmtree(folder.path, ignore_errors=True)
-    if before is not None:
-        shutil.copytree(before, folder.path)
-
-
-def judged(found: Iterator[tuple[str, list[str]]], kind: Kind) -> None:
-    """See that nothing was wrong, and say how often the fault struck."""
-    counts: Counter[str] = Counter()
-    failures: list[str] = []
-    for name, wrong in found:
-        counts[name.rpartition(" ")[2]] += 1
-        failures += [f"{name}: {what}" for what in wrong]
-    print(f"{kind}: {counts.total()} tries, by status {json.dumps(counts)}")
-    assert failures == []
-    assert counts[str(STATUS[kind])] > counts.total() // 3
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_of_a_run_from_its_start(place: Path, kind: Kind) -> None:
-    command = ("train", place / "run.yaml", "--run-dir", place / "run")
-    judged(tries(place, kind, command, None), kind)
-
-
-@pytest.mark.parametrize("kind", ["kill", "eio"])
-def test_of_a_run_that_goes_on_from_a_damaged_checkpoint(
-    place: Path, kind: Kind
-) -> None:
-    """It was killed with two checkpoints; the newest one has a bit flipped."""
-    before = place / "damaged"
-    if not before.exists():
-        _prepare_damaged(place, before)
-    judged(tries(place, kind, ("resume", place / "run"), before), kind)
-
-
-def _prepare_damaged(place: Path, before: Path) -> None:
-    command = ("train", place / "run.yaml", "--run-dir", before)
-    names = operations(place / "damaged", *command)
-    third = [at for at, name in enumerate(names, 1) if name.startswith("rename")]
-    shutil.rmtree(before)
-    summary = third[-1]
-    assert marl(Fault(before, "kill", summary), *command).status == STATUS["kill"]
-    newest = RunFolder(before).checkpoint
-    content = bytearray(newest.read_bytes())
-    content[len(content) // 2] ^= 1
-    newest.write_bytes(content)
+@pytest.mark.parametrize(("host", "kind", "scenario"), CASES)
+def test_of_one_process(host: str, kind: Kind, scenario: str, tmp_path: Path) -> None:
+    program = ("-m", "tests.support.every_fault")
+    done = _python(*program, tmp_path, host, kind, scenario, timeout=3600)
+    assert done.returncode == 0, done.stderr
+    *wrong, said = done.stdout.splitlines()
+    print(f"{host}, {kind}, {scenario}: {said}")
+    assert wrong == []
+    counts = json.loads(said)
+    assert counts["by status"][str(STATUS[kind])] > counts["tries"] // 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -158,14 +82,21 @@ def _two(
 
 def _marl(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     script = SUPPORT / "marl_with_a_fault.py"
+    return _python(script, *arguments, timeout=300, **variables)
+
+
+def _python(
+    *arguments: str | Path, timeout: float, **variables: str
+) -> subprocess.CompletedProcess[str]:
     ranks = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MARL_RUN_DIR")
     kept: dict[str, Any] = {k: v for k, v in os.environ.items() if k not in ranks}
+    path = os.pathsep.join([str(REPOSITORY), kept.pop("PYTHONPATH", "")])
     return subprocess.run(
-        [sys.executable, str(script), *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=timeout,
         cwd=REPOSITORY,
-        env={**kept, "PYTHONPATH": str(REPOSITORY), **variables},
+        env={**kept, "PYTHONPATH": path, **variables},
         check=False,
     )
