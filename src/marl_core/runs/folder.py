@@ -22,6 +22,7 @@ from marl_core.runs.checkpoint_file import logged_at
 from marl_core.runs.checkpoints import Checkpoints
 from marl_core.runs.metrics_rows import difference
 from marl_core.runs.provenance import provenance
+from marl_core.runs.regular_files import read_bytes
 from marl_core.runs.source_files import sources_of
 from marl_core.runs.whole_writes import create_output_folder, write_whole
 
@@ -206,6 +207,13 @@ class RunFolder:
         """What ``training.record_policies`` has kept: episodes trained, and the policies then."""
         files = sorted(self.policies_folder.glob("*.npy"))
         return [(int(file.stem), np.load(file, allow_pickle=False)) for file in files]
+
+    def has_summary(self) -> bool:
+        """Whether ``summary.json`` is there and can be read."""
+        try:
+            return isinstance(json.loads(read_bytes(self.summary)), dict)
+        except (OSError, ValueError, RecursionError):
+            return False
 
     def write_summary(
         self,
