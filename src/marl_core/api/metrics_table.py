@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from itertools import repeat
 from typing import final
 
@@ -99,7 +99,7 @@ class MetricsTable(Mapping[str, Float[np.ndarray, "rows"]]):
 
 
 def _lengthen(
-    column: array[float],
+    column: MutableSequence[float],
     rows: int,
 ) -> None:
     """Say NaN in those rows that the column has been missing from."""

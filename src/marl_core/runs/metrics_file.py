@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, final
 
@@ -82,7 +82,7 @@ class MetricsFile(Logger):
         for name, value in metrics.items():
             row[name] = repr(value)
         if self._add_columns(row):
-            self._rewrite([*self._on_disk(), row])
+            self._rewrite(chain(self._on_disk(), [row]))
         else:
             self._append(row)
         self._counter.add(row)
@@ -96,13 +96,11 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def _begin(self, kept: int) -> None:
-        rows: list[dict[str, str]] = []
-        if kept:
-            rows = list(islice(metrics_rows(self._path), kept))
-        for row in rows:
+        # A long run has 300,000 lines, of which one is in memory at a time.
+        for row in self._first_lines(kept):
             self._add_columns(row)
             self._counter.add(row)
-        self._rewrite(rows)
+        self._rewrite(self._on_disk())
 
     def _add_columns(self, row: Iterable[str]) -> bool:
         """Know the columns of a line; whether some are new."""
@@ -110,9 +108,11 @@ class MetricsFile(Logger):
         self._columns += new
         return bool(new)
 
-    def _on_disk(self) -> list[dict[str, str]]:
-        rows = self._counter.logged.rows
-        return list(islice(metrics_rows(self._path), rows)) if rows else []
+    def _on_disk(self) -> Iterator[dict[str, str]]:
+        return self._first_lines(self._counter.logged.rows)
+
+    def _first_lines(self, count: int) -> Iterator[dict[str, str]]:
+        return islice(metrics_rows(self._path), count) if count else iter(())
 
     def _append(self, row: dict[str, str]) -> None:
         with (
@@ -123,10 +123,12 @@ class MetricsFile(Logger):
         self._appended = True
 
     def _rewrite(self, rows: Iterable[dict[str, str]]) -> None:
-        text = io.StringIO(newline="")
+        content = io.BytesIO()
+        text = io.TextIOWrapper(content, encoding="utf-8", newline="")
         if self._columns:
             writer = csv.DictWriter(text, self._columns)
             writer.writeheader()
             writer.writerows(rows)
+        text.flush()
         # In one step: lines from before the newest checkpoint could not be made again.
-        write_whole(self._path, text.getvalue().encode())
+        write_whole(self._path, content.getvalue())
