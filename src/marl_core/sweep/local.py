@@ -36,6 +36,14 @@ class _Worker:
         """Whether it is gone and has left no message."""
         return not self.process.is_alive() and not self.connection.poll()
 
+    def release(self) -> None:
+        """Give back what is held of a process that has ended: its descriptors."""
+        self.connection.close()
+        self.process.join(_END_SECONDS)
+        # A process that the system will not let go is still running.
+        with suppress(ValueError):
+            self.process.close()
+
 
 @final
 class LocalPool(Pool):
@@ -71,6 +79,7 @@ class LocalPool(Pool):
             except OSError:
                 # It died while it was idle.
                 self._workers.remove(worker)
+                worker.release()
                 continue
             worker.job = name
             return
@@ -119,6 +128,7 @@ class LocalPool(Pool):
             # Also after a second Ctrl-C, which ends the waiting.
             for worker in self._workers:
                 worker.process.kill()
+                worker.release()
             self._workers.clear()
 
     def _busy(self) -> list[_Worker]:
@@ -170,6 +180,7 @@ class LocalPool(Pool):
         """Forget a worker that died; its job has failed."""
         self._workers.remove(worker)
         status = worker.process.exitcode
+        worker.release()
         failed = status is not None and status > 0
         if failed and not worker.ready:
             reason = "what they import fails, or starts the sweep anew where"

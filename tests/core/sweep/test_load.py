@@ -128,7 +128,8 @@ def test_five_hundred_jobs_of_which_a_tenth_crash(tmp_path: Path) -> None:
     assert seen.memory_of_workers < MOST_MEMORY
     for path in folder.iterdir():
         assert sum(file.is_file() for file in path.rglob("*")) <= MOST_FILES
-    assert psutil.Process().num_fds() <= descriptors + 2
+    # One belongs to Python's tracker of resources.
+    assert psutil.Process().num_fds() <= descriptors + 1
 
     # The same call again works on those that failed, and on no others.
     (tmp_path / "healed").touch()
