@@ -93,13 +93,13 @@ def resume(
     with ending_at_once():
         from marl_core.api.run import load
 
-    begun = load(run, trust=trust)
-    was_finished = begun.finished
     with _told_how_to_go_on(run):
+        begun = load(run, trust=trust)
+        was_finished = begun.finished
         resumed = begun.resume(changed_code=changed_code)
-    if was_finished and _is_first(resumed):
-        say(f"{run}: this run is finished; nothing was left to train", err=True)
-    _report(resumed)
+        if was_finished and _is_first(resumed):
+            say(f"{run}: this run is finished; nothing was left to train", err=True)
+        _report(resumed)
 
 
 @contextmanager

@@ -150,7 +150,7 @@ def _finish(
     config = state.config
     device = on_its_device(state)
     result = evaluate(state, config.training.evaluation_episodes, device)
-    if trained or not folder.summary.exists():
+    if trained or not folder.has_summary():
         summary = {
             **result.as_json(),
             "seed": config.seed,
