@@ -280,8 +280,42 @@ class OneAgentElsewhere(WrappedFME):
         return replace(result, observation=replace(result.observation, row=row))
 
 
+class RowsBeyondTheLast(Wrapped):
+    """Its entities are rows of the game, but the last index is one too large."""
+
+    def by_rows(self, seen: Observation) -> Observation:
+        assert seen.entities is not None
+        rows = seen.entities.flatten(-3, -2)
+        index = torch.arange(rows.shape[-2]).view(seen.entities.shape[-3:-1])
+        return replace(
+            seen,
+            entities=None,
+            entity_rows=rows,
+            entity_index=(index + 1).expand(seen.entities.shape[:-1]),
+        )
+
+    def reset(self, games: Tensor | None = None) -> Observation:
+        return self.by_rows(self.inner.reset(games))
+
+    def step(self, actions: Tensor) -> StepResult:
+        result = self.inner.step(actions)
+        return replace(result, observation=self.by_rows(result.observation))
+
+
+class EntitiesTwice(RowsBeyondTheLast):
+    """Entities for every agent, and rows beside them."""
+
+    def by_rows(self, seen: Observation) -> Observation:
+        changed = super().by_rows(seen)
+        assert changed.entity_index is not None
+        index = changed.entity_index - 1
+        return replace(changed, entities=seen.entities, entity_index=index)
+
+
 #: Each mutant and the check that must reject it.
 MUTANTS: dict[type[Wrapped], str] = {
+    RowsBeyondTheLast: "shapes_and_types_follow_the_spec",
+    EntitiesTwice: "shapes_and_types_follow_the_spec",
     HasNoReset: "environment_has_every_member",
     WritesIntoRewards: "what_was_given_stays",
     OneAgentElsewhere: "table_says_what_agents_see",

@@ -331,7 +331,35 @@ class NeverLearnsTheLatent(LatentHost):
 
 
 #: Each mutant and the check that must reject it.
+class IgnoresTheRows(Sound):
+    """Takes every row of entities for the same one."""
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        return replace(super().capabilities, entity_rows=True)
+
+    def scores(self, observation: Observation, memory: Memory) -> tuple[Tensor, Memory]:
+        scores, memory = super().scores(observation, memory)
+        rows = observation.entity_rows
+        entities = observation.entities
+        if rows is not None:
+            return scores + rows[..., 0, 0].view(-1, 1, 1), memory
+        assert entities is not None
+        return scores + entities[..., 0, :1], memory
+
+
+class RemembersNothingAfterwards(Sound):
+    """Its memory before every step of an episode is that of the beginning."""
+
+    def memory_before(self, rollout: Rollout, steps: Sequence[int]) -> Memory:
+        games = rollout.actions.shape[1]
+        memory = self.initial_memory(games)
+        return {name: torch.stack([x] * len(steps)) for name, x in memory.items()}
+
+
 MUTANTS: dict[type[HostModule], str] = {
+    IgnoresTheRows: "entities_and_their_rows_agree",
+    RemembersNothingAfterwards: "memory_is_that_of_play",
     AsksForARate: "host_has_every_member",
     HidesItsHeads: "own_heads_change_no_score",
     ClaimsComponents: "each_component_has_its_scores",

@@ -55,6 +55,7 @@ def check_observation(
     Raises:
         AssertionError: they do not.
     """
+    _check_entity_rows(seen)
     shapes = expected_shapes(environment.spec, games)
     given = write_out(environment, seen).tensors()
     if seen.row is not None:
@@ -66,6 +67,23 @@ def check_observation(
             f"the observation has {name}, which the spec does not promise"
         )
         _check_tensor(name, value, shapes[name])
+
+
+def _check_entity_rows(seen: Observation) -> None:
+    """Entities in one form alone, and indices that point to rows."""
+    rows = seen.entity_rows
+    index = seen.entity_index
+    assert (rows is None) == (index is None), (
+        "entity_rows and entity_index do not go together"
+    )
+    if rows is None or index is None:
+        return
+    assert seen.entities is None, (
+        "entities are given twice: for every agent and as rows"
+    )
+    count = rows.shape[-2]
+    inside = (index >= 0) & (index < count)
+    assert inside.all(), f"entity_index goes beyond 0..{count - 1}"
 
 
 def check_outcome(
