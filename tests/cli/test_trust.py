@@ -66,7 +66,14 @@ def test_code_of_others_is_not_run_unasked(
     assert "--trust" in outcome.err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate",
+        pytest.param("resume", marks=pytest.mark.slow),
+        pytest.param("render", marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_run_where_one_says_so(marl: Command, theirs: Path, command: str) -> None:
     with as_in_a_new_process():
         outcome = marl(*COMMANDS[command], "--trust")
@@ -120,7 +127,7 @@ def test_what_watches_is_code_too(marl: Command, theirs: Path, part: str) -> Non
     assert "mine:Mine" in text
     run.config_file.write_text(text)
     with as_in_a_new_process():
-        for command in COMMANDS.values():
+        for command in (COMMANDS["resume"], COMMANDS["evaluate"]):
             outcome = marl(*command)
             assert outcome.status == 2
             assert f"{part}.0.name: 'mine:Mine' is code" in outcome.err

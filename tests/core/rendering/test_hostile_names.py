@@ -105,7 +105,7 @@ def _plain_structure(kind: str) -> list[object]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(name=NAMES)
 def test_a_name_in_a_page_is_no_markup(kind: str, name: str) -> None:
     viewer, episode = _played(kind)
