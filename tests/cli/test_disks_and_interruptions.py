@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from marl_core.api.training import train
 from marl_core.cli.at_once import ending_at_once
 from marl_core.runs.folder import RunFolder
 from marl_core.training import stages
@@ -18,16 +20,22 @@ from tests.support.runs import differences, outcome
 from tests.support.small_disk import enlarge, small_disk
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run that ended undisturbed."""
+    path = tmp_path_factory.mktemp("whole")
+    (path / "run.yaml").write_text(RUN)
+    return RunFolder(train(path / "run.yaml", out=path / "run", progress=False).path)
+
+
 def flip_a_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
-def test_a_damaged_checkpoint_is_one_line(marl: Command) -> None:
-    config = str(marl.write())
-    assert marl("train", config, "--run-dir", "whole").status == 0
-    assert marl("train", config, "--run-dir", "run").status == 0
+def test_a_damaged_checkpoint_is_one_line(marl: Command, whole: RunFolder) -> None:
+    shutil.copytree(whole.path, marl.folder / "run")
     flip_a_bit(marl.folder / "run" / "checkpoints" / "last.ckpt")
     resumed = marl("resume", "run")
     assert resumed.status == 0, resumed.err
@@ -36,11 +44,11 @@ def test_a_damaged_checkpoint_is_one_line(marl: Command) -> None:
         "marl: run/checkpoints/last.ckpt: this is no checkpoint of a run (it is damaged: its "
         "checksum is another one); previous.ckpt, the checkpoint before it, is used"
     )
-    run, whole = RunFolder(marl.folder / "run"), RunFolder(marl.folder / "whole")
+    run = RunFolder(marl.folder / "run")
     assert differences(outcome(run), outcome(whole)) == []
 
 
-def fill_the_disk(marl: Command, kibibytes: int) -> None:
+def fill_the_disk(marl: Command, whole: RunFolder, kibibytes: int) -> None:
     """Train on a disk of that size, and go on when there is room."""
     config = str(marl.write())
     disk = marl.folder / "disk"
@@ -58,19 +66,18 @@ def fill_the_disk(marl: Command, kibibytes: int) -> None:
         again = ("resume", "disk/runs/run")
         fresh = ("train", config, "--run-dir", "disk/runs/run")
         assert marl(*(again if begun else fresh)).status == 0
-        assert marl("train", config, "--run-dir", "whole").status == 0
         run = outcome(RunFolder(disk / "runs" / "run"))
-    assert differences(run, outcome(RunFolder(marl.folder / "whole"))) == []
+    assert differences(run, outcome(whole)) == []
 
 
-def test_a_disk_that_is_really_full(marl: Command) -> None:
-    fill_the_disk(marl, 48)
+def test_a_disk_that_is_really_full(marl: Command, whole: RunFolder) -> None:
+    fill_the_disk(marl, whole, 48)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kibibytes", range(4, 80, 4))
-def test_disks_of_many_sizes(marl: Command, kibibytes: int) -> None:
-    fill_the_disk(marl, kibibytes)
+def test_disks_of_many_sizes(marl: Command, whole: RunFolder, kibibytes: int) -> None:
+    fill_the_disk(marl, whole, kibibytes)
 
 
 def test_a_failing_disk_without_a_name(

@@ -77,12 +77,11 @@ CASES: list[tuple[str, Kind, int, str]] = [
     ("ppo_ma", "dead", 3, "rename checkpoints/last.ckpt."),
     ("ppo_ma", "dead", 2, "write metrics.csv"),
     ("ppo_ma", "full", 2, "write checkpoints/last.ckpt"),
-    ("ppo_ma", "eio", 2, "fsync checkpoints"),
+    ("ppo_ma", "eio", 3, "fsync metrics.csv"),
     ("ppo_ma", "int", 2, "write checkpoints/last.ckpt"),
     ("qmix", "dead", 1, "rename checkpoints/last.ckpt"),
     ("qmix", "full", 1, "write summary.json"),
     ("conc4hist", "dead", 2, "write checkpoints/last.ckpt"),
-    ("conc4hist", "eio", 3, "fsync metrics.csv"),
 ]
 
 
