@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from marl_core.rendering.figure_text import figure_text
 from marl_core.rendering.line_styles import line_style
@@ -20,6 +21,9 @@ _HEIGHT_BESIDE_PANELS = 1.0
 #: A little more than a share can be, so that lines at 0 and 1 are seen whole.
 _LIMITS_OF_SHARES = (-0.03, 1.03)
 _LETTERS_OF_A_LINE = 100
+_NAMED_LINES = 20
+_NAMES_WITH_ROOM = 3
+_INCHES_OF_A_NAME = 0.18
 
 
 def column_of_panels(
@@ -104,8 +108,20 @@ def legend_above(
     )
 
 
+def legend_inches(lines: int) -> float:
+    """How much higher a panel has to be for what ``legend_below`` puts below it.
+
+    Args:
+        lines: of the panel. A panel has room for the names of a few of them.
+    """
+    named = min(lines, _NAMED_LINES + 1)
+    return _INCHES_OF_A_NAME * max(0, named - _NAMES_WITH_ROOM)
+
+
 def legend_below(axis: Axes) -> None:
     """Add a legend below a panel; each name gets a line or more, because names can be long.
+
+    Of a great many lines the first are named, and the others are counted.
 
     Args:
         axis: of the panel.
@@ -113,6 +129,11 @@ def legend_below(axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
     if not handles:
         return
+    others = len(handles) - _NAMED_LINES
+    if others > 0:
+        nothing = Line2D([], [], linestyle="none")
+        handles = [*handles[:_NAMED_LINES], nothing]
+        labels = [*labels[:_NAMED_LINES], f"and {others:,} more"]
     wrapped = [textwrap.fill(label, _LETTERS_OF_A_LINE) for label in labels]
     axis.legend(
         handles,

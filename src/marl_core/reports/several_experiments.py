@@ -16,6 +16,7 @@ from marl_core.reports.panels import (
     finish,
     label_shares,
     legend_below,
+    legend_inches,
 )
 from marl_core.reports.wording import is_share, metric_title
 
@@ -41,7 +42,9 @@ def draw_several(
     """
     tasks = _by_task(experiments)
     panels = [(task, metric) for task in tasks for metric in metrics]
-    figure, axes = column_of_panels(len(panels), _PANEL_INCHES)
+    most_lines = max(len(members) for members in tasks.values())
+    height = _PANEL_INCHES + legend_inches(most_lines)
+    figure, axes = column_of_panels(len(panels), height)
     for axis, (task, metric) in zip(axes, panels, strict=True):
         _draw_panel(axis, tasks[task], metric)
         if len(tasks) > 1:
