@@ -75,7 +75,7 @@ def test_a_disk_that_is_really_full(marl: Command, whole: RunFolder) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kibibytes", range(4, 80, 4))
+@pytest.mark.parametrize("kibibytes", range(4, 68, 4))
 def test_disks_of_many_sizes(marl: Command, whole: RunFolder, kibibytes: int) -> None:
     fill_the_disk(marl, whole, kibibytes)
 
