@@ -20,4 +20,5 @@ def note(message: str) -> None:
     Args:
         message: one line: what, where, and what is done about it.
     """
-    warnings.warn(message, RunWarning, stacklevel=3)
+    # Located here: filters that hush Lightning would hush what is called through Lightning.
+    warnings.warn(message, RunWarning, stacklevel=1)

@@ -14,8 +14,12 @@ from marl_core.notes import RunWarning
 
 @contextmanager
 def notes_as_lines() -> Iterator[None]:
-    """Inside of it, a note is one line on standard error, without the place in the code."""
+    """Inside of it, a note is one line on standard error, without the place in the code.
+
+    It is said once, however often it is come upon.
+    """
     before = warnings.showwarning
+    said: set[str] = set()
 
     def show(
         message: Warning | str,
@@ -25,13 +29,13 @@ def notes_as_lines() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if issubclass(category, RunWarning):
-            print(printable(f"marl: {message}"), file=sys.stderr)
-        else:
+        if not issubclass(category, RunWarning):
             before(message, category, filename, lineno, file, line)
+        elif str(message) not in said:
+            said.add(str(message))
+            print(printable(f"marl: {message}"), file=sys.stderr)
 
-    warnings.showwarning = show
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RunWarning)
+        warnings.showwarning = show
         yield
-    finally:
-        warnings.showwarning = before

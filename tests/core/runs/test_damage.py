@@ -88,6 +88,7 @@ def test_the_checkpoint_before_is_used(
     with pytest.warns(RunWarning, match=r"previous\.ckpt, the .* is used") as warned:
         go_on(run)
     assert len(warned) == 1
+    assert Path(warned[0].filename).name == "notes.py"  # where no filter hushes it
     assert differences(outcome(run), outcome(finished)) == []
 
 
