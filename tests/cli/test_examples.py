@@ -37,6 +37,8 @@ def test_every_example_trains(path: Path, tmp_path: Path) -> None:
         "training.evaluation_episodes=8",
         "training.threads=1",
     ]
+    if "kernels: warp" in path.read_text():
+        pytest.importorskip("warp", reason="an extra of the package")
     whole = load_run(path)
     lengths = [f"stages.{index}.episodes=64" for index in range(len(whole.stages))]
     if "max_steps" in whole.environment.model_dump():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -139,6 +140,7 @@ def _evaluated_lines(log: RunLog) -> Lines:
     return np.array(lines, dtype=np.int64)
 
 
+@lru_cache(maxsize=4096)  # asked for every field of every line
 def _is_reported(metric: str) -> bool:
     return is_evaluation(metric) or is_coupling(metric)
 
