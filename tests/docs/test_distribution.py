@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -84,6 +85,16 @@ def test_readmes_example_runs_without_the_repository(
     _call(tmp_path, programs / "marl", "render", "run", "--out=fme.html")
     assert (tmp_path / "learning_curve.png").stat().st_size > 0
     assert (tmp_path / "fme.html").stat().st_size > 0
+
+
+def test_the_wheel_holds_every_file_of_the_source(built: Path) -> None:
+    (file,) = built.glob("*.whl")
+    tracked = _call(REPOSITORY, "git", "ls-files", "src").split()
+    sources = {name.removeprefix("src/") for name in tracked} - {"marl_pr/examples"}
+    examples = {f"marl_pr/examples/{path.name}" for path in EXAMPLES.glob("*.*")}
+    with ZipFile(file) as archive:
+        names = set(archive.namelist())
+    assert sources | examples <= names
 
 
 def test_the_source_distribution_holds_what_a_build_needs(built: Path) -> None:
