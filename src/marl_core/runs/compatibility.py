@@ -57,7 +57,7 @@ def _check_sight(
 def _check_replay(config: RunConfig, capabilities: HostCapabilities) -> None:
     """Refuse a replay from which there would never be a batch, or not the same for every device."""
     settings = capabilities.replay
-    devices = config.training.devices
+    devices = config.training.processes
     if settings is None:
         return
     batch, capacity = settings.batch, settings.capacity

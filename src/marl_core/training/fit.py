@@ -15,6 +15,7 @@ from marl_core.training.learner import Learner
 from marl_core.training.place import Place
 from marl_core.training.progress_bar import RunProgressBar
 from marl_core.training.progress_lines import ProgressLines, is_watched
+from marl_core.training.ranks import ToldByFirst
 from marl_core.training.record import RecordPolicies
 from marl_core.training.trainer import make_trainer
 from marl_core.training.watchers import Watchers
@@ -53,7 +54,7 @@ def fit(
         with ending.listening():
             trainer.fit(learner, updates)
     except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
-        if not trainer.interrupted:
+        if isinstance(error, ToldByFirst) or not trainer.interrupted:
             raise
         raise interruption(learner) from error
     finally:

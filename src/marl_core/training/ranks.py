@@ -18,6 +18,11 @@ T = TypeVar("T")
 
 
 @final
+class ToldByFirst(SystemExit):
+    """Ends a rank without a word: rank 0 says why."""
+
+
+@final
 class ProcessRanks:
     """The processes of torch's default group.
 
@@ -96,7 +101,7 @@ def told_once(error: UserError, rank: int) -> BaseException:
         error: what is wrong.
         rank: of this process.
     """
-    return error if rank == 0 else SystemExit(2)
+    return error if rank == 0 else ToldByFirst(2)
 
 
 def check_ranks(

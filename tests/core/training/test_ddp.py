@@ -251,9 +251,12 @@ def test_crash_of_an_off_policy_rank_resumes_exactly(tmp_path: Path) -> None:
         config,
         "--run-dir",
         folder.path,
-        CRASH="1:11",
+        CRASH="1:11:KILL",
     )
-    assert "rank 1 crashes on purpose" in crashed.stderr
+    assert crashed.returncode == 1
+    lines = [line for line in crashed.stderr.splitlines() if "episodes" not in line]
+    assert len(lines) == 1, crashed.stderr
+    assert lines[0].startswith("marl: rank 1 was killed by SIGKILL")
     resumed = script(MARL, "resume", folder.path)
     assert resumed.returncode == 0, resumed.stderr
     assert differences(outcome(folder), outcome(whole)) == []
