@@ -215,6 +215,12 @@ def _check_tool(words: list[str], reader: Command) -> None:
             assert (REPOSITORY / word).exists()
 
 
+def _check_launched(words: list[str], reader: Command) -> None:
+    """The command that a launcher starts is one of this project's."""
+    assert "marl" in words
+    _check_marl(words[words.index("marl") + 1 :], reader)
+
+
 def _check_nothing(words: list[str], reader: Command) -> None:
     """What belongs to the shell."""
 
@@ -230,6 +236,7 @@ PROGRAMS: dict[str, Callable[[list[str], Command], None]] = {
     "mkdocs": _check_tool,
     "pre-commit": _check_tool,
     "run": _check_tool,
+    **dict.fromkeys(("torchrun", "srun"), _check_launched),
     **dict.fromkeys((".", "for", "done", "fi", "[", "tensorboard"), _check_nothing),
 }
 

@@ -132,11 +132,14 @@ def train_by_given_rollouts(folder: RunFolder, run: RunConfig) -> None:
         rank = place_of(run.training).rank
         return share(rollout_of_all(run, progress), rank, run.training.devices)
 
+    own_end = Learner.on_train_end
+
     def leave_weights(self: Learner) -> None:
+        own_end(self)
         torch.save(self.host.state_dict(), folder.path / f"rank{self.global_rank}.pt")
 
     own, RankGames.collect = RankGames.collect, collect  # type: ignore[method-assign]
-    own_end, Learner.on_train_end = Learner.on_train_end, leave_weights  # type: ignore[method-assign, assignment]
+    Learner.on_train_end = leave_weights  # type: ignore[method-assign]
     try:
         train(run, folder, Watchers(progress_bar=False))
     finally:

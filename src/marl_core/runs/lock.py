@@ -70,6 +70,8 @@ def _missing(folder: Path) -> list[Path]:
 
 def _lock(path: Path, until: float) -> int:
     """The locked file's descriptor."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644)
         try:
@@ -97,6 +99,8 @@ def _sign(descriptor: int) -> None:
 
 
 def _flock(descriptor: int, path: Path) -> bool:
+    if sys.platform == "win32":
+        raise NotImplementedError
     import fcntl
 
     try:

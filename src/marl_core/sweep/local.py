@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -135,6 +136,8 @@ class LocalPool(Pool):
         return [worker for worker in self._workers if worker.job is not None]
 
     def _start(self, job: str) -> _Worker:
+        if sys.platform == "win32":  # which run_sweep has refused
+            raise NotImplementedError
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, os.getpid()))
@@ -197,7 +200,7 @@ def _how_it_died(status: int | None) -> str:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    hint = ", perhaps for want of memory" if number == signal.SIGKILL else ""
+    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
     return f"its worker process was killed ({name}{hint})"
 
 

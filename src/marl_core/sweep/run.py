@@ -47,6 +47,9 @@ def run_sweep(
         KeyboardInterrupt: after all workers have been ended. Jobs that have a checkpoint go on from
             there another time.
     """
+    if sys.platform == "win32" and backend == "local":
+        message = "sweeps on this machine need Linux or macOS; on Windows, use WSL"
+        raise UserError(message)
     if not 1 <= workers <= MOST_PROCESSES:
         raise UserError(f"workers: {workers}, where 1 to {MOST_PROCESSES} are possible")
     schedule = Schedule(checked(jobs), folder.resolve())

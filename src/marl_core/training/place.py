@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal, final
 
-from lightning.pytorch.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from marl_core.config.run import TrainingConfig
 from marl_core.errors import UserError

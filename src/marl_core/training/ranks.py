@@ -142,8 +142,8 @@ def known_to_lightning(rank: int) -> Iterator[None]:
         rank: of this process.
     """
     before = getattr(rank_zero_only, "rank", None)
-    rank_zero_only.rank = rank
+    vars(rank_zero_only)["rank"] = rank
     try:
         yield
     finally:
-        rank_zero_only.rank = before
+        vars(rank_zero_only)["rank"] = before

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import final
 
-from lightning.pytorch.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.cluster_environment import (
+    ClusterEnvironment,
+)
 
 from marl_core.training.place import Place
 

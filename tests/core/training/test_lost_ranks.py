@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **more}
 
 
-def config_file(path: Path, **training: int) -> str:
+def config_file(path: Path, **training: Any) -> str:
     config = RunConfig.model_validate(run_data(**training))
     path.write_text(dump_run(config))
     return str(path)
