@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -133,6 +134,7 @@ def _line(
     return LINE / team * middle - LINE / 2
 
 
+@cache
 def _ranks(
     guards: int,
     attackers: int,

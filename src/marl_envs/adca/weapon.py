@@ -47,12 +47,49 @@ def fire(
 ) -> Fire:
     """All shots of a step. They fall at once, so two fighters may kill each other.
 
-    Few pairs of opponents are ever near enough, so only those are looked at. On a GPU, finding them
-    makes the host wait for the device twice.
-
     Args:
         battle: with the headings and the ground as they are when the shots fall.
         distances: of this battle.
+    """
+    if battle.alive.is_cpu:
+        return _fire_of_near_pairs(battle, distances)
+    return _fire_of_all_pairs(battle, distances)
+
+
+def _fire_of_all_pairs(
+    battle: Battle,
+    distances: Distances,
+) -> Fire:
+    """The shots, without a question to the device: every guard and every attacker are a pair."""
+    guards = distances.attackers_guards.shape[1]
+    ours, theirs = battle.position.tensor_split([guards], dim=2)
+    from_guard = theirs.unsqueeze(2) - ours.unsqueeze(3)
+    from_guard = from_guard.movedim(1, -1)
+    our_heading, their_heading = battle.heading.tensor_split([guards], dim=1)
+    our_ground, their_ground = battle.terrain.tensor_split([guards], dim=1)
+    near = distances.attackers_guards.permute(2, 1, 0) <= _REACHABLE
+    by_guards = near & in_fan(
+        from_guard,
+        our_heading.unsqueeze(2),
+        our_ground.unsqueeze(2),
+    )
+    by_attackers = near & in_fan(
+        -from_guard,
+        their_heading.unsqueeze(1),
+        their_ground.unsqueeze(1),
+    )
+    hit = [by_guards.any(2), by_attackers.any(1)]
+    was_hit = [by_attackers.any(2), by_guards.any(1)]
+    return Fire(torch.cat(hit, 1), torch.cat(was_hit, 1))
+
+
+def _fire_of_near_pairs(
+    battle: Battle,
+    distances: Distances,
+) -> Fire:
+    """The shots, in a fraction of the operations: few pairs of opponents are ever near enough.
+
+    How many they are would have to be asked of another device.
     """
     games, fighters = battle.alive.shape
     guards = distances.attackers_guards.shape[1]
@@ -101,10 +138,10 @@ def _near_pairs(distances: Distances) -> _Pairs:
 
 
 def in_fan(
-    towards: Float[Tensor, "p 2"],
-    heading: Float[Tensor, "p"],
-    terrain: Float[Tensor, "p"],
-) -> Bool[Tensor, "p"]:
+    towards: Float[Tensor, "*B 2"],
+    heading: Float[Tensor, "*#B"],
+    terrain: Float[Tensor, "*#B"],
+) -> Bool[Tensor, "*B"]:
     """Whether targets lie within the fan and the reach of a weapon.
 
     Args:
@@ -112,7 +149,7 @@ def in_fan(
         heading: the shooter's, in radians.
         terrain: the factor of the ground under the shooter; the target's ground does not matter.
     """
-    bearing = torch.atan2(towards[:, 1], towards[:, 0])
+    bearing = torch.atan2(towards[..., 1], towards[..., 0])
     distance = towards.square().sum(-1)
     reach = (REACH * terrain).square()
     off_centre = wrap(bearing - heading).abs()

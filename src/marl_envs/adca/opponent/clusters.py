@@ -6,6 +6,8 @@ connected components with more than one member.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
@@ -17,13 +19,41 @@ TOGETHER_WITHIN = 0.5
 def components(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
     """The connected component of each guard, named by its lowest index. The dead are alone.
 
+    Args:
+        squared: squared distances between guards; those of the dead are large.
+    """
+    if squared.is_cpu:
+        return _by_lowest_names(squared)
+    return _by_reachability(squared)
+
+
+def _by_reachability(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
+    """Components without a question to the device.
+
+    Whom a guard reaches in at most k steps is a matrix of zeros and ones, and its square says whom
+    it reaches in at most 2 k. The number of squarings that surely suffices is known beforehand.
+    Numbers stay exact in any precision, because only zeros are told from all others.
+    """
+    guards = len(squared)
+    near = (squared <= TOGETHER_WITHIN**2).permute(2, 0, 1)
+    oneself = torch.eye(
+        guards,
+        dtype=torch.bool,
+        device=squared.device,
+    )
+    reached = (near | oneself).to(squared.dtype)
+    for _ in range(math.ceil(math.log2(guards))):
+        reached = torch.bmm(reached, reached).clamp_(max=1)
+    return reached.argmax(-1)  # torch promises the first of equal maxima
+
+
+def _by_lowest_names(squared: Float[Tensor, "N N E"]) -> Int[Tensor, "E N"]:
+    """Components in fewer operations, whose number depends on the numbers.
+
     At first everybody's name is its own index. Then, until nothing changes, everybody takes the
     lowest name among those near it, also gives that name to the guard that its old name stands for,
     and replaces its name twice by the name of the guard that it stands for. This takes a handful of
-    rounds, and each of them asks the device once whether anything has changed.
-
-    Args:
-        squared: squared distances between guards; those of the dead are large.
+    rounds, and each of them asks once whether anything has changed.
     """
     far = _far_bits(squared)
     name = _own_names(squared)

@@ -16,6 +16,11 @@ from marl_envs.adca.opponent.grouping import squads
 from marl_envs.adca.opponent.orders import Orders
 
 
+#: Threads of a block on a GPU, each of which gives the orders of one battle. Battles are few, so
+#: small blocks spread them over more of its processors.
+BLOCK = 32
+
+
 class Scratch(NamedTuple):
     """The intermediate results of a step, in rows that ``kernels.rows`` names.
 
@@ -114,6 +119,7 @@ class WarpOrders:
             outputs=outputs,
             device="cpu" if stream is None else None,
             stream=stream,
+            block_dim=None if stream is None else BLOCK,
         )
 
     def _view(self, tensor: Tensor) -> object:
@@ -149,7 +155,11 @@ class WarpOrders:
             from marl_envs.adca.opponent.kernels import rows, script
 
             warp.init()
-            warp.load_module(script.__name__, device=warp.device_from_torch(device))
+            warp.load_module(
+                script.__name__,
+                device=warp.device_from_torch(device),
+                block_dim=BLOCK if device.type == "cuda" else None,
+            )
         finally:
             warp.config.log_level = before
         return script, rows
