@@ -7,6 +7,19 @@
 
 The last one is three runs of 10^7 episodes each, in updates of 32 episodes with a line for every
 update. Run folders are made up; the report is a process of its own, so that memory is its alone.
+
+What was learnt, as the most memory of the report's process (torch alone takes 300 MB), before and
+after metrics were read column by column and the bootstrap worked in parts:
+
+| runs | lines of each | experiments | before | now |
+|---|---|---|---|---|
+| 6 | 16,385 | 2 | 3,220 MB | 660 MB |
+| 1,000 | 64 | 2 | 750 MB | 676 MB |
+| 1,000 | 64 | 200 | 583 MB | 505 MB |
+| 3 | 312,500 | 2 | 3,532 MB | 554 MB |
+
+Of the time that 1,000 runs take, most is that of reading 1,000 configs. Going on with a run of 312,500
+lines (100 MB of ``metrics.csv``) takes 10 seconds and 100 MB of memory; it was 740 MB.
 """
 
 from __future__ import annotations
