@@ -18,8 +18,8 @@ after metrics were read column by column and the bootstrap worked in parts:
 | 1,000 | 64 | 200 | 583 MB | 505 MB |
 | 3 | 312,500 | 2 | 3,532 MB | 554 MB |
 
-Of the time that 1,000 runs take, most is that of reading 1,000 configs. Going on with a run of 312,500
-lines (100 MB of ``metrics.csv``) takes 10 seconds and 100 MB of memory; it was 740 MB.
+Of the time that 1,000 runs take, most is that of reading 1,000 configs. Going on with a run of
+312,500 lines (100 MB of ``metrics.csv``) takes 10 seconds and 100 MB of memory; it was 740 MB.
 """
 
 from __future__ import annotations
