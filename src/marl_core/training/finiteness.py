@@ -56,14 +56,15 @@ def explanation(
     return next(_causes(rollout, metrics, parameters), "")
 
 
-def not_finite(update: int, cause: str) -> UserError:
+def not_finite(update: int, causes: Sequence[str | None]) -> UserError:
     """The error with which training stops.
 
     Args:
         update: the number of the update.
-        cause: what is not finite; empty where it is another rank's.
+        causes: what is not finite in each rank; nothing where all is finite there.
     """
-    found = cause or "another rank has a number that is not finite"
+    known = filter(None, causes)
+    found = next(known, "another rank has a number that is not finite")
     return UserError(
         f"update {update}: {found}; "
         "training stops, and the newest checkpoint stays as it is. "

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from marl_core.runs.folder import RunFolder
 from marl_core.training.company import in_company
+from marl_core.training.determinism import deterministic
 from marl_core.training.interrupts import EndBetweenUpdates, interruption
 from marl_core.training.learner import Learner
 from marl_core.training.place import Place
@@ -51,7 +52,7 @@ def fit(
     trainer = make_trainer(config, watchers.loggers, callbacks, place, folder.path)
     updates = DataLoader(UpdatesUntilCheckpoint(learner), batch_size=None)
     try:
-        with ending.listening():
+        with ending.listening(), deterministic(trainer.strategy.root_device):
             trainer.fit(learner, updates)
     except SystemExit as error:  # how newer versions of Lightning end on Ctrl-C
         if isinstance(error, ToldByFirst) or not trainer.interrupted:

@@ -68,8 +68,7 @@ class EndBetweenUpdates(Callback):
             signal.signal(signal.SIGTERM, self._request)
 
     def _request(self, number: int, frame: object) -> None:
-        self._learner.stop_requested = True
-        self._learner.stop_signal = number
+        self._learner.stop_request.signal = number
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
 
@@ -84,6 +83,7 @@ def interruption(learner: Learner) -> BaseException:
     """
     if learner.global_rank != 0:
         return SystemExit(0)
-    if learner.stop_signal in (None, signal.SIGINT):
+    number = learner.stop_request.signal
+    if number is None or number == signal.SIGINT:
         return KeyboardInterrupt()
-    return AskedToEnd(learner.stop_signal)
+    return AskedToEnd(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, final
 
 import torch
@@ -19,8 +19,7 @@ from marl_core.evaluation.scores import Evaluation
 from marl_core.learning import LearningContext, Ranks
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.run_state import RunState
-from marl_core.runs.assembly import HOST_PREFIX
-from marl_core.runs.checkpoint_file import CHECKPOINT_FORMAT, fitting, source_of
+from marl_core.runs.checkpoint_file import fitting, source_of
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.diagnostics import PolicyBefore, step_metrics
 from marl_core.training.finiteness import digest, explanation, not_finite
@@ -32,7 +31,6 @@ from marl_core.training.ranks import (
     ProcessRanks,
     check_ranks,
     everyone_s,
-    from_everyone,
     mean_of_parts,
     told_once,
 )
@@ -43,11 +41,9 @@ from marl_core.training.rollout_metrics import (
 )
 from marl_core.training.same_start import check_same_start
 from marl_core.training.saved_moments import load_moments
+from marl_core.training.saved_run import add_run
+from marl_core.training.stop_request import StopRequest
 from marl_core.types import Loss, Progress, Rollout
-
-#: What Lightning counts in its checkpoints is of the current fit, and fits end where a run is
-#: interrupted.
-_COUNTS_OF_THE_FIT = ("epoch", "global_step", "loops", "callbacks", "lr_schedulers")
 
 
 @final
@@ -76,10 +72,7 @@ class Learner(LightningModule):
         self.context = LearningContext()
         self.latest: Evaluation | None = None
         self.pace = Pace()
-        self.stop_requested = False
-        self._stop_agreed = False
-        #: The signal by which this process was asked to stop.
-        self.stop_signal: int | None = None
+        self.stop_request = StopRequest()
         self._games: RankGames | None = None
 
     @property
@@ -95,8 +88,7 @@ class Learner(LightningModule):
     @property
     def stops(self) -> bool:
         """Whether the run stops here, because a process of it was asked to."""
-        alone = self.ranks.count == 1
-        return self._stop_agreed or (alone and self.stop_requested)
+        return self.stop_request.stops(self.ranks.count)
 
     @property
     def remaining_updates(self) -> int:
@@ -154,12 +146,8 @@ class Learner(LightningModule):
         self.pace.mark(self.progress)
 
     def on_train_end(self) -> None:
-        """Agree on whether to stop once more: a signal may have come after the last update."""
-        if self.ranks.count > 1:
-            signals = from_everyone(self.stop_signal, self.ranks.count)
-            first = next((one for one in signals if one is not None), None)
-            self._stop_agreed = first is not None
-            self.stop_signal = self.stop_signal or first
+        """Agree with the other ranks on whether to stop."""
+        self.stop_request.agree_at_the_end(self.ranks.count)
 
     def close(self) -> None:
         """Give back what the environment holds. It may be called however the fit has ended."""
@@ -168,8 +156,8 @@ class Learner(LightningModule):
 
     def _compiled(self) -> CompiledLoss:
         if not isinstance(self.host, nn.Module):
-            message = f"host '{self.run.host.name}' is no torch module, so it cannot be compiled"
-            raise UserError(message, "training", "compile")
+            what = f"host '{self.run.host.name}' is no torch module"
+            raise UserError(f"{what}, so it cannot be compiled", "training", "compile")
         return CompiledLoss(self.host, self._flat_adam(0))
 
     def _flat_adam(self, index: int) -> FlatAdam:
@@ -251,20 +239,18 @@ class Learner(LightningModule):
         """
         episodes = self.run.training.episodes_per_update
         stop = torch.tensor(
-            self.stop_requested, dtype=torch.float64, device=self.device
+            self.stop_request.asked, dtype=torch.float64, device=self.device
         )
         optimizers = [self._flat_adam(i) for i in range(len(self.trainer.optimizers))]
         sums = digest(rollout, optimizers, self._last_loss)
         counted = torch.stack([rollout.valid.sum().double(), stop, sums])
         steps, stops, total = self.ranks.mean(counted).tolist()
         if not math.isfinite(total):
-            parameters = dict(self.named_parameters())
-            own = explanation(rollout, metrics, parameters)
+            own = explanation(rollout, metrics, dict(self.named_parameters()))
             causes = everyone_s(own, self.global_rank, self.ranks.count)
-            cause = next(filter(None, causes), "")
-            error = not_finite(self.progress.updates + 1, cause)
+            error = not_finite(self.progress.updates + 1, causes)
             raise told_once(error, self.global_rank)
-        self._stop_agreed = stops > 0
+        self.stop_request.agree(stops > 0)
         all_steps = round(steps * self.ranks.count)
         self.progress = replace(
             self.progress,
@@ -310,9 +296,8 @@ class Learner(LightningModule):
     def _policy_before(self, rollout: Rollout) -> PolicyBefore | None:
         """The policy before an update; None where nobody but ``metrics.csv`` listens."""
         listened = is_listened_to(self.trainer.loggers)
-        update = self.progress.updates + 1
         last = self.remaining_updates == 1
-        due = last or self.run.training.logs_after(update)
+        due = last or self.run.training.logs_after(self.progress.updates + 1)
         if not due or not listened or self.global_rank != 0:
             return None
         return PolicyBefore.of(rollout, self.host, self.exploration.individual)
@@ -331,15 +316,5 @@ class Learner(LightningModule):
         """
         own = self._playing.state_dict()
         everyone = everyone_s(own, self.global_rank, self.ranks.count)
-        for count in _COUNTS_OF_THE_FIT:
-            checkpoint.pop(count, None)
-        if not isinstance(self.host, nn.Module):
-            for name, value in self.host.state_dict().items():
-                checkpoint["state_dict"][HOST_PREFIX + name] = value
-        checkpoint["marl"] = {
-            "format": CHECKPOINT_FORMAT,
-            "progress": asdict(self.progress),
-            "logged": asdict(logged_by(self.trainer.loggers)),
-            "ranks": everyone,
-            "config": self.run.model_dump(mode="json"),
-        }
+        logged = logged_by(self.trainer.loggers)
+        add_run(checkpoint, self.state, logged, everyone)

@@ -41,7 +41,17 @@ def log_line(
         if isinstance(logger, MetricsFile):
             logger.log_metrics(dict(metrics), step=progress.updates)
         else:
-            logger.log_metrics(tags, step=progress.episodes)
+            _log(logger, tags, progress.episodes)
+
+
+def _log(logger: Logger, tags: Mapping[str, float], step: int) -> None:
+    try:
+        logger.log_metrics(dict(tags), step=step)
+    except ValueError as error:
+        # Lightning says of a full disk that a number is not supported.
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise
 
 
 def is_listened_to(loggers: Sequence[Logger]) -> bool:
