@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,14 @@ from tests.support.faults import Fault, Kind, injected
 from tests.support.runs import differences, outcome, run_data
 
 _SECONDS = 120.0
+_LIBRARIES = (
+    "marl_core.api.run",
+    "marl_core.api.training",
+    "marl_core.cli.app",
+    "marl_core.cli.printing",
+    "marl_envs.fme",
+    "marl_pr.coupling",
+)
 _NOTE = "the checkpoint before it, is used"
 #: How a command may end that has met a fault.
 STATUS: dict[Kind, int] = {
@@ -175,6 +184,6 @@ def everything(folder: RunFolder) -> dict[str, Any]:
 
 def prepare() -> None:
     """Import what a run needs, before the first fork."""
-    import marl_pr.coupling  # noqa: F401
-
+    for module in _LIBRARIES:
+        import_module(module)
     torch.set_num_threads(1)

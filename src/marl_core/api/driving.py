@@ -11,6 +11,7 @@ from marl_core.config.run import RunConfig
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.runs.sources import check_sources
+from marl_core.runs.whole_writes import naming_at_least
 from marl_core.training import stages
 from marl_core.training.place import Place, place_of
 from marl_core.training.watchers import Watchers
@@ -48,8 +49,10 @@ def drive_held(folder: RunFolder, watchers: Watchers, config: RunConfig) -> None
 
     Raises:
         UserError: the run cannot go on.
+        OSError: a file cannot be written or read. It names the file, or else the run folder.
     """
-    stages.train(config, folder, watchers)
+    with naming_at_least(folder.path):
+        stages.train(config, folder, watchers)
 
 
 def held(folder: RunFolder, place: Place) -> AbstractContextManager[None]:

@@ -32,11 +32,12 @@ def main() -> None:
         drop_stray_ranks()
         from marl_core.cli.app import build_app
         from marl_core.cli.notes_as_lines import notes_as_lines
+        from marl_core.cli.threads import thread_failures_heard
 
         app = build_app()
     try:
         _check_arguments(sys.argv[1:])
-        with notes_as_lines():
+        with notes_as_lines(), thread_failures_heard():
             app(prog_name="marl")
     except UserError as error:
         fail(*error.lines)

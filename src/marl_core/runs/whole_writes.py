@@ -123,6 +123,21 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def naming_at_least(folder: Path) -> Iterator[None]:
+    """Inside of it, an error of the system that names no file names a folder.
+
+    Args:
+        folder: in which the file is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(folder)
+        raise
+
+
+@contextmanager
 def _removed_unless_done(part: Path) -> Iterator[None]:
     try:
         yield
