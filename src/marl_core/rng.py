@@ -113,5 +113,7 @@ class Generators:
             try:
                 generator.set_state(value.cpu())
             except RuntimeError as error:
-                message = f"the stream '{name}' of the checkpoint is no state of a generator"
+                message = (
+                    f"the stream '{name}' of the checkpoint is no state of a generator"
+                )
                 raise UserError(message) from error

@@ -77,7 +77,7 @@ def bootstrap_interval(
         seed: of the draws; equal seeds give equal intervals.
         resamples: their number. Memory does not grow with it, but for one number of each.
     """
-    runs, tasks = scores.shape
+    runs, _ = scores.shape
     with np.errstate(invalid="ignore"):
         estimate = float(statistic(scores))
     if runs < 2 or not np.isfinite(scores).all():
