@@ -14,7 +14,7 @@ from torch import Tensor
 from marl_core.compiled_code import compiler
 from marl_core.errors import UserError
 from marl_core.hosts.conc4hist import tiles
-from marl_core.hosts.conc4hist.attention import attend
+from marl_core.hosts.conc4hist.attention import Kernels, attend
 from marl_core.hosts.conc4hist.block import ConcentrationBlock
 from marl_core.hosts.conc4hist.choice import most_attended
 from marl_core.hosts.conc4hist.concentration import ConcentrationNetwork
@@ -301,7 +301,11 @@ def test_compiled_attention_of_other_widths(width: int, features: int) -> None:
         for shape in ((600, width), (features, width), (width,))
     ]
     results = []
-    for kernels, dtype in (("native", torch.float32), ("torch", torch.float64)):
+    cases: list[tuple[Kernels, torch.dtype]] = [
+        ("native", torch.float32),
+        ("torch", torch.float64),
+    ]
+    for kernels, dtype in cases:
         own = [x.detach().to(dtype).requires_grad_() for x in learning]
         found = attend(own[0], rows.to(dtype), index, own[1], own[2], 3, kernels)
         results.append([x.double() for x in (*found[:3], *gradients_of(found, own))])
@@ -313,17 +317,19 @@ def test_compiled_attention_of_other_widths(width: int, features: int) -> None:
 def test_attention_has_the_right_gradient(seed: int, share: float) -> None:
     learning, rows, index = attended(seed, 4, share)
     assert torch.autograd.gradcheck(
-        lambda query, *layer: attend(query, rows, index, *layer, 2)[::2], learning
+        lambda query, weight, bias: attend(query, rows, index, weight, bias, 2)[::2],
+        learning,
     )
 
 
 def test_under_mixed_precision_attention_keeps_the_numbers_of_the_parameters() -> None:
     learning, rows, index = attended(0, 5, 0.7, torch.float32)
     query = learning[0].bfloat16().float()
+    _, weight, bias = learning
     results = []
     for mixed in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            found = attend(query, rows, index, *learning[1:], 2)
+            found = attend(query, rows, index, weight, bias, 2)
             results.append((tuple(found), gradients_of(found, learning)))
     torch.testing.assert_close(*results, rtol=0, atol=0)
 
