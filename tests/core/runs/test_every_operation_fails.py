@@ -52,11 +52,11 @@ def test_of_two_processes(tmp_path: Path, kind: Kind) -> None:
     names = log.read_text().splitlines()
     expected = everything(whole)
     failures: list[str] = []
-    chosen = range(1, len(names) + 1, max(1, len(names) // 8))
+    chosen = range(1, len(names) + 1, max(1, len(names) // 6))
     for at in chosen:
         folder = RunFolder(tmp_path / f"run{at}")
         done = _two(config, folder.path, kind, at, log)
-        if done.returncode == 0:
+        if done.returncode == 0 and kind in ("kill", "int"):
             failures.append(f"{at} {names[at - 1]}: nothing happened")
         if folder.config_file.exists():
             healed_by = _marl("resume", folder.path)
