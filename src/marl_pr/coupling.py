@@ -122,9 +122,9 @@ class PolicyResonance(Configured[PolicyResonanceConfig]):
             self.config.eta_max,
             self.config.ramp_episodes,
         )
-        return coin_weights(
-            torch.tensor(eta, dtype=torch.float32, device=moment.device)
-        )
+        # ``torch.tensor`` would copy it to the device, and wait for that.
+        on_device = torch.full((), eta, dtype=torch.float32, device=moment.device)
+        return coin_weights(on_device)
 
     def law(
         self,

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from marl_core.collection.late_end import LateEnd
 from marl_core.collection.whole_episodes import EpisodeEnds, Step, by_episode, by_game
 from marl_core.types import Memory, Observation, Progress, Rollout, StepResult
 
@@ -54,6 +55,8 @@ class GamesInPlay:
         self._keep_memory = keep_memory
         self._last_memory = self._kept(memory)
         self._ends: list[EpisodeEnds] = []
+        self._late_end: LateEnd | None = None
+        self._expect_end()
 
     def advance(
         self,
@@ -98,20 +101,36 @@ class GamesInPlay:
     def _kept(self, memory: Memory) -> Memory:
         return memory if self._keep_memory else {}
 
+    def _expect_end(self) -> None:
+        """Once all episodes have begun, a device other than the CPU is not asked after each step.
+
+        Before, what it begins anew depends on which games have just ended.
+        """
+        if self._begun == self._episodes and not self._on.is_cpu:
+            self._late_end = LateEnd(len(self.steps) + self._max_steps)
+
     def any_ended(self) -> bool:
-        """Whether a game ended in the last step."""
+        """Whether a game ended in the last step and something may follow from it."""
+        if self._late_end is not None:
+            return self._late_end.is_known(len(self.steps), self._on)
         return bool(self._ended.any())
 
     def is_over(self) -> bool:
         """Whether no game is on any more."""
+        if self._late_end is not None:
+            return self._late_end.is_known(len(self.steps), self._on)
         return not bool(self._on.any())
 
     def few_on(self, share: float) -> Int[Tensor, "few"] | None:
         """The indices of the games that are on, if they are few.
 
+        Only a CPU is the faster the fewer games are looked at. Another device is not asked.
+
         Args:
             share: of all games; fewer are few.
         """
+        if not self._on.is_cpu:
+            return None
         games = self._on.nonzero().squeeze(-1)
         return games if len(games) < share * len(self._on) else None
 
@@ -149,6 +168,7 @@ class GamesInPlay:
         self._age = self._age.masked_fill(again, 0)
         self._on = self._on | again
         self._begun = self._begun + int(again.sum())
+        self._expect_end()
 
     def _ends_of(self, games: Bool[Tensor, "E"]) -> EpisodeEnds:
         chosen = games.nonzero().squeeze(-1)
@@ -167,8 +187,9 @@ class GamesInPlay:
             progress: how far the run is.
             table: the environment's table of distinct observations, where it was used.
         """
+        steps = self._steps_with_games_on()
         rollout = by_game(
-            self.steps,
+            steps,
             self._last,
             self._last_memory,
             progress,
@@ -179,10 +200,17 @@ class GamesInPlay:
         ends = [*self._ends, self._ends_of(self._episode < self._episodes)]
         return by_episode(
             rollout,
-            self.steps,
+            steps,
             ends,
             self._episodes,
         )
+
+    def _steps_with_games_on(self) -> list[Step]:
+        """All steps, without those played before the end was known."""
+        if self._late_end is None or not self._late_end.may_overrun:
+            return self.steps
+        on = torch.stack([step.on for step in self.steps])
+        return self.steps[: int(on.any(1).sum())]
 
 
 def games_of(observation: Observation) -> int:

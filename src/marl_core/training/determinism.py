@@ -34,7 +34,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
             )
             stack.callback(
                 _fill_memory,
-                torch.utils.deterministic.fill_uninitialized_memory,
+                torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
             )
             stack.enter_context(warnings.catch_warnings())
             _sum_in_order()
@@ -52,4 +52,4 @@ def _sum_in_order() -> None:
 
 
 def _fill_memory(value: bool) -> None:
-    torch.utils.deterministic.fill_uninitialized_memory = value
+    torch.utils.deterministic.fill_uninitialized_memory = value  # type: ignore[attr-defined]

@@ -114,9 +114,12 @@ class ActingSamples:
             values: packed.
             shape: (T, E, N).
         """
-        unpacked = values.new_zeros(shape)
-        unpacked.view(-1)[self.index[self.valid]] = values[self.valid]
-        return unpacked
+        # One place more takes what is no sample.
+        nowhere = shape.numel()
+        unpacked = values.new_zeros(nowhere + 1)
+        place = torch.where(self.valid, self.index, nowhere)
+        unpacked.scatter_(0, place.flatten(), values.flatten())
+        return unpacked[:-1].view(shape)
 
 
 def _packed(acting: Bool[Tensor, "T E N"]) -> ActingSamples:

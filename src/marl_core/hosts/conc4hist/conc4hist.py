@@ -23,6 +23,7 @@ from marl_core.hosts.conc4hist.samples import (
 )
 from marl_core.hosts.conc4hist.surroundings import Surroundings
 from marl_core.hosts.ppo.advantages import AdvantageStatistics, rewards_of_the_living
+from marl_core.hosts.ppo.early_end import while_inside_clip
 from marl_core.hosts.ppo.surrogate import (
     ClipRange,
     SurrogateCells,
@@ -93,15 +94,17 @@ class Conc4Hist(ConcentrationTeam):
             now,
             context.ranks,
         )
-        parts = [places.microbatches(config.microbatch, rows) for rows in minibatches]
+        most = config.most_at_once(on_cpu=around.rows.is_cpu)
+        parts = [places.microbatches(most, rows) for rows in minibatches]
         parameters = self._learnt_parameters()
-        for microbatches in parts * config.epochs:
-            losses = self._microbatch_losses(microbatches, around, samples, now)
-            loss = sum_of_losses(losses, parameters)
-            inside = context.ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
-            yield loss
-            if inside < config.min_inside_clip:
-                return
+        losses = (
+            sum_of_losses(
+                self._microbatch_losses(microbatches, around, samples, now),
+                parameters,
+            )
+            for microbatches in parts * config.epochs
+        )
+        yield from while_inside_clip(losses, config.min_inside_clip, context.ranks)
 
     def memory_before(self, rollout: Rollout, steps: Sequence[int]) -> Memory:
         """The host's memory before some steps.
@@ -175,7 +178,8 @@ class Conc4Hist(ConcentrationTeam):
         """What all epochs of an update share."""
         action = places.take(rollout.actions)
         legal = legal_actions(rollout, places)
-        microbatches = places.microbatches(self.config.microbatch)
+        most = self.config.most_at_once(on_cpu=around.rows.is_cpu)
+        microbatches = places.microbatches(most)
         before = self._evaluate(microbatches, around, action, legal, now)
         # The dead are worth 0: their game has ended for them.
         values = places.put(before.value, rollout.actions.shape)

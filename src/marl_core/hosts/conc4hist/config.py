@@ -10,6 +10,12 @@ from marl_core.base_config import MOST_AT_ONCE, MOST_IN_ALL
 from marl_core.capabilities import HostCapabilities
 from marl_core.hosts.ppo.config import PPOConfig
 
+#: Samples in memory at a time, where the config leaves it open: on a CPU, what is computed from one
+#: to the next layer stays in its cache; another device takes longer to start an operation than to
+#: compute it for a few samples.
+_AT_ONCE_ON_CPU = 16_384
+_AT_ONCE_ELSEWHERE = 262_144
+
 
 class Conc4HistConfig(PPOConfig):
     """Table 3, and the settings of the authors' public experiments where the paper is silent."""
@@ -41,12 +47,23 @@ class Conc4HistConfig(PPOConfig):
         description="What computes the attention: PyTorch, or on a CPU code that is compiled once "
         "(it needs a C++ compiler; results differ by rounding).",
     )
-    microbatch: int = Field(
-        default=16384,
+    microbatch: int | None = Field(
+        default=None,
         gt=0,
         le=MOST_IN_ALL,
-        description="Samples that are in memory at a time in learning; changes no result.",
+        description="Samples that are in memory at a time in learning; null: 16,384 on a CPU, "
+        "262,144 on a GPU. It changes no result.",
     )
+
+    def most_at_once(self, *, on_cpu: bool) -> int:
+        """Samples that are in memory at a time in learning.
+
+        Args:
+            on_cpu: whether the host learns on a CPU.
+        """
+        if self.microbatch is not None:
+            return self.microbatch
+        return _AT_ONCE_ON_CPU if on_cpu else _AT_ONCE_ELSEWHERE
 
     @property
     def capabilities(self) -> HostCapabilities:

@@ -67,6 +67,17 @@ class Played:
         """What agents remembered."""
         return Histories.of(self.now[..., 1:], len(self.rows) - 1)
 
+    def with_rows(self, rows: Float[Tensor, "rows F"]) -> Played:
+        """The same with other numbers in the rows.
+
+        Args:
+            rows: as many as there are.
+        """
+        same = Played(rows, self.now, self.last)
+        # Which rows were seen does not depend on what they hold.
+        vars(same)["histories"] = self.histories
+        return same
+
     def of_samples(self, places: ActingSamples) -> Surroundings:
         """What the agents of some samples saw and remembered.
 
@@ -79,7 +90,8 @@ class Played:
     def at_ends(self) -> Surroundings:
         """What agents see and remember after the last step of each game."""
         steps, _, _, entities = self.now.shape
-        past = self._histories_before([steps], entities).squeeze(0)
+        after = torch.full((1,), steps, device=self.now.device)
+        past = self._histories_before(after, entities).squeeze(0)
         return Surroundings(self.rows, self.last, past)
 
     def memory_before(self, steps: Sequence[int]) -> Memory:
@@ -91,7 +103,8 @@ class Played:
         Returns:
             Tensors with leading axes S E.
         """
-        past = self._histories_before(steps, self.now.shape[-1])
+        wanted = torch.tensor(steps, device=self.now.device)
+        past = self._histories_before(wanted, self.now.shape[-1])
         rows = self.rows.index_select(0, past.flatten())
         return {
             "past": rows.view(*past.shape, -1),
@@ -100,13 +113,12 @@ class Played:
 
     def _histories_before(
         self,
-        steps: Sequence[int],
+        steps: Int[Tensor, "S"],
         slots: int,
     ) -> Int[Tensor, "S E N K"]:
         _, games, agents, _ = self.now.shape
         each = torch.arange(games * agents, device=self.now.device)
-        step = torch.tensor(steps, device=self.now.device)
-        samples = step.unsqueeze(1) * len(each) + each
+        samples = steps.unsqueeze(1) * len(each) + each
         return self.histories.at(samples.view(-1, games, agents), slots)
 
 
@@ -136,11 +148,11 @@ def normalised_surroundings(
     valid = places.valid.unsqueeze(-1)
     nobody = around.nobody
     times = torch.zeros(nobody + 1, device=valid.device)
+    one = torch.ones_like(times[:1])
     for index in (around.now, around.past):
-        counted = torch.where(valid, index, nobody)
-        times += torch.bincount(counted.flatten(), minlength=nobody + 1)
-    times[nobody] = 0
+        counted = torch.where(valid, index, nobody).flatten()
+        times.index_add_(0, counted, one.expand(len(counted)))
+    times[-1:] = 0
     norm.update(norm.moments(played.rows, times), ranks)
     normalised = around.normalised(norm, dtype)
-    rows = normalised.rows
-    return normalised, Played(rows, played.now, played.last)
+    return normalised, played.with_rows(normalised.rows)

@@ -72,11 +72,11 @@ class RunningNorm(nn.Module):
             For each feature: how many rows, the sum of x - mean, the sum of its square, and how
             often x was none of -1, 0 and 1.
         """
-        kept = times > 0
-        rows = rows[kept]
+        kept = (times > 0).nonzero().squeeze(-1)
+        rows = rows.index_select(0, kept)
         # Taken about the running mean and in double precision, sums of squares lose little by
         # cancellation.
-        weight = times[kept].double()
+        weight = times.index_select(0, kept).double()
         off = rows.double() - self.mean.double()
         sums = weight @ off
         squares = weight @ off.square_()

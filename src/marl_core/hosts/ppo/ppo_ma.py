@@ -19,6 +19,7 @@ from marl_core.hosts.networks import Stack
 from marl_core.hosts.ppo.advantages import AdvantageStatistics
 from marl_core.hosts.ppo.batches import Batch, Evaluated, sample_batch, table_batch
 from marl_core.hosts.ppo.config import PPOMAConfig
+from marl_core.hosts.ppo.early_end import while_inside_clip
 from marl_core.hosts.ppo.surrogate import ClipRange, actions_first, clipped_objective
 from marl_core.learning import LearningContext, Ranks
 from marl_core.observation_table import DistinctObservations
@@ -166,8 +167,8 @@ class PPOMA(HostModule):
         # What frozen layers give need not be computed again in each epoch.
         learns = next(self.body.parameters()).requires_grad
         frozen = None if learns else layers
-        for _ in range(self.config.epochs):
-            loss = context.loss_of(
+        losses = (
+            context.loss_of(
                 self._objective,
                 distinct.observations,
                 frozen,
@@ -175,10 +176,10 @@ class PPOMA(HostModule):
                 policy,
                 rollout.progress,
             )
-            inside = context.ranks.mean(torch.as_tensor(loss.metrics["inside_clip"]))
-            yield loss
-            if inside < self.config.min_inside_clip:
-                return
+            for _ in range(self.config.epochs)
+        )
+        least = self.config.min_inside_clip
+        yield from while_inside_clip(losses, least, context.ranks)
 
     def _objective(
         self,

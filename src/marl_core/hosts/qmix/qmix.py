@@ -10,7 +10,7 @@ from typing import final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from marl_core.capabilities import HostCapabilities
 from marl_core.hosts.base import HostModule
@@ -67,6 +67,9 @@ class QMIX(HostModule):
             "synchronised_at",
             torch.zeros((), dtype=torch.int64),
         )
+        #: The same number on the host, once it is known: a device would be waited for.
+        self._known: int | None = None
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
 
     @property
     def capabilities(self) -> HostCapabilities:
@@ -192,9 +195,12 @@ class QMIX(HostModule):
         return team_value(own, self.target.mixing(seen))
 
     def _synchronise_when_due(self, progress: Progress) -> None:
-        if progress.episodes - int(self.synchronised_at) >= self.config.target_every:
+        if self._known is None:
+            self._known = int(self.synchronised_at)
+        if progress.episodes - self._known >= self.config.target_every:
             self._synchronise()
             self.synchronised_at.fill_(progress.episodes)
+            self._known = progress.episodes
 
     @torch.no_grad()
     def _synchronise(self) -> None:
@@ -202,3 +208,9 @@ class QMIX(HostModule):
         learnt = self.online.parameters()
         for copy, parameter in zip(self.target.parameters(), learnt, strict=True):
             copy.copy_(parameter)
+
+
+def _forget(host: nn.Module, _: object) -> None:
+    """What the host knew, before its state was loaded, of when it was synchronised."""
+    assert isinstance(host, QMIX)
+    host._known = None

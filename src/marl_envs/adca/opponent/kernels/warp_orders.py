@@ -15,7 +15,6 @@ from marl_envs.adca.distances import Distances
 from marl_envs.adca.opponent.grouping import squads
 from marl_envs.adca.opponent.orders import Orders
 
-
 #: Threads of a block on a GPU, each of which gives the orders of one battle. Battles are few, so
 #: small blocks spread them over more of its processors.
 BLOCK = 32
