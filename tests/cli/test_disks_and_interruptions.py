@@ -89,6 +89,10 @@ def test_a_failing_disk_without_a_name(
     monkeypatch.setattr(stages, "train", fail)
     ended = marl("train", str(marl.write()), "--run-dir", "out")
     assert ended.status == 2
+    assert ended.err == "out: no space left on device\n"
+    monkeypatch.setattr(stages, "check", fail)
+    ended = marl("train", str(marl.write()), "--run-dir", "out2")
+    assert ended.status == 2
     assert ended.err == "a file could not be written or read: no space left on device\n"
 
 
