@@ -323,7 +323,9 @@ def test_a_half_made_folder_can_be_used(
     """
     with crash_at(run_folder, "dump_run", 1), pytest.raises(CrashError):
         start(tmp_path / "run", run_data())
-    assert list((tmp_path / "run").iterdir()) == []  # a failure tidies up; a kill cannot
+    assert (
+        list((tmp_path / "run").iterdir()) == []
+    )  # a failure tidies up; a kill cannot
     (tmp_path / "run" / "checkpoints").mkdir()
     (tmp_path / "run" / "versions.json").write_text("{}")
     assert marl("resume", str(tmp_path / "run")) == 2
