@@ -38,14 +38,18 @@ class Update:
     learning: dict[str, int]
 
 
-def second_update(
+def last_update(
     data: dict[str, Any],
     device: torch.device | str = "cpu",
     waits: HostWaits | None = None,
     *,
     stage: int = 0,
+    updates: int = 2,
 ) -> Update:
-    """The second update of a stage: tables are there, and a replay has something in it."""
+    """The last of some updates of a stage.
+
+    After the first one tables are there, and a replay has something in it.
+    """
     torch.set_num_threads(1)
     state = first_state(RunConfig.model_validate(data))
     for _ in range(stage):
@@ -55,7 +59,8 @@ def second_update(
     games = RankGames(state, 0, 1, torch.device(device))
     optimizer = FlatAdam(state.host.parameter_groups())
     counted = HostWaits() if waits is None else waits
-    _update(state, games, optimizer, counted)
+    for _ in range(updates - 1):
+        _update(state, games, optimizer, counted)
     return _update(state, games, optimizer, counted)
 
 
