@@ -18,6 +18,7 @@ from marl_core.types import (
     Memory,
     Observation,
     ParameterGroup,
+    Progress,
     Rollout,
 )
 
@@ -102,6 +103,33 @@ class HasOwnHeads(Protocol):
 
     def give_each_agent_its_own_head(self) -> None:
         """Freeze the body of the policy network and give every agent its own copy of the head."""
+
+
+@runtime_checkable
+class SharesHeads(HasOwnHeads, Protocol):
+    """A host whose agents can share their own heads by groups, which are divided step by step."""
+
+    def share_heads(self, groups: Sequence[int]) -> None:
+        """Have the agents of a group share one head, from now on.
+
+        Agents that part have equal heads then, so that no policy changes.
+
+        Args:
+            groups: the group of each agent. Each group lies in one of the groups before.
+        """
+
+
+@runtime_checkable
+class GroupsHeads(Protocol):
+    """A coupling that has agents share their own heads by groups."""
+
+    def head_groups(self, agents: int, progress: Progress) -> tuple[int, ...]:
+        """The group of each agent; in a stage, groups are divided and never joined.
+
+        Args:
+            agents: N.
+            progress: how far the run is.
+        """
 
 
 @runtime_checkable

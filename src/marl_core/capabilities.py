@@ -40,6 +40,7 @@ class HostCapabilities:
         memory: whether its scores depend on more than the observation: it remembers something
             between steps.
         own_heads: whether it can give every agent a policy head of its own (``HasOwnHeads``).
+        head_groups: whether it can have agents share these heads at first (``SharesHeads``).
         component_scores: whether it can score actions for each component of a team's law
             (``HasComponentScores``).
         entity_rows: whether it takes entities as rows of the game that agents' indices point to
@@ -52,6 +53,7 @@ class HostCapabilities:
     needs: frozenset[Sight] = field(default=frozenset({"features"}))
     memory: bool = False
     own_heads: bool = False
+    head_groups: bool = False
     component_scores: bool = False
     entity_rows: bool = False
     replay: ReplaySettings | None = None
@@ -64,6 +66,8 @@ class CouplingNeeds:
     Attributes:
         own_heads: every agent needs a policy head of its own, and the body of the policy network is
             frozen.
+        head_groups: these heads are shared at first, by groups of agents that the coupling states
+            (``GroupsHeads``).
         component_scores: how many components need scores of their own; 0: all components share the
             host's scores.
         whole_game: the law depends on more than each agent's own observation, as on the state of
@@ -72,6 +76,7 @@ class CouplingNeeds:
     """
 
     own_heads: bool = False
+    head_groups: bool = False
     component_scores: int = 0
     whole_game: bool = False
 

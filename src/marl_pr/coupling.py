@@ -7,22 +7,26 @@ from __future__ import annotations
 from typing import Literal, final
 
 import torch
-from jaxtyping import Float
-from pydantic import Field
+from jaxtyping import Bool, Float
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from marl_core.base_config import MOST_IN_ALL
+from marl_core.base_config import MOST_IN_ALL, mistake
 from marl_core.capabilities import CouplingNeeds, Holds
 from marl_core.config.named import CouplingConfig
 from marl_core.configured import Configured
 from marl_core.joint_policy import JointPolicy
 from marl_core.notes import note
 from marl_core.types import EnvironmentSpec, Moment, Progress
-from marl_pr.resonance import coin_weights, resonant_components
+from marl_pr.head_tree import groups_at
+from marl_pr.resonance import (
+    clamp_acts,
+    coin_weights,
+    greedy_policies,
+    resonant_components,
+)
 from marl_pr.schedule import resonance_probability
 
-#: PR-Fast freezes the body of the policy network and copies its head for each agent.
-_PR_FAST = CouplingNeeds(own_heads=True)
 #: The greatest p_min times n_k without a word: that of the authors' demonstration.
 _BEARABLE = 2.0
 
@@ -60,11 +64,38 @@ class PolicyResonanceConfig(CouplingConfig):
         description="pr_fast: body of the policy network frozen, "
         "a copy of its head for each agent.",
     )
+    heads: Literal["at_once", "tree"] = Field(
+        default="at_once",
+        description="When the heads of pr_fast part: all at the start of the stage, or step by "
+        "step, as in the authors' program (all agents share one, then two, then four ...).",
+    )
+    split_episodes: int = Field(
+        default=128,
+        gt=0,
+        le=MOST_IN_ALL,
+        description="Episodes from one step of a tree of heads to the next; the authors' two "
+        "updates of 64.",
+    )
+    corrected: bool = Field(
+        default=True,
+        description="Whether a team that is not in resonance acts by the corrected policies of "
+        "Eq. 18. False is a control: as many games are played greedily, the others as without "
+        "resonance, so that Eq. 16 does not hold.",
+    )
+
+    @model_validator(mode="after")
+    def _a_tree_is_of_own_heads(self) -> PolicyResonanceConfig:
+        if self.heads == "tree" and self.variant != "pr_fast":
+            raise mistake("a tree of heads needs variant: pr_fast", "heads")
+        return self
 
     @property
     def needs(self) -> CouplingNeeds:
-        """PR-Fast needs a head for each agent."""
-        return _PR_FAST if self.variant == "pr_fast" else CouplingNeeds()
+        """PR-Fast needs a head for each agent, which may have to be shared at first."""
+        return CouplingNeeds(
+            own_heads=self.variant == "pr_fast",
+            head_groups=self.heads == "tree",
+        )
 
 
 @final
@@ -108,8 +139,20 @@ class PolicyResonance(Configured[PolicyResonanceConfig]):
 
     @property
     def needs(self) -> CouplingNeeds:
-        """PR-Fast needs a head for each agent."""
+        """PR-Fast needs a head for each agent, which may have to be shared at first."""
         return self.config.needs
+
+    def head_groups(self, agents: int, progress: Progress) -> tuple[int, ...]:
+        """Which agents share a head: those with equal numbers.
+
+        Args:
+            agents: N.
+            progress: how far the run is.
+        """
+        if self.config.heads == "at_once":
+            return tuple(range(agents))
+        level = progress.stage_episodes // self.config.split_episodes
+        return groups_at(level, agents)
 
     def weights(self, moment: Moment) -> Float[Tensor, "2"]:
         """P(not resonated) and P(resonated) = eta.
@@ -117,14 +160,16 @@ class PolicyResonance(Configured[PolicyResonanceConfig]):
         Args:
             moment: how far the run is, and on which device the weights are wanted.
         """
+        return coin_weights(self._eta(moment.progress, moment.device))
+
+    def _eta(self, progress: Progress, device: torch.device) -> Float[Tensor, ""]:
         eta = resonance_probability(
-            moment.progress.stage_episodes,
+            progress.stage_episodes,
             self.config.eta_max,
             self.config.ramp_episodes,
         )
         # ``torch.tensor`` would copy it to the device, and wait for that.
-        on_device = torch.full((), eta, dtype=torch.float32, device=moment.device)
-        return coin_weights(on_device)
+        return torch.full((), eta, dtype=torch.float32, device=device)
 
     def law(
         self,
@@ -139,5 +184,25 @@ class PolicyResonance(Configured[PolicyResonanceConfig]):
             weights: P(not resonated) and P(resonated).
             progress: how far the run is; the weights have it already.
         """
-        components = resonant_components(policies, weights[1], self.config.p_min)
+        if self.config.corrected:
+            components = resonant_components(policies, weights[1], self.config.p_min)
+        else:
+            components = torch.stack([policies, greedy_policies(policies)])
         return JointPolicy(policies, components, weights)
+
+    def departs(
+        self, individual: Float[Tensor, "*B N A"], progress: Progress
+    ) -> Bool[Tensor, "*B N"]:
+        """The agents for which Eq. 16 does not hold, as the spec checker has to know.
+
+        Corrected, it is where Eq. 18 clamps. Uncorrected, every agent that explores acts greedily
+        more often than its policy says.
+
+        Args:
+            individual: the individual policies, ``[*B, N, A]``.
+            progress: how far the run is.
+        """
+        eta = self._eta(progress, individual.device)
+        if self.config.corrected:
+            return clamp_acts(individual, eta, self.config.p_min)
+        return (individual.amax(-1) < 1) & (eta > 0)

@@ -87,9 +87,18 @@ def resonant_components(
         eta: resonance probability in [0, 1).
         p_min: least probability of the greedy action when not resonated, in [0, 1).
     """
+    corrected = corrected_policy(individual, eta, p_min)
+    return torch.stack([corrected, greedy_policies(individual)])
+
+
+def greedy_policies(individual: Float[Tensor, "*B N A"]) -> Float[Tensor, "*B N A"]:
+    """Eq. 14: every agent's most probable action, with probability 1.
+
+    Args:
+        individual: raw policies pi_i, ``[*B, N, A]``.
+    """
     greedy = greedy_actions(individual).unsqueeze(-1)
-    resonated = torch.zeros_like(individual).scatter(-1, greedy, 1.0)
-    return torch.stack([corrected_policy(individual, eta, p_min), resonated])
+    return torch.zeros_like(individual).scatter(-1, greedy, 1.0)
 
 
 def coin_weights(eta: Float[Tensor, ""]) -> Float[Tensor, "2"]:

@@ -227,6 +227,17 @@ class SharesTheHead(Sound):
         self.body.requires_grad_(False)
 
 
+class ClaimsToShare(Sound):
+    @property
+    def capabilities(self) -> HostCapabilities:
+        return replace(super().capabilities, head_groups=True)
+
+
+class IgnoresGroups(ClaimsToShare):
+    def share_heads(self, groups: Sequence[int]) -> None:
+        pass
+
+
 class ForgetsItsMemory(Sound):
     """Says that it remembers, but has nothing to remember by."""
 
@@ -383,6 +394,8 @@ MUTANTS: dict[type[HostModule], str] = {
     NewHeads: "own_heads_change_no_score",
     KeepsItsBody: "own_heads_change_no_score",
     SharesTheHead: "own_heads_change_no_score",
+    ClaimsToShare: "groups_share_a_head",
+    IgnoresGroups: "groups_share_a_head",
     ForgetsItsMemory: "scores_have_the_promised_shape",
     KnowsTheTable: "table_and_samples_agree",
 }

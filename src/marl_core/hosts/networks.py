@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from marl_core.hosts.head_groups import HeadGroups
+
 
 class Dense(nn.Module):
     """A layer ``y = x W + b``, with ReLU or without.
@@ -43,6 +45,8 @@ class Dense(nn.Module):
         self.weight = nn.Parameter(joined[:inputs].clone())
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.identity = nn.Parameter(joined[inputs:].clone()) if agents else None
+        #: Which agents share a copy, where not every agent has its own.
+        self.groups: HeadGroups | None = None
 
     def copy_for_each_agent(self, agents: int) -> None:
         """Give every agent its own weight and bias, equal to the shared ones.
@@ -80,14 +84,17 @@ class Dense(nn.Module):
 
     def _each_its_own(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         leading = inputs.shape[:-1]
+        weight, bias = self.weight, self.bias
+        if self.groups is not None:
+            weight, bias = self.groups(weight), self.groups(bias)
         by_agent = inputs.reshape(
             -1,
             *inputs.shape[-2:],
         ).transpose(0, 1)
         outputs = torch.baddbmm(
-            self.bias.unsqueeze(1),
+            bias.unsqueeze(1),
             by_agent,
-            self.weight,
+            weight,
         )
         return outputs.transpose(0, 1).reshape(*leading, -1)
 
@@ -142,9 +149,30 @@ class Stack(nn.Module):
         Args:
             agents: N.
         """
-        for layer in self.layers:
-            assert isinstance(layer, Dense)
+        for layer in self._dense:
             layer.copy_for_each_agent(agents)
+            if layer.groups is not None:
+                layer.groups.tie(layer.weight)
+                layer.groups.tie(layer.bias)
+                layer.groups = None
+
+    def share_copies(self, groups: Sequence[int]) -> None:
+        """Have agents share the copies of their group, after ``copy_for_each_agent``.
+
+        Args:
+            groups: the group of each agent. Each lies in one of the groups before.
+        """
+        shared = self._dense[0].groups or HeadGroups(groups)
+        for layer in self._dense:
+            if layer.groups is None:
+                layer.groups = shared.to(layer.weight.device)
+            shared.tie(layer.weight)
+            shared.tie(layer.bias)
+        shared.change(groups)
+
+    @property
+    def _dense(self) -> list[Dense]:
+        return [layer for layer in self.layers if isinstance(layer, Dense)]
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         """Run all layers.

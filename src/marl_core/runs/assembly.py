@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from marl_core.abilities import HasComponentScores, HasOwnHeads
+from marl_core.abilities import HasComponentScores
 from marl_core.base_config import ExplorationConfig, UnreadConfig
 from marl_core.config.named import CouplingConfig
 from marl_core.config.run import RunConfig
@@ -28,6 +28,7 @@ from marl_core.run_state import RunState
 from marl_core.runs.checkpoint_file import fitting, source_of
 from marl_core.runs.compatibility import check_compatible
 from marl_core.runs.folder import RunFolder
+from marl_core.runs.own_heads import give_heads, share_heads
 from marl_core.runs.saved_progress import saved_progress
 from marl_core.runs.saved_tensors import check_alike
 from marl_core.runs.sources import note_changed_sources
@@ -136,7 +137,21 @@ def _at(config: RunConfig, progress: Progress) -> RunState:
     host = build_host(config.host, spec, generator("cpu", config.seed, "network"))
     for stage in range(progress.stage + 1):
         prepare_host(host, explorations[stage], ("stages", stage, "exploration"))
+        share_heads(
+            host,
+            explorations[stage].coupling,
+            spec.agents,
+            _within(progress, stage, config),
+        )
     return RunState(config, spec, host, explorations[progress.stage], progress)
+
+
+def _within(progress: Progress, stage: int, config: RunConfig) -> Progress:
+    """How far the run was in a stage: of a stage that is over, at its end."""
+    if stage == progress.stage:
+        return progress
+    episodes = config.stages[stage].episodes
+    return replace(progress, stage=stage, stage_episodes=episodes)
 
 
 def next_stage(state: RunState) -> RunState:
@@ -149,6 +164,7 @@ def next_stage(state: RunState) -> RunState:
     exploration = stage_exploration(state.config, stage, state.spec)
     prepare_host(state.host, exploration, ("stages", stage, "exploration"))
     progress = replace(state.progress, stage=stage, stage_episodes=0)
+    share_heads(state.host, exploration.coupling, state.spec.agents, progress)
     return replace(state, exploration=exploration, progress=progress)
 
 
@@ -214,12 +230,7 @@ def prepare_host(
     needs = exploration.coupling.needs
     name = type(host).__name__
     if needs.own_heads:
-        if not isinstance(host, HasOwnHeads):
-            message = (
-                f"host '{name}' has no policy head that could be copied for each agent"
-            )
-            raise UserError(message, *where)
-        host.give_each_agent_its_own_head()
+        give_heads(host, needs, where)
     if needs.component_scores:
         if not isinstance(host, HasComponentScores):
             message = f"host '{name}' has no scores for each component"

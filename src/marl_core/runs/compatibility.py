@@ -33,6 +33,7 @@ def check_compatible(
     _check_replay(config, capabilities)
     for stage, exploration in enumerate(explorations):
         _check_exploration(config, capabilities, stage, exploration)
+        _check_heads_are_together(config, stage, explorations)
 
 
 def _check_sight(
@@ -94,12 +95,34 @@ def _check_exploration(
             f"and host '{host}' has no policy head that could be copied"
         )
         raise UserError(message, *where)
+    if needs.head_groups and not capabilities.head_groups:
+        message = (
+            f"exploration '{chosen.name}' needs heads that groups of agents share, "
+            f"which host '{host}' does not have"
+        )
+        raise UserError(message, *where)
     if needs.component_scores and not capabilities.component_scores:
         message = (
             f"exploration '{chosen.name}' needs scores for each component, "
             f"which host '{host}' does not give"
         )
         raise UserError(message, *where)
+
+
+def _check_heads_are_together(
+    config: RunConfig,
+    stage: int,
+    explorations: Sequence[ExplorationStrategy],
+) -> None:
+    """Refuse to join heads that an earlier stage has made different."""
+    before = [one.coupling.needs.own_heads for one in explorations[:stage]]
+    if explorations[stage].coupling.needs.head_groups and any(before):
+        name = config.stage_exploration(stage).name
+        message = (
+            f"exploration '{name}' has agents share heads, "
+            f"but stage {before.index(True)} has given them heads of their own"
+        )
+        raise UserError(message, *_where_chosen(config, stage))
 
 
 def _where_chosen(config: RunConfig, stage: int) -> Location:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 
 import torch
 from torch import Tensor
 
-from marl_core.abilities import HasComponentScores, HasOwnHeads
-from marl_core.collection.episodes import games_of
+from marl_core.abilities import HasComponentScores
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.observation_table import look_up, table_of
 from marl_core.protocols import HostAlgorithm
@@ -17,10 +15,7 @@ from marl_core.testing.checking import by_name, close, same
 from marl_core.testing.gradients import (
     check_groups,
     check_losses,
-    descend,
     gradients_of,
-    parameters_of,
-    trainable,
 )
 from marl_core.testing.learning import (
     HostCase,
@@ -28,7 +23,6 @@ from marl_core.testing.learning import (
     learn,
     random_trajectory,
     rollouts,
-    score_all,
 )
 from marl_core.testing.plain import SharedLatent
 from marl_core.testing.play import play
@@ -64,71 +58,6 @@ def table_and_samples_agree(case: HostCase) -> None:
             assert close(looked_up, written), (
                 "the scores of the table's rows are not those of the samples"
             )
-
-
-def own_heads_change_no_score(case: HostCase) -> None:
-    """``give_each_agent_its_own_head`` leaves scores as they were and freezes the body.
-
-    Afterwards agents share no parameter that is trained.
-
-    Args:
-        case: the host to check.
-    """
-    host = case.build()
-    assert isinstance(host, HasOwnHeads) == host.capabilities.own_heads, (
-        "capabilities.own_heads and give_each_agent_its_own_head do not go together"
-    )
-    if not isinstance(host, HasOwnHeads):
-        return
-    trajectory = random_trajectory(case, 4, 1)
-    before = score_all(host, trajectory, 4)
-    host.give_each_agent_its_own_head()
-    for one, another in zip(
-        before,
-        score_all(
-            host,
-            trajectory,
-            4,
-        ),
-        strict=True,
-    ):
-        assert close(one, another), "give_each_agent_its_own_head changed the scores"
-    frozen = _frozen(host)
-    assert frozen, "give_each_agent_its_own_head froze nothing"
-    check_groups(host)
-    _check_agents_are_apart(host, trajectory[0])
-    for loss in islice(learn(case, host), 3):
-        descend(host, loss)
-    after = _frozen(host)
-    for name, value in frozen.items():
-        assert same(value, after[name]), f"{name} is frozen, yet it changed"
-
-
-def _frozen(host: HostAlgorithm) -> dict[str, Tensor]:
-    every = parameters_of(host).items()
-    return {name: p.detach().clone() for name, p in every if not p.requires_grad}
-
-
-def _check_agents_are_apart(host: HostAlgorithm, seen: Observation) -> None:
-    """See that what the scores of one agent depend on is not what those of another do."""
-    scores, _ = host.scores(
-        seen,
-        host.initial_memory(games_of(seen)),
-    )
-    parameters = list(trainable(host).values())
-    touched = [torch.zeros_like(value, dtype=torch.bool) for value in parameters]
-    for agent in range(scores.shape[-2]):
-        of_agent = scores[:, agent].square().sum()
-        gradients = torch.autograd.grad(
-            of_agent, parameters, allow_unused=True, retain_graph=True
-        )
-        for before, gradient in zip(touched, gradients, strict=True):
-            if gradient is None:
-                continue
-            assert not (before & (gradient != 0)).any(), (
-                "agents share parameters of the head that is their own"
-            )
-            before |= gradient != 0
 
 
 def each_component_has_its_scores(case: HostCase) -> None:
@@ -229,7 +158,6 @@ def _first_gradients(case: HostCase, shift: int) -> dict[str, Tensor | None]:
 
 HOST_ABILITY_CHECKS = by_name(
     table_and_samples_agree,
-    own_heads_change_no_score,
     each_component_has_its_scores,
     components_learn,
 )

@@ -13,6 +13,7 @@ from marl_core.conformance import misfits
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.testing.checking import by_name, close, for_all, run_checks, same
 from marl_core.testing.host_abilities import HOST_ABILITY_CHECKS
+from marl_core.testing.host_heads import HOST_HEAD_CHECKS
 from marl_core.testing.host_inputs import HOST_INPUT_CHECKS
 from marl_core.testing.host_losses import HOST_LOSS_CHECKS
 from marl_core.testing.learning import HostCase, random_trajectory, score_all
@@ -160,5 +161,6 @@ HOST_CHECKS = {
     ),
     **HOST_LOSS_CHECKS,
     **HOST_ABILITY_CHECKS,
+    **HOST_HEAD_CHECKS,
     **HOST_INPUT_CHECKS,
 }

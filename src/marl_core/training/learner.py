@@ -20,6 +20,7 @@ from marl_core.learning import LearningContext, Ranks
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.run_state import RunState
 from marl_core.runs.checkpoint_file import fitting, source_of
+from marl_core.runs.own_heads import share_heads
 from marl_core.training.compiled import CompiledLoss
 from marl_core.training.diagnostics import PolicyBefore, step_metrics
 from marl_core.training.finiteness import digest, explanation, not_finite
@@ -259,6 +260,8 @@ class Learner(LightningModule):
             environment_steps=self.progress.environment_steps + all_steps,
             updates=self.progress.updates + 1,
         )
+        coupling, agents = self.exploration.coupling, self._start.spec.agents
+        share_heads(self.host, coupling, agents, self.progress)
         self.pace.mark(self.progress)
 
     @property

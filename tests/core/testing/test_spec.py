@@ -47,9 +47,8 @@ from marl_core.testing import (
 from marl_core.testing.laws import Exempt
 from marl_core.testing.play import play
 from marl_core.testing.practice import PRACTICE, Practice, PracticeConfig
-from marl_core.types import EnvironmentSpec, Moment, Progress
+from marl_core.types import EnvironmentSpec, Progress
 from marl_pr.coupling import PolicyResonance, PolicyResonanceConfig
-from marl_pr.resonance import clamp_acts
 from tests.support import registered
 from tests.support.registered import own_names
 
@@ -67,6 +66,7 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
     ("coupling", "policy_resonance"): [
         {},
         {"eta_max": 0.95, "p_min": 0.0, "ramp_episodes": 0},
+        {"corrected": False},
     ],
 }
 #: The checks of a strategy that are about its coupling; `test_policy` has those of its policy.
@@ -157,15 +157,10 @@ def _explorers(individual: Tensor, progress: Progress) -> Tensor:
 
 
 def _clamped(config: CouplingConfig) -> Exempt:
-    """Where Eq. 18 departs from Eq. 17."""
+    """Where Eq. 18 departs from Eq. 17, or nothing is corrected."""
     coupling = find("coupling", config.name)(config, None)
     assert isinstance(coupling, PolicyResonance)
-
-    def clamped(individual: Tensor, progress: Progress) -> Tensor:
-        weights = coupling.weights(Moment(progress, individual.device))
-        return clamp_acts(individual, weights[1], coupling.config.p_min)
-
-    return clamped
+    return coupling.departs
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,14 @@ class ConcentrationTeam(HostModule):
         self.head.copy_for_each_agent(self._agents)
         self.own_heads = True
 
+    def share_heads(self, groups: Sequence[int]) -> None:
+        """Have the agents of a group share one head (``SharesHeads``).
+
+        Args:
+            groups: the group of each agent. Each lies in one of the groups before.
+        """
+        self.head.share_copies(groups)
+
 
 def _entities_of(spec: EnvironmentSpec, focus: int) -> tuple[int, int]:
     """K and F, if they suffice."""

@@ -73,5 +73,6 @@ class Conc4HistConfig(PPOConfig):
             needs=frozenset({"entities"}),
             memory=True,
             own_heads=True,
+            head_groups=True,
             entity_rows=True,
         )

@@ -74,4 +74,8 @@ class PPOMAConfig(PPOConfig):
     @property
     def capabilities(self) -> HostCapabilities:
         """What the host gives and needs."""
-        return HostCapabilities(scores="logits", own_heads=True)
+        return HostCapabilities(
+            scores="logits",
+            own_heads=True,
+            head_groups=True,
+        )

@@ -148,6 +148,14 @@ class PPOMA(HostModule):
         self.body.requires_grad_(False)
         self.head.copy_for_each_agent(self._agents)
 
+    def share_heads(self, groups: Sequence[int]) -> None:
+        """Have the agents of a group share one head (``SharesHeads``).
+
+        Args:
+            groups: the group of each agent. Each lies in one of the groups before.
+        """
+        self.head.share_copies(groups)
+
     def losses(
         self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:

@@ -59,5 +59,6 @@ class QMIXConfig(HostConfig):
             scores="values",
             needs=frozenset({"features", "state"} if monotonic else {"features"}),
             own_heads=True,
+            head_groups=True,
             replay=ReplaySettings(self.replay_episodes, self.batch_episodes),
         )

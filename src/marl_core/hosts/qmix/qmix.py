@@ -103,6 +103,14 @@ class QMIX(HostModule):
             networks.head.copy_for_each_agent(self._agents)
         self.target.requires_grad_(False)
 
+    def share_heads(self, groups: Sequence[int]) -> None:
+        """Have the agents of a group share one head (``SharesHeads``).
+
+        Args:
+            groups: the group of each agent. Each lies in one of the groups before.
+        """
+        self.online.head.share_copies(groups)
+
     def losses(
         self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
     ) -> Iterator[Loss]:
