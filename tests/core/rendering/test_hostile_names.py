@@ -13,7 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from marl_core.api.summary import Scores
+from marl_core.cli.printing import print_scores
 from marl_core.errors import printable
+from marl_core.evaluation.scores import Evaluation, Score
+from marl_core.evaluation.statistics import Interval
 from marl_core.rendering import Episode, Mode, html_page
 from marl_core.rendering.figure_text import figure_text
 from marl_core.rendering.viewer import Viewer
@@ -146,6 +150,18 @@ def test_pictures_of_hostile_names_can_be_drawn(kind: str, name: str) -> None:
     figure = Figure()
     viewer.draw(figure, _named(viewer, episode, name), 0)
     figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_in_a_table_is_no_markup(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score = Score(None, Interval(1, 1, 1), Interval(1, 1, 1))
+    levels = ((Level(name, "A"), score),)
+    print_scores(Scores(Evaluation(score, levels, 2)), made=f"on {name}")
+    shown = "".join(capsys.readouterr().out.split())
+    assert "".join(printable(name).split())[:6] in shown
+    assert "\x1b" not in shown
 
 
 @settings(max_examples=50)

@@ -26,7 +26,11 @@ from tests.support.sweeps import chain, config
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "/tmp/x", "a/../b", "../a", "a/", "a//b", "./a"]
+    "name",
+    [
+        *["", ".", "..", "/tmp/x", "a/../b", "../a", "a/", "a//b", "./a"],
+        *["a\0b", "a\nb", "\x1b[31m", "\ud800", "\u202ea", "a\x9b", "x" * 2001],
+    ],
 )
 def test_names_are_folders_below(name: str) -> None:
     with pytest.raises(UserError, match="a job's name is a folder's"):
@@ -141,8 +145,9 @@ def test_how_it_is_watched_may_differ(tmp_path: Path) -> None:
 
 
 def test_bad_numbers_of_workers(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="workers: 0"):
-        run_sweep([Job("a", config())], tmp_path, workers=0)
+    for workers in (0, -1, 10**6):
+        with pytest.raises(UserError, match=f"workers: {workers}, where 1 to 1024"):
+            run_sweep([Job("a", config())], tmp_path, workers=workers)
 
 
 class PretendedPool(Pool):
