@@ -136,13 +136,10 @@ def _at(config: RunConfig, progress: Progress) -> RunState:
     check_compatible(config, spec, explorations)
     host = build_host(config.host, spec, generator("cpu", config.seed, "network"))
     for stage in range(progress.stage + 1):
-        prepare_host(host, explorations[stage], ("stages", stage, "exploration"))
-        share_heads(
-            host,
-            explorations[stage].coupling,
-            spec.agents,
-            _within(progress, stage, config),
-        )
+        exploration = explorations[stage]
+        prepare_host(host, exploration, ("stages", stage, "exploration"))
+        within = _within(progress, stage, config)
+        share_heads(RunState(config, spec, host, exploration, within))
     return RunState(config, spec, host, explorations[progress.stage], progress)
 
 
@@ -164,8 +161,9 @@ def next_stage(state: RunState) -> RunState:
     exploration = stage_exploration(state.config, stage, state.spec)
     prepare_host(state.host, exploration, ("stages", stage, "exploration"))
     progress = replace(state.progress, stage=stage, stage_episodes=0)
-    share_heads(state.host, exploration.coupling, state.spec.agents, progress)
-    return replace(state, exploration=exploration, progress=progress)
+    following = replace(state, exploration=exploration, progress=progress)
+    share_heads(following)
+    return following
 
 
 def stage_exploration(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from marl_core.abilities import GroupsHeads, HasOwnHeads, SharesHeads
 from marl_core.capabilities import CouplingNeeds
 from marl_core.errors import Location, UserError
-from marl_core.protocols import Coupling, HostAlgorithm
-from marl_core.types import Progress
+from marl_core.protocols import HostAlgorithm
+from marl_core.run_state import RunState
 
 
 def give_heads(host: HostAlgorithm, needs: CouplingNeeds, where: Location) -> None:
@@ -32,22 +32,16 @@ def give_heads(host: HostAlgorithm, needs: CouplingNeeds, where: Location) -> No
     host.give_each_agent_its_own_head()
 
 
-def share_heads(
-    host: HostAlgorithm,
-    coupling: Coupling,
-    agents: int,
-    progress: Progress,
-) -> None:
-    """Have agents share heads as the coupling states it, if it does; again after each update.
+def share_heads(state: RunState) -> None:
+    """Have agents share heads as the stage's coupling states it, if it does; after each update.
 
     Args:
-        host: is changed, unless its groups are these already.
-        coupling: of the stage.
-        agents: N.
-        progress: how far the run is.
+        state: the run; its host is changed.
     """
+    coupling = state.exploration.coupling
     if not coupling.needs.head_groups:
         return
     assert isinstance(coupling, GroupsHeads)
-    assert isinstance(host, SharesHeads)
-    host.share_heads(coupling.head_groups(agents, progress))
+    assert isinstance(state.host, SharesHeads)
+    groups = coupling.head_groups(state.spec.agents, state.progress)
+    state.host.share_heads(groups)

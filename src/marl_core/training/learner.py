@@ -239,11 +239,9 @@ class Learner(LightningModule):
         Ranks learn whether another was asked to stop: one that went on alone would hang.
         """
         episodes = self.run.training.episodes_per_update
-        stop = torch.tensor(
-            self.stop_request.asked, dtype=torch.float64, device=self.device
-        )
         optimizers = [self._flat_adam(i) for i in range(len(self.trainer.optimizers))]
         sums = digest(rollout, optimizers, self._last_loss)
+        stop = sums.new_full((), float(self.stop_request.asked))
         counted = torch.stack([rollout.valid.sum().double(), stop, sums])
         steps, stops, total = self.ranks.mean(counted).tolist()
         if not math.isfinite(total):
@@ -260,8 +258,7 @@ class Learner(LightningModule):
             environment_steps=self.progress.environment_steps + all_steps,
             updates=self.progress.updates + 1,
         )
-        coupling, agents = self.exploration.coupling, self._start.spec.agents
-        share_heads(self.host, coupling, agents, self.progress)
+        share_heads(self.state)
         self.pace.mark(self.progress)
 
     @property
