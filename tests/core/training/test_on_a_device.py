@@ -16,7 +16,7 @@ from tests.support.pretend_device import DEVICE, OnDevice, pretend_device
 from tests.support.runs import run_data
 from tests.support.updates import Update, last_update
 
-_ADCA = {"name": "adca", "agents": 7, "attackers": 8, "max_steps": 5}
+_ADCA = {"name": "adca", "agents": 7, "attackers": 8, "max_steps": 3}
 
 
 def _conc4hist(environment: dict[str, Any], **training: Any) -> dict[str, Any]:
@@ -25,10 +25,12 @@ def _conc4hist(environment: dict[str, Any], **training: Any) -> dict[str, Any]:
     return {**data, "environment": environment}
 
 
-def _on_both(data: dict[str, Any], stage: int = 0) -> tuple[Update, Update]:
-    here = last_update(data, stage=stage)
+def _on_both(
+    data: dict[str, Any], *, stage: int = 0, updates: int = 2
+) -> tuple[Update, Update]:
+    here = last_update(data, stage=stage, updates=updates)
     with pretend_device() as waits:
-        there = last_update(data, DEVICE, waits, stage=stage)
+        there = last_update(data, DEVICE, waits, stage=stage, updates=updates)
     return here, there
 
 
@@ -81,7 +83,7 @@ _WAITS: dict[str, tuple[dict[str, Any], int, dict[str, int], dict[str, int]]] = 
 @pytest.mark.parametrize("name", _WAITS)
 def test_an_update_is_that_of_a_cpu(name: str) -> None:
     data, stage, collecting, learning = _WAITS[name]
-    here, there = _on_both(data, stage)
+    here, there = _on_both(data, stage=stage)
     assert (there.steps, there.passes) == (here.steps, here.passes)
     _assert_same(here.played, there.played)
     _assert_same(here.learnt, there.learnt)
@@ -107,9 +109,7 @@ def test_steps_played_beyond_the_end_are_left_out(
     monkeypatch.setattr(late_end, "_EVERY", 2)
     practice = {"name": "marl_core.testing.practice:Practice", "max_steps": 40}
     data = _conc4hist(practice)
-    here = last_update(data, updates=1)
-    with pretend_device() as waits:
-        there = last_update(data, DEVICE, waits, updates=1)
+    here, there = _on_both(data, updates=1)
     assert here.steps < 36, "a game lasted to the end, so nothing is shown"
     assert there.steps == here.steps
     assert there.collecting == {"item": 1, "late": -(-here.steps // 2)}
@@ -118,10 +118,10 @@ def test_steps_played_beyond_the_end_are_left_out(
 
 def test_games_that_begin_anew_are_asked_for_until_all_have_begun() -> None:
     """Which games end decides which begin, so a step waits: for how many, and for which."""
-    data = _conc4hist({**_ADCA, "max_steps": 3}, parallel_games=8)
+    data = _conc4hist({**_ADCA, "max_steps": 2}, parallel_games=8)
     here, there = _on_both(data)
-    assert there.steps == here.steps == 3
-    assert there.collecting == {"item": 6, "size": 5}
+    assert there.steps == here.steps == 2
+    assert there.collecting == {"item": 5, "size": 5}
     _assert_same(here.played, there.played)
 
 
