@@ -19,6 +19,10 @@ QMIX_PR: Final = "QMIX + PR"
 CONC4HIST: Final = "Conc4Hist"
 #: Conc4Hist trained for as long as Conc4Hist + PR, but without resonance.
 CONC4HIST_LONGER: Final = "Conc4Hist, as long"
+#: The same, with a smaller entropy coefficient in the second stage.
+CONC4HIST_LESS_ENTROPY: Final = "Conc4Hist, less entropy"
+#: The same, with as many games played greedily as under resonance, and no correction.
+CONC4HIST_PRACTICE: Final = "Conc4Hist, greedy games"
 CONC4HIST_PR: Final = "Conc4Hist + PR"
 CONC4HIST_PR_FAST: Final = "Conc4Hist + PR-Fast"
 
@@ -42,3 +46,21 @@ def as_long(algorithm: str) -> str:
         algorithm: its name before.
     """
     return f"{algorithm}, as long"
+
+
+def with_less_entropy(algorithm: str) -> str:
+    """The name of an algorithm after a second stage with a smaller entropy coefficient.
+
+    Args:
+        algorithm: its name before.
+    """
+    return f"{algorithm}, less entropy"
+
+
+def with_greedy_games(algorithm: str) -> str:
+    """The name of an algorithm after a second stage with whole games played greedily.
+
+    Args:
+        algorithm: its name before.
+    """
+    return f"{algorithm}, greedy games"

@@ -26,9 +26,10 @@ _Seeds = Annotated[
     ),
 ]
 _Scale = Annotated[
-    Literal["paper", "small", "quick"],
+    Literal["paper", "table3", "small", "quick"],
     typer.Option(
-        help="As long as in the paper; the same, but ADCA with ten guards; or minutes."
+        help="As long as in the paper, on two cores; ADCA as in Table 3, for a GPU; ADCA with "
+        "twenty guards; or minutes that show nothing."
     ),
 ]
 _Workers = Annotated[
@@ -44,6 +45,14 @@ _Backend = Annotated[
     typer.Option(help="Processes on this machine, or a Ray cluster."),
 ]
 _Out = Annotated[Path, typer.Option(help="The results go to OUT/ITEM.")]
+_From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FOLDER",
+        help="A finished run, or a folder of them, to take as first stages where settings agree.",
+    ),
+]
 _Runs = Annotated[Path, typer.Option(help="Where the runs are kept, and found again.")]
 
 
@@ -55,6 +64,7 @@ def reproduce(
     backend: _Backend = "local",
     out: _Out = Path("reproduced"),
     runs: _Runs = Path("runs/reproduce"),
+    source: _From = None,
 ) -> None:
     """Make a result of the paper from scratch: train, evaluate, write table, figure and data.
 
@@ -67,9 +77,10 @@ def reproduce(
         backend: of the sweep.
         out: the folder of all results.
         runs: the folder of all runs.
+        source: a folder of finished runs to be taken as first stages; None: there is none.
 
     Raises:
-        UserError: there is no such item, or a file cannot be written.
+        UserError: there is no such item, a file cannot be written, or no run can be taken.
         Exit: with status 1, where a run failed.
     """
     from marl_pr.paper.registry import items_named
@@ -85,6 +96,8 @@ def reproduce(
         backend,
         workers or _cores(),
     )
+    if source is not None:
+        reproduction.take(chosen, source)
     failures: dict[str, str] = {}
     for one in chosen:
         failures |= reproduction.make(one)

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Mapping, Sequence
+from typing import Final, final
 
 from matplotlib.figure import Figure
 
+from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
+from marl_core.runs.folder import RunFolder
+from marl_pr.paper.algorithms import (
+    CONC4HIST,
+    CONC4HIST_LESS_ENTROPY,
+    CONC4HIST_LONGER,
+    CONC4HIST_PR,
+    CONC4HIST_PR_FAST,
+    CONC4HIST_PRACTICE,
+)
 from marl_pr.paper.battles import (
-    ALGORITHMS,
     ENEMIES,
     HOW_TO_READ,
     READINGS,
+    baseline_table,
+    first_stages,
+    read_battles,
     sizes,
     two_stage_jobs,
 )
+from marl_pr.paper.control_stages import less_entropy, practised
 from marl_pr.paper.item import Item
-from marl_pr.paper.labelled_job import LabelledJob
+from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
-from marl_pr.paper.resonance_curves import resonance_curves
+from marl_pr.paper.resonance_curves import Groups, resonance_plots
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import mean_of, select
+from marl_pr.paper.scores import Reading, select
+from marl_pr.paper.shares import mean_share
+
+#: The first stage; then its continuations, each but *less entropy* with one thing more than the
+#: one before: greedy games, the correction, heads of the agents' own.
+COMPARED: Final = (
+    CONC4HIST,
+    CONC4HIST_LONGER,
+    CONC4HIST_LESS_ENTROPY,
+    CONC4HIST_PRACTICE,
+    CONC4HIST_PR,
+    CONC4HIST_PR_FAST,
+)
 
 
 @final
 class Fig4(Item):
-    """The learning curve of Conc4Hist with resonance in the second stage, beside one without."""
+    """The learning curve of Conc4Hist with resonance in the second stage, beside three without."""
 
     name = "fig4"
     title = (
@@ -34,40 +59,69 @@ class Fig4(Item):
         f"ADCA against {ENEMIES} % enemies"
     )
     notes = (
-        f"{HOW_TO_READ} The figure shows greedy teams; its bands reach from the lowest run to the "
-        "highest."
+        f"{HOW_TO_READ} Two controls ask whether it is resonance that helps: *less entropy* has "
+        "had a second stage with a tenth of the entropy coefficient, *greedy games* one in which "
+        "as many whole games were played greedily as under resonance, and the others as without "
+        "it. The figure's bands reach from the lowest run to the highest."
     )
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """All second stages continue the same first stages.
+        """All second stages of a seed continue the same first stage, and are as long.
 
         Args:
             scale: how much is trained.
             seeds: how many seeds for each host.
         """
-        return two_stage_jobs(scale, seeds, [ENEMIES])
+        plain = first_stages(scale, seeds, [ENEMIES])
+        controls = [control(one, scale) for control in _CONTROLS for one in plain]
+        return unique([*two_stage_jobs(scale, seeds, [ENEMIES]), *controls])
+
+    def read(self, folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
+        """The results of a run; with one of them, those of teams without learning.
+
+        Args:
+            folder: of the run.
+            labels: of the run.
+
+        Raises:
+            UserError: the run cannot be read.
+        """
+        return read_battles(folder, labels)
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """A row before resonance, one without it, and one after each variant of it.
+        """A row before the second stage, and one after each kind of it; then each seed's numbers.
 
         Args:
             results: of the runs that there are.
         """
         rows = []
-        for algorithm in ALGORITHMS:
+        for algorithm in COMPARED:
             runs = select(results, algorithm=algorithm)
-            means = [mean_of(runs, reading) for reading in READINGS.values()]
-            rows.append([algorithm, str(len(runs)), *map(interval_cell, means)])
-        header = ["algorithm", "runs", *(f"won, {how}" for how in READINGS)]
-        return f"{sizes(results)}\n{markdown_table(header, rows)}"
+            means = [mean_share(runs, reading) for reading in READINGS.values()]
+            seeds = [_each(runs, reading) for reading in READINGS.values()]
+            rows.append([algorithm, str(len(runs)), *map(interval_cell, means), *seeds])
+        won = [f"won, {how}" for how in READINGS]
+        each = [f"{how}, seed by seed" for how in READINGS]
+        table = markdown_table(["algorithm", "runs", *won, *each], rows)
+        parts = [sizes(results), table, baseline_table(results)]
+        return "\n".join(part for part in parts if part)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
-        """Win rate and eta over episodes.
+        """Win rates, greedy and sampled, and eta over episodes.
 
         Args:
             results: of the runs that there are.
         """
-        groups = {name: select(results, algorithm=name) for name in ALGORITHMS[1:]}
-        return resonance_curves(
-            groups, "greedy/win_rate", "battles won by the greedy team"
-        )
+        groups: Groups = {
+            name: select(results, algorithm=name) for name in COMPARED[1:]
+        }
+        plots = {f"battles won, {how}": f"{how}/win_rate" for how in READINGS}
+        return resonance_plots(groups, plots)
+
+
+_CONTROLS = (less_entropy, practised)
+
+
+def _each(runs: Sequence[RunResult], reading: Reading) -> str:
+    """The number of every seed."""
+    return " ".join(f"{reading(run):.2f}" for run in runs) or "-"

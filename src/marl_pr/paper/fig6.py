@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from matplotlib.figure import Figure
 
 from marl_core.evaluation.statistics import Interval
+from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
+from marl_core.runs.folder import RunFolder
 from marl_pr.paper.battles import (
     ALGORITHMS,
     HOW_TO_READ,
     READINGS,
+    baseline_table,
     greedy_win_rate,
+    read_battles,
     sizes,
     two_stage_jobs,
 )
@@ -23,7 +27,8 @@ from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import comparison_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import Reading, mean_of, select, values_of
+from marl_pr.paper.scores import Reading, select, values_of
+from marl_pr.paper.shares import mean_share
 
 
 @final
@@ -51,6 +56,18 @@ class Fig6(Item):
         """
         return two_stage_jobs(scale, seeds, scale.battles.enemies)
 
+    def read(self, folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
+        """The results of a run; with one of them, those of teams without learning.
+
+        Args:
+            folder: of the run.
+            labels: of the run.
+
+        Raises:
+            UserError: the run cannot be read.
+        """
+        return read_battles(folder, labels)
+
     def table(self, results: Sequence[RunResult]) -> str:
         """A table of greedy teams and one of teams that sample.
 
@@ -62,7 +79,8 @@ class Fig6(Item):
         parts = [sizes(results)]
         for how, reading in READINGS.items():
             parts.append(f"{how.capitalize()}:\n\n{_table(results, reading)}")
-        return "\n".join(parts)
+        parts.append(baseline_table(results))
+        return "\n".join(part for part in parts if part)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """A line for each algorithm.
@@ -82,7 +100,7 @@ class Fig6(Item):
 def _table(results: Sequence[RunResult], reading: Reading) -> str:
     def cell(share: float, algorithm: str) -> Interval | None:
         runs = select(results, enemies=share, algorithm=algorithm)
-        return mean_of(runs, reading)
+        return mean_share(runs, reading)
 
     shares = values_of(results, "enemies")
     rows = {f"{share:g} %": share for share in shares}

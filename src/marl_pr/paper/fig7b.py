@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, final
 
 from matplotlib.figure import Figure
 
 from marl_core.rendering.line_styles import line_style
+from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
+from marl_core.runs.folder import RunFolder
 from marl_pr.paper.algorithms import CONC4HIST_PR_FAST
-from marl_pr.paper.battles import ENEMIES, READINGS, sizes
+from marl_pr.paper.battles import (
+    ENEMIES,
+    READINGS,
+    baseline_table,
+    read_battles,
+    sizes,
+)
 from marl_pr.paper.drawing import add_legend, one_axis
 from marl_pr.paper.first_stages import conc4hist
-from marl_pr.paper.fixed_settings import BATTLE_P_MIN
 from marl_pr.paper.interval_bars import interval_bars, what_bars_show
 from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import by_label, mean_of, select, values_of
+from marl_pr.paper.scores import by_label, select, values_of
 from marl_pr.paper.second_stages import resonant
+from marl_pr.paper.shares import mean_share
 
 
 @final
@@ -28,10 +36,7 @@ class Fig7b(Item):
     """PR-Fast, the better variant in ADCA; the paper does not say which one it shows."""
 
     name = "fig7b"
-    title = (
-        f"Fig. 7b: win rate over eta_max, ADCA against {ENEMIES} % enemies, "
-        f"p_min = {BATTLE_P_MIN}"
-    )
+    title = f"Fig. 7b: win rate over eta_max, ADCA against {ENEMIES} % enemies"
     notes = (
         f"The paper prints neither the number of enemies nor the variant; {ENEMIES} % and PR-Fast "
         "were chosen. eta_max = 0 is a second stage without resonance, but with a head for each "
@@ -55,6 +60,18 @@ class Fig7b(Item):
         ]
         return unique([*plain, *resonating])
 
+    def read(self, folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
+        """The results of a run; with one of them, those of teams without learning.
+
+        Args:
+            folder: of the run.
+            labels: of the run.
+
+        Raises:
+            UserError: the run cannot be read.
+        """
+        return read_battles(folder, labels)
+
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each eta_max.
 
@@ -64,10 +81,12 @@ class Fig7b(Item):
         rows = []
         for eta in values_of(results, "eta_max"):
             runs = select(results, eta_max=eta, algorithm=CONC4HIST_PR_FAST)
-            means = [mean_of(runs, reading) for reading in READINGS.values()]
+            means = [mean_share(runs, reading) for reading in READINGS.values()]
             rows.append([f"{eta:g}", *map(interval_cell, means)])
         header = ["eta_max", *(f"won, {how}" for how in READINGS)]
-        return f"{sizes(results)}\n{markdown_table(header, rows)}"
+        table = markdown_table(header, rows)
+        parts = [sizes(results), table, baseline_table(results)]
+        return "\n".join(part for part in parts if part)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """The mean and its interval over eta_max.

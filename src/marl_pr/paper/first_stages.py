@@ -16,6 +16,7 @@ from marl_pr.paper.host_settings import (
     ppo_ma_settings,
     qmix_settings,
 )
+from marl_pr.paper.kernels import battle_kernels
 from marl_pr.paper.labelled_job import LabelledJob, run_name
 from marl_pr.paper.scale import Scale
 
@@ -81,6 +82,7 @@ def conc4hist(scale: Scale, enemies: int, seed: int) -> LabelledJob:
         "agents": guards,
         "attackers": attackers,
         "max_steps": scale.battles.max_steps,
+        "kernels": battle_kernels() if scale.battles.compiled else "torch",
     }
     task = _Task(f"{guards}v{attackers}", environment, guards)
     settings = conc4hist_settings(scale)

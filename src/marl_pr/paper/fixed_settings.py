@@ -14,5 +14,5 @@ LARGE_TEAM: Final = 30
 ETA_MAX: Final = 0.75
 #: p_min of Eq. 18 in FME, from the authors' demonstration.
 P_MIN: Final = 0.2
-#: p_min of Eq. 18 in ADCA: a round number below the paper's bound, 1/n_k of seven actions.
-BATTLE_P_MIN: Final = 0.1
+#: By how much a control lowers the entropy coefficient in its second stage: to a tenth.
+LESS_ENTROPY: Final = 0.1

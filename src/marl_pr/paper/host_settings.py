@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from marl_pr.paper.fixed_settings import LARGE_TEAM
+from marl_pr.paper.kernels import attention_kernels
 from marl_pr.paper.scale import Scale
 
 #: A part of a run config, as a YAML file gives it.
@@ -60,7 +61,7 @@ def qmix_settings(scale: Scale) -> Settings:
 
 
 def conc4hist_settings(scale: Scale) -> Settings:
-    """Conc4Hist; as in Table 3, whose values are the defaults, where the battles are the paper's.
+    """Conc4Hist; as in Table 3, whose values are the defaults, but for what the scale says.
 
     Args:
         scale: how much is trained, and how battles are fought.
@@ -70,12 +71,12 @@ def conc4hist_settings(scale: Scale) -> Settings:
         "name": "conc4hist",
         "epochs": battles.epochs,
         "minibatches": battles.minibatches,
+        "kernels": attention_kernels() if battles.compiled else "torch",
     }
     training = {
         **_training(scale, "conc4hist", battles.batch),
-        "parallel_games": battles.parallel,
         "evaluation_episodes": battles.test,
-        "checkpoint_every": 8,  # An update takes seconds.
+        "checkpoint_every": 10,  # An update takes seconds.
         "accelerator": "auto",
     }
     return {

@@ -13,8 +13,8 @@ from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.scores import are_single_runs
 
 _SINGLE_RUNS = (
-    "**Single runs**: there is one run of each kind, so no number below has an interval, and none "
-    "says how other seeds would end.\n"
+    "**Single runs**: there is one run of each kind, so no number of a run has an interval, and "
+    "none says how other seeds would end.\n"
 )
 
 
@@ -24,6 +24,7 @@ def page_of(
     results: Sequence[RunResult],
     failures: Mapping[str, str],
     command: str,
+    warning: str = "",
 ) -> str:
     """The page of an item, in Markdown.
 
@@ -33,6 +34,7 @@ def page_of(
         results: of the runs that there are.
         failures: from the name of each run that is missing to one line that says why.
         command: what makes the item.
+        warning: what to say of all numbers first; empty: nothing.
     """
     parts = [
         f"# {item.title}\n",
@@ -40,6 +42,8 @@ def page_of(
         f"Episodes: {_lengths_of(jobs)}. Seeds: {_seeds_of(jobs)}. "
         f"Runs: {len(results)} of {len(jobs)}.\n",
     ]
+    if warning:
+        parts.append(warning)
     if failures:
         parts.append(_missing(failures))
     if results and are_single_runs(results):

@@ -20,6 +20,7 @@ from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.page import page_of
 from marl_pr.paper.scale import Scale, Seeds
+from marl_pr.paper.taken_runs import as_begun, take_first_stages
 
 Backend = Literal["local", "ray"]
 
@@ -61,19 +62,45 @@ class Reproduction:
         Raises:
             UserError: the folder of results cannot be written.
         """
-        jobs = item.jobs(self.scale, self._seeds_of(item))
+        jobs = as_begun(self._jobs(item), self._folder)
         out = self.out / item.name
         # Created now, because the training may take hours.
         create_output_folder(out, "folder of results")
         failures = dict(self._train(jobs))
         results, unread = self._read(item, jobs, failures)
         failures |= unread
-        page = page_of(item, jobs, results, failures, self._command(item))
+        page = page_of(
+            item,
+            jobs,
+            results,
+            failures,
+            self._command(item),
+            self.scale.warning,
+        )
         write_tidy(results, out / "results.csv")
         write_marl_eval(results, out / "results.json")
         write_output(out / "table.md", page.encode(), "table")
         save_figure(item.draw(results), out)
         return failures
+
+    def take(self, items: Sequence[Item], source: Path) -> None:
+        """Take finished runs that others have trained as first stages, and say which.
+
+        Args:
+            items: what is to be made.
+            source: a run folder, or a folder of them.
+
+        Raises:
+            UserError: there is no run that can be taken; why not.
+        """
+        jobs = [one for item in items for one in self._jobs(item)]
+        taken = take_first_stages(jobs, source, self._folder)
+        if self.show_progress:
+            for line in taken:
+                print(line, file=sys.stderr)
+
+    def _jobs(self, item: Item) -> list[LabelledJob]:
+        return item.jobs(self.scale, self._seeds_of(item))
 
     @property
     def _folder(self) -> Path:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from marl_core.rendering.line_styles import LineStyle, line_style
 from marl_core.reports.curves import curve_with_band
 from marl_core.reports.results import RunResult
-from marl_pr.paper.drawing import add_legend, mark_optimum, one_axis
+from marl_pr.paper.drawing import add_legend, label_axis, mark_optimum, one_axis
 from marl_pr.paper.scores import are_single_runs
 
 #: The metric that says how probable resonance was in training.
@@ -50,16 +50,40 @@ def resonance_curves(
         optimum: whether to mark the optimal return of FME.
     """
     figure, axis = one_axis("episodes", up)
-    for index, (label, runs) in enumerate(groups.items()):
-        curve_band(axis, runs, metric, label, line_style(index))
+    second = _draw_curves(axis, groups, metric)
     if optimum:
         mark_optimum(axis)
+    add_legend(axis, second, title=_what_curves_show(groups))
+    return figure
+
+
+def resonance_plots(groups: Groups, plots: Mapping[str, str]) -> Figure:
+    """Several metrics over episodes, one plot below the other, with the legend above the first.
+
+    Args:
+        groups: the runs of each line.
+        plots: the name of each metric, by the label of its axis.
+    """
+    figure = Figure(figsize=(7, 1.5 + 3 * len(plots)), layout="constrained")
+    axes = figure.subplots(len(plots), 1, squeeze=False)[:, 0]
+    for index, (up, metric) in enumerate(plots.items()):
+        axis: Axes = axes[index]
+        label_axis(axis, "episodes", up)
+        second = _draw_curves(axis, groups, metric)
+        if index == 0:
+            add_legend(axis, second, title=_what_curves_show(groups))
+    return figure
+
+
+def _draw_curves(axis: Axes, groups: Groups, metric: str) -> Axes:
+    """Draw a line for each group, and eta on a second axis, which is returned."""
+    for index, (label, runs) in enumerate(groups.items()):
+        curve_band(axis, runs, metric, label, line_style(index))
     second = axis.twinx()
     curve_band(second, _resonating(groups.values()), IN_RESONANCE, _ETA, _ETA_STYLE)
     second.set_ylim(0, 1)
     second.set_ylabel(f"{_ETA} eta (training only)")
-    add_legend(axis, second, title=_what_curves_show(groups))
-    return figure
+    return second
 
 
 def _what_curves_show(groups: Groups) -> str:

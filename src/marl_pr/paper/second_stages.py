@@ -11,7 +11,7 @@ from marl_core.config.run import RunConfig
 from marl_core.reports.labels import Label
 from marl_core.sweep import Job
 from marl_pr.paper.algorithms import Variant, as_long, with_resonance
-from marl_pr.paper.fixed_settings import BATTLE_P_MIN, ETA_MAX, P_MIN
+from marl_pr.paper.fixed_settings import ETA_MAX, P_MIN
 from marl_pr.paper.host_settings import Settings
 from marl_pr.paper.labelled_job import LabelledJob, run_name
 from marl_pr.paper.scale import Scale
@@ -71,12 +71,12 @@ def resonant(
         scale: how much is trained.
         variant: PR or PR-Fast.
         eta_max: resonance probability after its ramp.
-        p_min: of Eq. 18; None is 0.1 for Conc4Hist and 0.2 for the other hosts.
+        p_min: of Eq. 18; None is the scale's for Conc4Hist and 0.2 for the other hosts.
         coin: how long the team's coin holds.
     """
     config = plain.job.config
     if p_min is None:
-        p_min = BATTLE_P_MIN if config.host.name == "conc4hist" else P_MIN
+        p_min = scale.battles.p_min if config.host.name == "conc4hist" else P_MIN
     resonance = _Resonance(variant, eta_max, p_min, coin)
     labels = {
         **plain.labels,
@@ -86,7 +86,7 @@ def resonant(
     prefix = resonance.prefix(config.host.name)
     name = run_name(prefix, labels, config.seed, f"-eta{eta_max:g}-pmin{p_min:g}")
     exploration = resonance.exploration(scale.lengths[config.host.name].ramp)
-    return _second_stage(plain, name, labels, scale, {"exploration": exploration})
+    return second_stage(plain, name, labels, scale, {"exploration": exploration})
 
 
 def longer(plain: LabelledJob, scale: Scale) -> LabelledJob:
@@ -101,7 +101,7 @@ def longer(plain: LabelledJob, scale: Scale) -> LabelledJob:
     config = plain.job.config
     labels = {**plain.labels, "algorithm": as_long(str(plain.labels["algorithm"]))}
     name = run_name(f"{config.host.name}_longer", labels, config.seed)
-    return _second_stage(plain, name, labels, scale, {})
+    return second_stage(plain, name, labels, scale, {})
 
 
 def both_variants(plain: Iterable[LabelledJob], scale: Scale) -> list[LabelledJob]:
@@ -117,13 +117,22 @@ def both_variants(plain: Iterable[LabelledJob], scale: Scale) -> list[LabelledJo
     return [*with_pr, *with_pr_fast]
 
 
-def _second_stage(
+def second_stage(
     plain: LabelledJob,
     name: str,
     labels: Mapping[str, Label],
     scale: Scale,
     settings: Settings,
 ) -> LabelledJob:
+    """A run that continues another one with a second stage.
+
+    Args:
+        plain: the run to continue.
+        name: of the new run.
+        labels: of the new run.
+        scale: how much is trained.
+        settings: of the second stage, but for its length.
+    """
     first = plain.job.config.model_dump(mode="json")
     length = scale.lengths[plain.job.config.host.name].second
     stages = [*first["stages"], {"episodes": length, **settings}]

@@ -19,9 +19,8 @@ import pytest
 
 from marl_core.reports.tidy_file import read_tidy
 from marl_core.runs.folder import RunFolder
-from marl_pr.paper.battles import ALGORITHMS
 from marl_pr.paper.catalogue import ALL
-from marl_pr.paper.fig4 import Fig4
+from marl_pr.paper.fig4 import COMPARED, Fig4
 from marl_pr.paper.fig9 import Fig9
 from marl_pr.paper.registry import ITEMS, items_named
 from marl_pr.paper.reproduction import Reproduction
@@ -81,7 +80,7 @@ def test_an_items_folder(whole: Path) -> None:
 
 
 def test_battles_are_trained_in_both_stages(tmp_path: Path) -> None:
-    """Fig. 4 from nothing: four algorithms, with a win rate at each evaluation.
+    """Fig. 4 from nothing: six algorithms, with a win rate at each evaluation.
 
     There is an eta where there is resonance, and with one seed no interval.
     """
@@ -90,7 +89,7 @@ def test_battles_are_trained_in_both_stages(tmp_path: Path) -> None:
     )
     assert made.make(Fig4()) == {}
     results = read_tidy(tmp_path / "out" / "fig4" / "results.csv")
-    assert {str(run.labels["algorithm"]) for run in results} == set(ALGORITHMS)
+    assert {str(run.labels["algorithm"]) for run in results} == set(COMPARED)
     for run in results:
         assert run.environment == "adca"
         assert run.labels["task"] == "5v6"
@@ -107,6 +106,8 @@ def test_battles_are_trained_in_both_stages(tmp_path: Path) -> None:
     assert "Guards and attackers: 5v6." in page
     assert "Seeds: 0 (conc4hist)." in page
     assert "**Single runs**" in page
+    assert "| 5v6, does nothing | 4 |" in page
+    assert "| 5v6, acts at random | 4 |" in page
 
 
 def test_killed_then_failing_then_whole(marl: Command, whole: Path) -> None:

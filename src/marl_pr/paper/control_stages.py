@@ -1,0 +1,56 @@
+"""Second stages that say what of an effect is not resonance: the controls of Fig. 4."""
+
+from __future__ import annotations
+
+from marl_core.reports.labels import Label
+from marl_pr.paper.algorithms import with_greedy_games, with_less_entropy
+from marl_pr.paper.fixed_settings import ETA_MAX, LESS_ENTROPY
+from marl_pr.paper.labelled_job import LabelledJob, run_name
+from marl_pr.paper.scale import Scale
+from marl_pr.paper.second_stages import second_stage
+
+
+def practised(plain: LabelledJob, scale: Scale) -> LabelledJob:
+    """A run that continues another one, playing as many games greedily as PR does.
+
+    The other games are played as without resonance. So between this run and one that is merely as
+    long there are the greedy games, and between PR and this run there is the correction.
+
+    Args:
+        plain: the run to continue.
+        scale: how much is trained.
+    """
+    config = plain.job.config
+    labels: dict[str, Label] = {
+        **plain.labels,
+        "algorithm": with_greedy_games(str(plain.labels["algorithm"])),
+        "eta_max": ETA_MAX,
+        "coin": "episode",
+    }
+    prefix = f"{config.host.name}_practice"
+    name = run_name(prefix, labels, config.seed, f"-eta{ETA_MAX:g}")
+    exploration = {
+        "name": "policy_resonance",
+        "corrected": False,
+        "eta_max": ETA_MAX,
+        "ramp_episodes": scale.lengths[config.host.name].ramp,
+    }
+    return second_stage(plain, name, labels, scale, {"exploration": exploration})
+
+
+def less_entropy(plain: LabelledJob, scale: Scale) -> LabelledJob:
+    """A run that continues a run of Conc4Hist with a smaller entropy coefficient, and nothing else.
+
+    Args:
+        plain: the run to continue.
+        scale: how much is trained.
+    """
+    config = plain.job.config
+    algorithm = with_less_entropy(str(plain.labels["algorithm"]))
+    labels = {**plain.labels, "algorithm": algorithm}
+    name = run_name(f"{config.host.name}_less_entropy", labels, config.seed)
+    exploration = {
+        "name": "entropy_sampling",
+        "coefficient": scale.battles.entropy * LESS_ENTROPY,
+    }
+    return second_stage(plain, name, labels, scale, {"exploration": exploration})
