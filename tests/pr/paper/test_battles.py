@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_core.config.run import RunConfig
-from marl_core.config.yaml_file import dump_run
+from marl_core.config.yaml_file import dump_run, load_run
 from marl_core.evaluation.statistics import Interval
 from marl_core.runs.folder import RunFolder
 from marl_core.sweep import run_sweep
@@ -69,9 +68,8 @@ def test_runs_that_all_win_have_an_interval(
 
 def test_paper_scale_is_the_example() -> None:
     """All that is learnt, but for the kernels of this machine and the number of processes."""
-    example = yaml.safe_load((REPOSITORY / "examples/adca_fifty.yaml").read_text())
     ours = resonant(conc4hist(PAPER, 120, 0), PAPER, "pr_fast").job.config
-    theirs = RunConfig.model_validate(example)
+    theirs = load_run(REPOSITORY / "examples/adca_fifty.yaml")
     kept = {"training"}
     one = ours.model_dump(mode="json", exclude=kept)
     other = theirs.model_dump(mode="json", exclude=kept)
