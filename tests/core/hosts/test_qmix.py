@@ -582,7 +582,9 @@ def best_return(environment: FME) -> float:
     return float(torch.stack(everything).amax(0).sum())
 
 
-@pytest.mark.parametrize("mixer", MIXERS)
+@pytest.mark.parametrize(
+    "mixer", ["monotonic", pytest.param("sum", marks=pytest.mark.slow)]
+)
 def test_it_learns(mixer: Any) -> None:
     """A small team finds the best joint action of every level, in 300 updates."""
     environment = fme_environment(1, 16, tag="1A1B1C", actions=4)

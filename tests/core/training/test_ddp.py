@@ -167,7 +167,12 @@ def test_control_c_ends_all_ranks_between_two_updates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["ppo_ma", "qmix", pytest.param("conc4hist", marks=pytest.mark.slow)]
+    "host",
+    # That off-policy ranks learn together is shown by the test of their games, too.
+    [
+        "ppo_ma",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("qmix", "conc4hist")),
+    ],
 )
 def test_ranks_with_shares_of_the_games_learn_what_one_with_all_does(
     tmp_path: Path, host: str
