@@ -1,12 +1,14 @@
 """A process of its own for compiled losses: the tests' type checking of shapes cannot be compiled.
 
-Arguments: a folder, the kind of the second stage, and optionally the C++ compiler to use. Trains
-the same short run eagerly and compiled, and prints the greatest difference between their weights.
+Arguments: a folder, the kind of the second stage, what torch compiles with, and optionally the C++
+compiler to use. Trains the same short run compiled and eagerly, and prints the greatest difference
+between their weights.
 """
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,18 +17,18 @@ from torch._inductor import config as inductor
 from tests.support.runs import go_on, outcome, run_data, start
 
 
-def main(folder: Path, second: str, *compiler: str) -> None:
+def main(folder: Path, second: str, backend: str, *compiler: str) -> None:
     """Train twice and compare."""
+    torch.compile = partial(torch.compile, backend=backend)  # type: ignore[assignment]
     if compiler:
         inductor.cpp.cxx = compiler  # type: ignore[assignment]
-    runs = [
-        start(folder / str(compiled), run_data(second, (2, 2), compile=compiled))
-        for compiled in (False, True)
-    ]
-    for run in runs:
-        go_on(run)
-    eager, compiled = (outcome(run)["checkpoint"]["state_dict"] for run in runs)
-    print(max(float((eager[name] - compiled[name]).abs().max()) for name in eager))
+    runs = []
+    for compiled in (True, False):
+        data = run_data(second, (2, 2), compile=compiled)
+        runs.append(start(folder / str(compiled), data))
+        go_on(runs[-1])
+    weights, eager = (outcome(run)["checkpoint"]["state_dict"] for run in runs)
+    print(max(float((eager[name] - weights[name]).abs().max()) for name in eager))
 
 
 if __name__ == "__main__":
