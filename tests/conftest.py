@@ -31,6 +31,7 @@ torch.set_num_threads(1)
 
 # Only what is imported after this line is checked. Large libraries are imported before it: while a
 # module of the project is imported, the hook hides the compiled files of all other modules.
+typechecker.only_where_shapes_are()
 install_import_hook(
     ["marl_core", "marl_envs", "marl_pr"], f"{typechecker.__name__}.check_types"
 )
