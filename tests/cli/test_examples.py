@@ -36,6 +36,8 @@ def test_every_example_trains(path: Path, tmp_path: Path) -> None:
         "training.episodes_per_update=32",
         "training.evaluation_episodes=8",
         "training.threads=1",
+        # Two processes would be two of the tests.
+        "training.devices=1",
     ]
     if "kernels: warp" in path.read_text():
         pytest.importorskip("warp", reason="an extra of the package")
