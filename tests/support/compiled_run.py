@@ -19,7 +19,7 @@ from tests.support.runs import go_on, outcome, run_data, start
 
 def main(folder: Path, second: str, backend: str, *compiler: str) -> None:
     """Train twice and compare."""
-    torch.compile = partial(torch.compile, backend=backend)  # type: ignore[assignment]
+    torch.compile = partial(torch.compile, backend=backend)
     if compiler:
         inductor.cpp.cxx = compiler  # type: ignore[assignment]
     runs = []

@@ -39,7 +39,7 @@ def only_where_shapes_are() -> None:
         decorate = whole(**options)
         return lambda part: decorate(part) if has_shapes(part) else part
 
-    jaxtyping.jaxtyped = jaxtyped
+    jaxtyping.jaxtyped = jaxtyped  # type: ignore[assignment]
 
 
 def check_types(function: Callable[..., Any]) -> Callable[..., Any]:
