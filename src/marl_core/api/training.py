@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from marl_core.api.driving import drive_held, held
 from marl_core.api.run import Run
 from marl_core.api.sources import AnyConfig, default_folder, shared_folder, source_of
+from marl_core.api.transfer import began_with, begin_with
 from marl_core.config.overrides import Overrides
+from marl_core.config.run import RunConfig
+from marl_core.errors import UserError
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.sources import check_sources
 from marl_core.training import stages
@@ -30,6 +33,7 @@ def train(
     loggers: Sequence[Logger] = (),
     progress: bool = True,
     resume: bool = False,
+    weights: str | Path | None = None,
 ) -> Run:
     """Train a run from the start.
 
@@ -47,12 +51,16 @@ def train(
         progress: whether progress is shown on standard error.
         resume: whether to go on where the folder holds this very run already, as a job does that
             is started again. torchrun and SLURM say so themselves where they have restarted it.
+        weights: what the team begins with: a run folder, a checkpoint, or a file that
+            ``torch.save`` wrote from a state dict. Parameters whose names and shapes fit are taken;
+            ``Run.transferred`` names them. None: all are drawn anew.
 
     Returns:
         The finished run.
 
     Raises:
-        UserError: the config cannot be run, or there is a run in the folder already.
+        UserError: the config cannot be run, no parameter of ``weights`` fits, or there is a run in
+            the folder already.
     """
     source = source_of(config, set or {})
     run_config = source.config()
@@ -66,7 +74,26 @@ def train(
             goes_on = (resume or was_restarted()) and folder.holds(run_config)
             if goes_on:
                 check_sources(folder)
+                _check_beginning(folder, weights)
             elif place.rank == 0:
-                folder.create(run_config)
+                _create(folder, run_config, weights)
             drive_held(folder, Watchers(callbacks, loggers, progress), run_config)
         return Run(path, trust=True)
+
+
+def _create(
+    folder: RunFolder,
+    config: RunConfig,
+    weights: str | Path | None,
+) -> None:
+    if weights is None:
+        folder.create(config)
+    else:
+        begin_with(Path(weights), folder, config)
+
+
+def _check_beginning(folder: RunFolder, weights: str | Path | None) -> None:
+    """See that the run in a folder has begun with the parameters that are asked for."""
+    if weights is not None and not began_with(Path(weights), folder):
+        message = f"the run there has not begun with the parameters of {weights}"
+        raise UserError(f"{folder.path}: {message}")

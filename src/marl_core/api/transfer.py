@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import final
 
 import torch
@@ -13,10 +14,13 @@ from torch import Tensor
 
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
+from marl_core.notes import note
 from marl_core.protocols import HostAlgorithm
 from marl_core.runs.assembly import first_state, newest_state
+from marl_core.runs.checkpoint_file import read_tensors
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.seal import sealed
+from marl_core.runs.weights import read_weights
 from marl_core.runs.whole_writes import write_whole
 
 #: The file of a run folder that says what was taken over.
@@ -58,12 +62,70 @@ def begin_from(
         UserError: no parameter fits, or there is a run in the folder already.
     """
     learnt = _tensors(newest_state(first).host)
+    return _begin(str(first.path), learnt, folder, config)
+
+
+def begin_with(
+    weights: Path,
+    folder: RunFolder,
+    config: RunConfig,
+) -> Transferred:
+    """Have a folder hold a new run that begins with parameters from a file.
+
+    What does not fit, on either side, is noted.
+
+    Args:
+        weights: see ``read_weights``.
+        folder: where the new run goes.
+        config: the new run's.
+
+    Returns:
+        What is taken over.
+
+    Raises:
+        UserError: no parameter fits, or there is a run in the folder already.
+    """
+    folder.refuse_another_run(config)
+    learnt = read_weights(weights)
+    found = _begin(str(weights), learnt, folder, config)
+    if found.drawn_anew:
+        note(f"{weights}: drawn anew: {_listed(found.drawn_anew)}")
+    left = [name for name in learnt if name not in found.taken]
+    unknown = [name for name in left if name not in found.drawn_anew]
+    if unknown:
+        note(f"{weights}: not used: {', '.join(unknown)}")
+    return found
+
+
+def began_with(weights: Path, folder: RunFolder) -> bool:
+    """Whether a run has begun with the parameters that a file holds.
+
+    Args:
+        weights: see ``read_weights``.
+        folder: the run's.
+    """
+    if not folder.start.exists():
+        return False
+    learnt = read_weights(weights)
+    taken = read_tensors(folder.start)
+    return all(
+        name in learnt and torch.equal(learnt[name], value)
+        for name, value in taken.items()
+    )
+
+
+def _begin(
+    origin: str,
+    learnt: Mapping[str, Tensor],
+    folder: RunFolder,
+    config: RunConfig,
+) -> Transferred:
     begin = _tensors(first_state(config).host)
-    found = _compared(str(first.path), learnt, begin)
+    found = _compared(origin, learnt, begin)
     if not found.taken:
         message = (
-            f"host '{config.host.name}' cannot be transferred to this environment: "
-            f"none of its parameters fits ({_listed(found.drawn_anew)})"
+            f"{origin}: host '{config.host.name}' cannot begin with these parameters: "
+            f"none of them fits ({_listed(found.drawn_anew)})"
         )
         raise UserError(message)
     content = io.BytesIO()
@@ -102,7 +164,7 @@ def _compared(
     anew: dict[str, str] = {}
     for name, value in begin.items():
         if name not in learnt:
-            anew[name] = "the other run has none"
+            anew[name] = "not there"
         elif learnt[name].shape != value.shape:
             before = _size(learnt[name])
             anew[name] = f"{_size(value)} here, {before} there"

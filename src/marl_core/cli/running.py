@@ -41,6 +41,12 @@ def train(
             "--resume", help="Go on if the folder holds this very run already."
         ),
     ] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the team begins with: a run folder, a checkpoint or a saved state dict."
+        ),
+    ] = None,
 ) -> None:
     """Train by a config, from the start.
 
@@ -51,9 +57,11 @@ def train(
         overrides: settings over what the file says.
         run_dir: where the run goes; None: a folder named by the config.
         resume: go on where the folder holds this very run already.
+        weights: what the team begins with; None: all parameters are drawn anew.
 
     Raises:
-        UserError: the config cannot be run, or there is a run in the folder already.
+        UserError: the config cannot be run, no parameter fits, or there is a run in the folder
+            already.
     """
     chosen = chosen_config(config_file, config)
     with ending_at_once():
@@ -65,7 +73,14 @@ def train(
         run_dir = default_folder(source, source.config())
     with _told_how_to_go_on(run_dir):
         settings = overrides or []
-        _report(train_run(chosen, set=settings, out=run_dir, resume=resume))
+        run = train_run(
+            chosen,
+            set=settings,
+            out=run_dir,
+            resume=resume,
+            weights=weights,
+        )
+        _report(run)
 
 
 def resume(

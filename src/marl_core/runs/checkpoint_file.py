@@ -22,6 +22,8 @@ from marl_core.types import Progress
 CHECKPOINT_FORMAT = 2
 #: Under which a checkpoint that has been read says which file it is of.
 SOURCE = "path"
+#: What most files are expected to be.
+_KIND = "checkpoint of a run"
 
 
 class DamagedError(UserError):
@@ -43,7 +45,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     seal = seal_of(content)
     if seal == "broken":
         raise _no_checkpoint(path, "it is damaged: its checksum is another one")
-    saved = _loaded(path, content)
+    saved = load_data(path, content)
     try:
         found = dict(saved["marl"]).get("format")
     except (LookupError, TypeError, ValueError) as error:
@@ -71,7 +73,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     content = _content(path)
     if seal_of(content) != "whole":
         raise DamagedError(f"{path}: this file is damaged: its checksum does not fit")
-    return _loaded(path, content)
+    return load_data(path, content)
 
 
 @contextmanager
@@ -119,7 +121,21 @@ def _content(path: Path) -> bytes:
         raise DamagedError(f"{path}: the disk cannot read it any more") from error
 
 
-def _loaded(path: Path, content: bytes) -> dict[str, Any]:
+def load_data(
+    path: Path,
+    content: bytes,
+    kind: str = _KIND,
+) -> dict[str, Any]:
+    """What a file holds that ``torch.save`` wrote, as data.
+
+    Args:
+        path: of the file, for messages.
+        content: its bytes.
+        kind: what it is expected to be.
+
+    Raises:
+        DamagedError: it is nothing of that kind.
+    """
     try:
         with warnings.catch_warnings():
             # torch wonders about files that are refused anyway.
@@ -130,9 +146,9 @@ def _loaded(path: Path, content: bytes) -> dict[str, Any]:
                 weights_only=True,
             )
     except Exception as error:  # whatever torch makes of bytes that are no checkpoint
-        raise _no_checkpoint(path, type(error).__name__) from error
+        raise _not_of(kind, path, type(error).__name__) from error
     if not isinstance(saved, dict):
-        raise _no_checkpoint(path, f"it is a {type(saved).__name__}")
+        raise _not_of(kind, path, f"it is a {type(saved).__name__}")
     return saved
 
 
@@ -156,4 +172,8 @@ def _other_format(path: Path, found: object) -> str:
 
 
 def _no_checkpoint(path: Path, reason: str) -> DamagedError:
-    return DamagedError(f"{path}: this is no checkpoint of a run ({reason})")
+    return _not_of(_KIND, path, reason)
+
+
+def _not_of(kind: str, path: Path, reason: str) -> DamagedError:
+    return DamagedError(f"{path}: this is no {kind} ({reason})")

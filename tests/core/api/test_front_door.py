@@ -275,7 +275,7 @@ def test_a_host_of_which_nothing_fits_cannot_be_transferred(
     path = tmp_path / "run.yaml"
     path.write_text(json.dumps(data))
     run = train(path, out=tmp_path / "run", progress=False)
-    message = "cannot be transferred to this environment: none of its parameters fits"
+    message = "cannot begin with these parameters: none of them fits"
     with pytest.raises(UserError, match=message) as refused:
         run.transfer({"agents": 7}, tmp_path / "other")
     assert "logits: 7x10 here, 5x10 there" in str(refused.value)
