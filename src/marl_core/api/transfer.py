@@ -16,7 +16,7 @@ from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.notes import note
 from marl_core.protocols import HostAlgorithm
-from marl_core.runs.assembly import first_state, newest_state
+from marl_core.runs.assembly import begun_state, newest_state
 from marl_core.runs.checkpoint_file import read_tensors
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.seal import sealed
@@ -109,7 +109,7 @@ def began_with(weights: Path, folder: RunFolder) -> bool:
     learnt = read_weights(weights)
     taken = read_tensors(folder.start)
     return all(
-        name in learnt and torch.equal(learnt[name], value)
+        name in learnt and torch.equal(learnt[name].to(value.dtype), value)
         for name, value in taken.items()
     )
 
@@ -120,8 +120,9 @@ def _begin(
     folder: RunFolder,
     config: RunConfig,
 ) -> Transferred:
-    begin = _tensors(first_state(config).host)
-    found = _compared(origin, learnt, begin)
+    state, left = begun_state(config, learnt)
+    own = _tensors(state.host)
+    found = _compared(origin, learnt, own, left)
     if not found.taken:
         message = (
             f"{origin}: host '{config.host.name}' cannot begin with these parameters: "
@@ -129,7 +130,8 @@ def _begin(
         )
         raise UserError(message)
     content = io.BytesIO()
-    torch.save({name: learnt[name] for name in found.taken}, content)
+    taken = {name: learnt[name].to(own[name].dtype) for name in found.taken}
+    torch.save(taken, content)
     folder.create(config, sealed(content.getvalue()))
     said = json.dumps(asdict(found), indent=2) + "\n"
     write_whole(folder.path / _FILE, said.encode())
@@ -158,19 +160,17 @@ def _tensors(host: HostAlgorithm) -> dict[str, Tensor]:
 def _compared(
     origin: str,
     learnt: Mapping[str, Tensor],
-    begin: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    left: Mapping[str, Tensor],
 ) -> Transferred:
-    taken: list[str] = []
     anew: dict[str, str] = {}
-    for name, value in begin.items():
+    for name, value in own.items():
         if name not in learnt:
             anew[name] = "not there"
-        elif learnt[name].shape != value.shape:
-            before = _size(learnt[name])
-            anew[name] = f"{_size(value)} here, {before} there"
-        else:
-            taken.append(name)
-    return Transferred(origin, tuple(taken), anew)
+        elif name in left:
+            anew[name] = f"{_size(value)} here, {_size(learnt[name])} there"
+    taken = tuple(name for name in own if name not in anew)
+    return Transferred(origin, taken, anew)
 
 
 def _size(value: Tensor) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from marl_core.abilities import HasComponentScores
 from marl_core.base_config import ExplorationConfig, UnreadConfig
@@ -27,6 +27,7 @@ from marl_core.rng import generator
 from marl_core.run_state import RunState
 from marl_core.runs.checkpoint_file import fitting, source_of
 from marl_core.runs.compatibility import check_compatible
+from marl_core.runs.first_parameters import load_fitting
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.own_heads import give_heads, share_heads
 from marl_core.runs.saved_progress import saved_progress
@@ -49,7 +50,29 @@ def first_state(config: RunConfig) -> RunState:
     Raises:
         UserError: the parts do not fit together.
     """
-    return _at(config, Progress())
+    return begun_state(config, {})[0]
+
+
+def begun_state(
+    config: RunConfig,
+    parameters: Mapping[str, Tensor],
+) -> tuple[RunState, dict[str, Tensor]]:
+    """A run before any training that begins with given parameters.
+
+    They fit the host as it is built, or as its first stage changes it: a team whose agents get
+    heads of their own begins with copies of the one head that is given, or with a head for each.
+
+    Args:
+        config: the run's.
+        parameters: of the host, by their names.
+
+    Returns:
+        The run, and the parameters that fit nowhere.
+
+    Raises:
+        UserError: the parts do not fit together.
+    """
+    return _at(config, Progress(), parameters)
 
 
 def saved_state(config: RunConfig, saved: Mapping[str, Any]) -> RunState:
@@ -65,7 +88,7 @@ def saved_state(config: RunConfig, saved: Mapping[str, Any]) -> RunState:
     spec = environment_spec(config.environment)
     with fitting(source_of(saved)):
         progress = saved_progress(config, spec, saved["marl"]["progress"])
-    state = _at(config, progress)
+    state, _ = _at(config, progress, {})
     with fitting(source_of(saved)):
         _load_parameters(state, saved["state_dict"])
     return state
@@ -125,9 +148,13 @@ def newest_state(folder: RunFolder) -> RunState:
     return saved_state(config, saved)
 
 
-def _at(config: RunConfig, progress: Progress) -> RunState:
-    """The run with its networks as they are built, changed by the stages up to the one that it is
-    in.
+def _at(
+    config: RunConfig,
+    progress: Progress,
+    parameters: Mapping[str, Tensor],
+) -> tuple[RunState, dict[str, Tensor]]:
+    """The run with its networks as they are built or given, changed by the stages up to the one
+    that it is in; and the given parameters that fit nowhere.
     """
     spec = environment_spec(config.environment)
     explorations = [
@@ -135,12 +162,15 @@ def _at(config: RunConfig, progress: Progress) -> RunState:
     ]
     check_compatible(config, spec, explorations)
     host = build_host(config.host, spec, generator("cpu", config.seed, "network"))
+    left = load_fitting(host, parameters)
     for stage in range(progress.stage + 1):
         exploration = explorations[stage]
         prepare_host(host, exploration, ("stages", stage, "exploration"))
         within = _within(progress, stage, config)
         share_heads(RunState(config, spec, host, exploration, within))
-    return RunState(config, spec, host, explorations[progress.stage], progress)
+    left = load_fitting(host, left)
+    state = RunState(config, spec, host, explorations[progress.stage], progress)
+    return state, left
 
 
 def _within(progress: Progress, stage: int, config: RunConfig) -> Progress:

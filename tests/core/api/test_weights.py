@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from marl_core import Run, UserError, train
+from marl_core import Run, RunConfig, UserError, train
 from marl_core.notes import RunWarning
+from marl_core.runs.assembly import begun_state
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.weights import read_weights
 from tests.support.command import Command, refused
@@ -68,6 +69,22 @@ def test_it_goes_on_from_there(learnt: Run, tmp_path: Path) -> None:
     weights = [read_weights(one.path) for one in (learnt, run, again, other)]
     for index, one in enumerate(weights):
         assert not any(_same(one, before) for before in weights[:index])
+
+
+def test_heads_of_their_own_begin_as_copies(learnt: Run, tmp_path: Path) -> None:
+    """Where the first stage gives every agent a head; and a team that has them keeps them."""
+    fast = _data(stages=[{**ONE_STAGE, **run_data("pr_fast")["stages"][1]}])
+    fast["stages"] = [{**fast["stages"][0], **ONE_STAGE}]  # type: ignore[index]
+    first = train(fast, out=tmp_path / "first", weights=learnt.path, progress=False)
+    assert first.transferred is not None
+    assert not first.transferred.drawn_anew
+    config = RunConfig.model_validate(fast)
+    for run in (learnt, first):
+        whole = read_weights(run.path)
+        state, left = begun_state(config, whole)
+        assert not left
+        for name, value in state.host.state_dict().items():
+            assert torch.equal(value, whole[name].expand_as(value)), name
 
 
 def test_what_does_not_fit_is_named(learnt: Run, tmp_path: Path) -> None:
