@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from marl_core.api.run import Run, load
     from marl_core.api.summary import Scores, Summary
     from marl_core.api.training import train
-    from marl_core.api.transfer import Transferred
     from marl_core.config.run import RunConfig
     from marl_core.errors import UserError
     from marl_core.exploration.coupled import CoupledExploration
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
         HostAlgorithm,
         IndividualPolicy,
     )
+    from marl_core.runs.transfer import Transferred
 
     #: The version of the installed package; ``pyproject.toml`` has it.
     __version__: str
@@ -82,7 +82,7 @@ _MODULES = {
     "RunConfig": "marl_core.config.run",
     "Scores": "marl_core.api.summary",
     "Summary": "marl_core.api.summary",
-    "Transferred": "marl_core.api.transfer",
+    "Transferred": "marl_core.runs.transfer",
     "UserError": "marl_core.errors",
     "load": "marl_core.api.run",
     "train": "marl_core.api.training",

@@ -10,7 +10,6 @@ from marl_core.api.driving import config_with, drive, drive_held, held
 from marl_core.api.metrics_table import MetricsTable
 from marl_core.api.policy import Policy
 from marl_core.api.summary import Scores, Summary, read_summary
-from marl_core.api.transfer import Transferred, begin_from, read_transferred
 from marl_core.base_config import MOST_TEST_EPISODES
 from marl_core.config.run import RunConfig, StageConfig
 from marl_core.errors import UserError
@@ -20,6 +19,7 @@ from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_rows import metrics_rows
 from marl_core.runs.sources import check_sources
+from marl_core.runs.transfer import Transferred, begin_from, read_transferred
 from marl_core.training.devices import on_its_device
 from marl_core.training.place import place_of
 from marl_core.training.watchers import Watchers

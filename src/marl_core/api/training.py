@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 from marl_core.api.driving import drive_held, held
 from marl_core.api.run import Run
 from marl_core.api.sources import AnyConfig, default_folder, shared_folder, source_of
-from marl_core.api.transfer import began_with, begin_with
 from marl_core.config.overrides import Overrides
-from marl_core.config.run import RunConfig
-from marl_core.errors import UserError
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.sources import check_sources
+from marl_core.runs.transfer import begin, check_beginning
 from marl_core.training import stages
 from marl_core.training.place import place_of, was_restarted
 from marl_core.training.watchers import Watchers
@@ -74,26 +72,8 @@ def train(
             goes_on = (resume or was_restarted()) and folder.holds(run_config)
             if goes_on:
                 check_sources(folder)
-                _check_beginning(folder, weights)
+                check_beginning(folder, weights)
             elif place.rank == 0:
-                _create(folder, run_config, weights)
+                begin(folder, run_config, weights)
             drive_held(folder, Watchers(callbacks, loggers, progress), run_config)
         return Run(path, trust=True)
-
-
-def _create(
-    folder: RunFolder,
-    config: RunConfig,
-    weights: str | Path | None,
-) -> None:
-    if weights is None:
-        folder.create(config)
-    else:
-        begin_with(Path(weights), folder, config)
-
-
-def _check_beginning(folder: RunFolder, weights: str | Path | None) -> None:
-    """See that the run in a folder has begun with the parameters that are asked for."""
-    if weights is not None and not began_with(Path(weights), folder):
-        message = f"the run there has not begun with the parameters of {weights}"
-        raise UserError(f"{folder.path}: {message}")

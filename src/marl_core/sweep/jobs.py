@@ -22,11 +22,14 @@ class Job:
         config: of the run.
         continues: the name of a job of the same sweep; where that job's run has ended, this one
             starts. That job's stages are the first ones of this job, and all else is equal.
+        weights: a run folder, a checkpoint or a saved state dict, with whose parameters the run
+            begins; None: they are drawn anew, or are those of the job that it continues.
     """
 
     name: str
     config: RunConfig
     continues: str | None = None
+    weights: Path | None = None
 
 
 def checked(jobs: Sequence[Job]) -> dict[str, Job]:
@@ -48,8 +51,9 @@ def checked(jobs: Sequence[Job]) -> dict[str, Job]:
         _check_processes(job)
         same = by_name.setdefault(job.name, job)
         if same.config != job.config:
-            message = "two jobs have this name, and their configs differ"
-            raise _mistake(job, message)
+            raise _mistake(job, "two jobs have this name, and their configs differ")
+        if same.weights != job.weights:
+            raise _mistake(job, "two jobs have this name, and their weights differ")
         # Of equal runs, the one that continues another is the shorter way.
         if same.continues is None:
             by_name[job.name] = job
@@ -146,6 +150,8 @@ def _check_continued(
     if job.continues is None:
         return
     claim = f"it continues '{job.continues}'"
+    if job.weights is not None:
+        raise _mistake(job, f"{claim}, and so cannot begin with weights of a file")
     if job.continues not in jobs:
         hint = suggestion(job.continues, jobs)
         raise _mistake(job, f"{claim}, which is not in the sweep{hint}")

@@ -142,6 +142,7 @@ class Schedule:
             path=str(self._folders[job.name].path),
             config=job.config.model_dump(mode="json"),
             continues=first,
+            weights=None if job.weights is None else str(job.weights.resolve()),
             modules=tuple(str(Path(entry).resolve()) for entry in sys.path),
         )
 

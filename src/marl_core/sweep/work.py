@@ -19,6 +19,7 @@ from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.runs.sources import check_sources
+from marl_core.runs.transfer import begin, check_beginning
 from marl_core.runs.whole_writes import write_whole
 from marl_core.sweep.jobs import is_begun, is_done
 from marl_core.training.stages import train
@@ -36,12 +37,14 @@ class Task:
         path: of the run folder.
         config: of the run, as JSON.
         continues: the folder of the finished run that this one goes on from, if it does.
+        weights: the file with whose parameters the run begins, if it does.
         modules: folders of the modules that configs name.
     """
 
     path: str
     config: dict[str, Any]
     continues: str | None
+    weights: str | None
     modules: tuple[str, ...]
 
 
@@ -90,7 +93,7 @@ def _train(
     torch.set_num_threads(1)
     look_for_modules_in(*task.modules)
     config = validate_strictly(RunConfig, task.config)
-    _prepare(folder, config, task.continues)
+    _prepare(folder, config, task)
     if not is_done(config, folder):
         train(config, folder, Watchers(progress_bar=False))
 
@@ -98,19 +101,20 @@ def _train(
 def _prepare(
     folder: RunFolder,
     config: RunConfig,
-    continues: str | None,
+    task: Task,
 ) -> None:
     """Have the folder hold this run, with what has been trained of it already."""
     if is_begun(config, folder):
         # The configs may differ in what makes no difference to what is learnt.
         check_sources(folder)
+        check_beginning(folder, task.weights)
         found = folder.read_config().model_dump(mode="json")
         if found != config.model_dump(mode="json"):
             write_whole(folder.config_file, dump_run(config).encode())
-    elif continues is None:
-        folder.create(config)
+    elif task.continues is None:
+        begin(folder, config, task.weights)
     else:
-        take_over(RunFolder(Path(continues)), folder, config)
+        take_over(RunFolder(Path(task.continues)), folder, config)
 
 
 def _line(error: BaseException) -> str:

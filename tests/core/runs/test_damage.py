@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from marl_core.api.training import train
-from marl_core.api.transfer import begin_from
 from marl_core.errors import UserError
 from marl_core.notes import RunWarning
 from marl_core.runs.checkpoint_file import DamagedError, read_checkpoint
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_rows import read_metrics
 from marl_core.runs.seal import seal_of, sealed
+from marl_core.runs.transfer import begin_from
 from tests.support.runs import differences, go_on, outcome, run_data, start
 
 

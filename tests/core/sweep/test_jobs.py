@@ -43,6 +43,14 @@ def test_equal_jobs_are_one() -> None:
         UserError, match="job 'a': two jobs have this name, and their configs differ"
     ):
         checked([Job("a", config()), Job("a", config(seed=4))])
+    with pytest.raises(UserError, match="and their weights differ"):
+        checked([Job("a", config()), Job("a", config(), weights=Path("w.pt"))])
+
+
+def test_what_continues_a_run_has_its_weights() -> None:
+    second = Job("b", config(stages=2), continues="a", weights=Path("w.pt"))
+    with pytest.raises(UserError, match="cannot begin with weights of a file"):
+        checked([Job("a", config()), second])
 
 
 def test_a_run_inside_of_a_run_is_refused() -> None:

@@ -12,13 +12,16 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
+from marl_core import train
 from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.registry import look_for_modules_in
 from marl_core.runs import continuation
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
+from marl_core.runs.weights import read_weights
 from marl_core.sweep import work
 from marl_core.sweep.work import Task, perform
 from marl_core.training.learner import Learner
@@ -37,9 +40,19 @@ def modules_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         sys.modules.pop(name, None)
 
 
-def task(folder: Path, run: RunConfig, continues: Path | None = None) -> Task:
-    origin = None if continues is None else str(continues)
-    return Task(str(folder), json.loads(run.model_dump_json()), origin, tuple(sys.path))
+def task(
+    folder: Path,
+    run: RunConfig,
+    continues: Path | None = None,
+    weights: Path | None = None,
+) -> Task:
+    return Task(
+        path=str(folder),
+        config=json.loads(run.model_dump_json()),
+        continues=None if continues is None else str(continues),
+        weights=None if weights is None else str(weights),
+        modules=tuple(sys.path),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +84,22 @@ def test_a_continued_run_is_the_run_from_the_start(runs: Path, tmp_path: Path) -
     assert sorted(path.name for path in folder.path.iterdir()) == sorted(
         path.name for path in (runs / "two").iterdir()
     )
+
+
+def test_a_job_begins_with_weights_of_a_file(runs: Path, tmp_path: Path) -> None:
+    """As ``train`` does; and it goes on only where they are the same."""
+    path = tmp_path / "weights.pt"
+    torch.save(read_weights(runs / "two"), path)
+    job = task(tmp_path / "job", config(), weights=path)
+    assert perform(job) is None
+    alone = train(config(), out=tmp_path / "alone", weights=path, progress=False)
+    folder = RunFolder(tmp_path / "job")
+    assert differences(outcome(folder), outcome(RunFolder(alone.path))) == []
+    assert perform(job) is None
+    torch.save(read_weights(runs / "one"), path)
+    line = perform(job)
+    assert line is not None
+    assert "has not begun with the parameters of" in line
 
 
 @pytest.mark.parametrize("call", range(1, 5))

@@ -65,52 +65,59 @@ def begin_from(
     return _begin(str(first.path), learnt, folder, config)
 
 
-def begin_with(
-    weights: Path,
+def begin(
     folder: RunFolder,
     config: RunConfig,
-) -> Transferred:
-    """Have a folder hold a new run that begins with parameters from a file.
-
-    What does not fit, on either side, is noted.
+    weights: str | Path | None,
+) -> None:
+    """Have a folder hold a new run.
 
     Args:
-        weights: see ``read_weights``.
-        folder: where the new run goes.
-        config: the new run's.
-
-    Returns:
-        What is taken over.
+        folder: where the run goes.
+        config: the run's.
+        weights: with whose parameters it begins (``read_weights``); what does not fit, on either
+            side, is noted. None: all parameters are drawn anew.
 
     Raises:
         UserError: no parameter fits, or there is a run in the folder already.
     """
+    if weights is None:
+        folder.create(config)
+        return
+    # Before the file is read.
     folder.refuse_another_run(config)
-    learnt = read_weights(weights)
+    learnt = read_weights(Path(weights))
     found = _begin(str(weights), learnt, folder, config)
     if found.drawn_anew:
         note(f"{weights}: drawn anew: {_listed(found.drawn_anew)}")
-    left = [name for name in learnt if name not in found.taken]
-    unknown = [name for name in left if name not in found.drawn_anew]
-    if unknown:
-        note(f"{weights}: not used: {', '.join(unknown)}")
-    return found
+    known = {*found.taken, *found.drawn_anew}
+    unused = [name for name in learnt if name not in known]
+    if unused:
+        note(f"{weights}: not used: {', '.join(unused)}")
 
 
-def began_with(weights: Path, folder: RunFolder) -> bool:
-    """Whether a run has begun with the parameters that a file holds.
+def check_beginning(folder: RunFolder, weights: str | Path | None) -> None:
+    """See that a run has begun with the parameters that are asked for, if any are.
 
     Args:
-        weights: see ``read_weights``.
         folder: the run's.
+        weights: see ``begin``.
+
+    Raises:
+        UserError: it has not.
     """
+    if weights is not None and not _has_begun_with(Path(weights), folder):
+        message = f"the run there has not begun with the parameters of {weights}"
+        raise UserError(f"{folder.path}: {message}")
+
+
+def _has_begun_with(weights: Path, folder: RunFolder) -> bool:
     if not folder.start.exists():
         return False
     learnt = read_weights(weights)
-    taken = read_tensors(folder.start)
     return all(
         name in learnt and torch.equal(learnt[name].to(value.dtype), value)
-        for name, value in taken.items()
+        for name, value in read_tensors(folder.start).items()
     )
 
 
