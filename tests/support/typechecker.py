@@ -31,7 +31,8 @@ def has_shapes(part: Any) -> bool:
 def only_where_shapes_are() -> None:
     """Have jaxtyping leave all other functions and classes as they are.
 
-    mypy knows their types, and calls of thousands of small functions took half of the tests' time.
+    mypy knows their types. Without their checks the tests of QMIX and of rendering take a
+    fifth less time.
     """
     whole = jaxtyping.jaxtyped
 

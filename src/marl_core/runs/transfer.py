@@ -33,7 +33,7 @@ class Transferred:
     """What a run took over from another one.
 
     Attributes:
-        origin: the folder of the other run.
+        origin: the folder of the other run, or the file that the parameters are from.
         taken: the names of the parameters that were taken over.
         drawn_anew: the names of those that did not fit, each with the reason.
     """
@@ -97,7 +97,7 @@ def begin(
 
 
 def check_beginning(folder: RunFolder, weights: str | Path | None) -> None:
-    """See that a run has begun with the parameters that are asked for, if any are.
+    """See that a run has begun with the parameters that are asked for, or with none.
 
     Args:
         folder: the run's.
@@ -106,9 +106,16 @@ def check_beginning(folder: RunFolder, weights: str | Path | None) -> None:
     Raises:
         UserError: it has not.
     """
-    if weights is not None and not _has_begun_with(Path(weights), folder):
-        message = f"the run there has not begun with the parameters of {weights}"
-        raise UserError(f"{folder.path}: {message}")
+    if weights is None:
+        found = read_transferred(folder)
+        if found is None:
+            return
+        message = f"has begun with the parameters of {found.origin}, not with new ones"
+    elif _has_begun_with(Path(weights), folder):
+        return
+    else:
+        message = f"has not begun with the parameters of {weights}"
+    raise UserError(f"{folder.path}: the run there {message}")
 
 
 def _has_begun_with(weights: Path, folder: RunFolder) -> bool:

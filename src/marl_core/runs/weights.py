@@ -9,12 +9,11 @@ from typing import Any
 from torch import Tensor
 
 from marl_core.errors import UserError
+from marl_core.runs.assembly import HOST_PREFIX
 from marl_core.runs.checkpoint_file import DamagedError, load_data
 from marl_core.runs.checkpoints import Checkpoints
+from marl_core.runs.regular_files import read_bytes
 from marl_core.runs.seal import seal_of
-
-#: Before the names of a host's parameters in the checkpoint of a run.
-_OF_HOST = "host."
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -34,7 +33,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if not file.exists():
             raise UserError(f"{path}: no run with a checkpoint is in this folder")
     try:
-        content = file.read_bytes()
+        content = read_bytes(file)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise UserError(f"{file}: cannot read the weights: {reason}") from error
@@ -54,8 +53,8 @@ def _of_host(saved: Mapping[str, Any]) -> dict[str, Tensor]:
         str(name): value for name, value in state.items() if isinstance(value, Tensor)
     }
     of_host = {
-        name.removeprefix(_OF_HOST): value
+        name.removeprefix(HOST_PREFIX): value
         for name, value in tensors.items()
-        if name.startswith(_OF_HOST)
+        if name.startswith(HOST_PREFIX)
     }
     return of_host or tensors

@@ -138,8 +138,8 @@ class LocalPool(Pool):
         if sys.platform == "win32":  # which run_sweep has refused
             raise NotImplementedError
         context = get_context("forkserver")
-        # One process imports torch and all that a run needs, and workers are forked from it: that
-        # takes a tenth of a second in place of four.
+        # One process imports torch and all that a run needs, which takes seconds, and workers are
+        # forked from it.
         context.set_forkserver_preload([__name__])
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, dict(os.environ)))

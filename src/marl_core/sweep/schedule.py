@@ -8,6 +8,7 @@ from pathlib import Path
 
 from marl_core.config.run import RunConfig
 from marl_core.construction import environment_spec
+from marl_core.runs.transfer import check_beginning
 from marl_core.sweep.jobs import Job, folder_of, is_begun, is_done
 from marl_core.sweep.pool import Pool
 from marl_core.sweep.progress import SweepProgress
@@ -46,6 +47,9 @@ class Schedule:
         for name, job in jobs.items():
             if is_begun(job.config, self._folders[name]):
                 self._begun.add(name)
+                # What continues another run has that one's parameters.
+                if job.continues is None:
+                    check_beginning(self._folders[name], job.weights)
                 if is_done(job.config, self._folders[name]):
                     self.done.add(name)
         self._waiting = [name for name in jobs if name not in self.done]

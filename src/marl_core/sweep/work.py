@@ -19,7 +19,7 @@ from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.runs.sources import check_sources
-from marl_core.runs.transfer import begin, check_beginning
+from marl_core.runs.transfer import begin
 from marl_core.runs.whole_writes import write_whole
 from marl_core.sweep.jobs import is_begun, is_done
 from marl_core.training.stages import train
@@ -107,7 +107,6 @@ def _prepare(
     if is_begun(config, folder):
         # The configs may differ in what makes no difference to what is learnt.
         check_sources(folder)
-        check_beginning(folder, task.weights)
         found = folder.read_config().model_dump(mode="json")
         if found != config.model_dump(mode="json"):
             write_whole(folder.config_file, dump_run(config).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,13 @@ def test_a_damaged_checkpoint_gives_no_weights(learnt: Run, tmp_path: Path) -> N
     path.write_bytes(bytes(content))
     with pytest.raises(UserError, match="checksum is another one"):
         read_weights(path)
+
+
+def test_a_pipe_is_not_waited_for(marl: Command, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    os.mkfifo(path)
+    line = refused(marl, "train", str(marl.write()), "--weights", str(path))
+    assert "this is a pipe, where a file is needed" in line
 
 
 def test_nothing_fits(marl: Command, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from marl_core.runs import continuation
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.lock import run_lock
 from marl_core.runs.weights import read_weights
-from marl_core.sweep import work
+from marl_core.sweep import Job, run_sweep, work
 from marl_core.sweep.work import Task, perform
 from marl_core.training.learner import Learner
 from tests.support.command import Command, Outcome, refused
@@ -87,7 +87,7 @@ def test_a_continued_run_is_the_run_from_the_start(runs: Path, tmp_path: Path) -
 
 
 def test_a_job_begins_with_weights_of_a_file(runs: Path, tmp_path: Path) -> None:
-    """As ``train`` does; and it goes on only where they are the same."""
+    """As ``train`` does; a sweep takes a run for its own only where they are the same."""
     path = tmp_path / "weights.pt"
     torch.save(read_weights(runs / "two"), path)
     job = task(tmp_path / "job", config(), weights=path)
@@ -95,11 +95,14 @@ def test_a_job_begins_with_weights_of_a_file(runs: Path, tmp_path: Path) -> None
     alone = train(config(), out=tmp_path / "alone", weights=path, progress=False)
     folder = RunFolder(tmp_path / "job")
     assert differences(outcome(folder), outcome(RunFolder(alone.path))) == []
-    assert perform(job) is None
+    run_sweep([Job("job", config(), weights=path)], tmp_path, show_progress=False)
+    with pytest.raises(
+        UserError, match=r"has begun with the parameters of .*weights\.pt"
+    ):
+        run_sweep([Job("job", config())], tmp_path, show_progress=False)
     torch.save(read_weights(runs / "one"), path)
-    line = perform(job)
-    assert line is not None
-    assert "has not begun with the parameters of" in line
+    with pytest.raises(UserError, match="has not begun with the parameters of"):
+        run_sweep([Job("job", config(), weights=path)], tmp_path, show_progress=False)
 
 
 @pytest.mark.parametrize("call", range(1, 5))
