@@ -130,6 +130,8 @@ def _taken_as(run: RunFolder, firsts: Sequence[Job], folder: Path) -> str:
     if name is None:
         name, misfit = next(iter(misfits.items()))
         return f"not taken, because its {misfit} is not that of {name}"
+    if run.start.exists():
+        return "not taken, because it has begun with the parameters of another run"
     if not is_done(found.config, run):
         return "not taken, because it is not finished"
     target = RunFolder(folder / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from marl_core.config.run import RunConfig
 from marl_core.config.yaml_file import dump_run, load_run
+from marl_core.errors import UserError
 from marl_core.evaluation.statistics import Interval
 from marl_core.runs.folder import RunFolder
 from marl_core.sweep import run_sweep
@@ -156,6 +158,17 @@ def test_a_finished_run_is_taken_as_first_stage(
     described = continued.read_config().model_dump(mode="json")
     assert described["host"]["microbatch"] == 999
     made.take([Fig4()], theirs)  # once more: it is there already
+
+
+def test_a_run_that_began_elsewhere_is_no_first_stage(
+    tmp_path: Path, theirs: Path
+) -> None:
+    made = _reproduction(tmp_path)
+    given = tmp_path / "given"
+    shutil.copytree(theirs / "their name", given)
+    RunFolder(given).start.write_bytes(b"parameters")
+    with pytest.raises(UserError, match="begun with the parameters of another run"):
+        Reproduction(TINY, 1, made.runs, made.out).take([Fig4()], given)
 
 
 def test_runs_go_on_as_they_were_begun(tmp_path: Path) -> None:
