@@ -23,6 +23,9 @@ SUMMARIES: Final = {
     "fig7b": "win rate over eta_max, ADCA",
     "fig6": "win rate over enemies, ADCA",
 }
+#: The item that needs a file of weights, and so is no part of ``all``.
+GIVEN_TEAM: Final = "given_team"
+_GIVEN_SUMMARY = "continuations of the team in --weights, ADCA *"
 _FOOTNOTE = "* not in the paper"
 #: Figures and tables of the paper that are no items, and why not.
 NO_ITEMS: Final = {
@@ -47,4 +50,6 @@ def list_of_items() -> str:
     """All items with what they show, a line for each."""
     width = max(map(len, SUMMARIES))
     lines = [f"{name:{width}}  {summary}" for name, summary in SUMMARIES.items()]
-    return "\n".join([*lines, f"{ALL:{width}}  all of them", _FOOTNOTE])
+    everything = f"{ALL:{width}}  all of them"
+    given = f"{GIVEN_TEAM:{width}}  {_GIVEN_SUMMARY}"
+    return "\n".join([*lines, everything, given, _FOOTNOTE])

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from marl_core.base_config import MOST_PROCESSES
-from marl_pr.paper.catalogue import list_of_items
+from marl_pr.paper.catalogue import GIVEN_TEAM, list_of_items
 
 #: The sign \b keeps the lines below it as they are.
 _ITEMS = f"What to make.\n\n\b\n{list_of_items()}"
@@ -53,6 +53,13 @@ _From = Annotated[
         help="A finished run, or a folder of them, to take as first stages where settings agree.",
     ),
 ]
+_Weights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="The team of given_team: a run, a checkpoint, a state dict, or the authors' model.",
+    ),
+]
 _Runs = Annotated[Path, typer.Option(help="Where the runs are kept, and found again.")]
 
 
@@ -65,6 +72,7 @@ def reproduce(
     out: _Out = Path("reproduced"),
     runs: _Runs = Path("runs/reproduce"),
     source: _From = None,
+    weights: _Weights = None,
 ) -> None:
     """Make a result of the paper from scratch: train, evaluate, write table, figure and data.
 
@@ -78,16 +86,20 @@ def reproduce(
         out: the folder of all results.
         runs: the folder of all runs.
         source: a folder of finished runs to be taken as first stages; None: there is none.
+        weights: of the team that ``given_team`` continues.
 
     Raises:
         UserError: there is no such item, a file cannot be written, or no run can be taken.
         Exit: with status 1, where a run failed.
     """
+    from marl_pr.paper.authors_team import with_our_names
     from marl_pr.paper.registry import items_named
     from marl_pr.paper.reproduction import Reproduction
     from marl_pr.paper.scale import SCALES
 
-    chosen = items_named(item)
+    if weights is not None and item == GIVEN_TEAM:
+        weights = with_our_names(weights, runs)
+    chosen = items_named(item, weights)
     reproduction = Reproduction(
         SCALES[scale],
         seeds,

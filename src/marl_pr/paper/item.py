@@ -31,6 +31,8 @@ class Item(ABC):
     default_seeds: ClassVar[Seeds] = Seeds(ppo_ma=8, qmix=5, conc4hist=3)
     #: Markdown below the table: what the paper says and does not say, and how to read the table.
     notes: str = ""
+    #: What its command needs besides the item's name and the scale.
+    arguments: str = ""
 
     @abstractmethod
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:

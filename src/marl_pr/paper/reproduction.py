@@ -114,7 +114,8 @@ class Reproduction:
 
     def _command(self, item: Item) -> str:
         seeds = "" if self.seeds is None else f" --seeds {self.seeds}"
-        return f"marl reproduce {item.name} --scale {self.scale.name}{seeds}"
+        given = f" {item.arguments}" if item.arguments else ""
+        return f"marl reproduce {item.name}{given} --scale {self.scale.name}{seeds}"
 
     def _train(self, jobs: Sequence[LabelledJob]) -> Mapping[str, str]:
         return run_sweep(
