@@ -23,6 +23,9 @@ CONC4HIST_LONGER: Final = "Conc4Hist, as long"
 CONC4HIST_LESS_ENTROPY: Final = "Conc4Hist, less entropy"
 #: The same, with as many games played greedily as under resonance, and no correction.
 CONC4HIST_PRACTICE: Final = "Conc4Hist, greedy games"
+#: The same, with heads of the agents' own and nothing else learnt: PR-Fast with an eta of 0, under
+#: whose labels its runs are kept.
+CONC4HIST_OWN_HEADS: Final = "Conc4Hist, own heads"
 CONC4HIST_PR: Final = "Conc4Hist + PR"
 CONC4HIST_PR_FAST: Final = "Conc4Hist + PR-Fast"
 

@@ -13,15 +13,17 @@ from marl_core.runs.folder import RunFolder
 from marl_pr.paper.algorithms import (
     CONC4HIST,
     CONC4HIST_LONGER,
+    CONC4HIST_OWN_HEADS,
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
 )
 from marl_pr.paper.baselines import baseline_win_rates
 from marl_pr.paper.first_stages import conc4hist
+from marl_pr.paper.fixed_settings import ETA_MAX
 from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import Reading
+from marl_pr.paper.scores import Reading, select
 from marl_pr.paper.second_stages import both_variants, longer
 from marl_pr.paper.shares import share_of_trials
 
@@ -114,6 +116,22 @@ def baseline_table(results: Sequence[RunResult]) -> str:
         return ""
     table = markdown_table(["a team that", "battles", "won"], sorted(rows))
     return f"Without learning, with 95 % intervals over battles:\n\n{table}"
+
+
+def runs_of(results: Sequence[RunResult], algorithm: str) -> list[RunResult]:
+    """The runs of an algorithm, in the order of their seeds.
+
+    PR-Fast with an eta of 0 is what Fig. 4 calls *own heads*.
+
+    Args:
+        results: to choose from.
+        algorithm: by the name that tables give it.
+    """
+    if algorithm == CONC4HIST_OWN_HEADS:
+        return select(results, algorithm=CONC4HIST_PR_FAST, eta_max=0)
+    if algorithm == CONC4HIST_PR_FAST:
+        return select(results, algorithm=algorithm, eta_max=ETA_MAX)
+    return select(results, algorithm=algorithm)
 
 
 def two_stage_jobs(

@@ -7,7 +7,7 @@ from marl_pr.paper.algorithms import with_greedy_games, with_less_entropy
 from marl_pr.paper.fixed_settings import ETA_MAX, LESS_ENTROPY
 from marl_pr.paper.labelled_job import LabelledJob, run_name
 from marl_pr.paper.scale import Scale
-from marl_pr.paper.second_stages import second_stage
+from marl_pr.paper.second_stages import resonant, second_stage
 
 
 def practised(plain: LabelledJob, scale: Scale) -> LabelledJob:
@@ -36,6 +36,19 @@ def practised(plain: LabelledJob, scale: Scale) -> LabelledJob:
         "ramp_episodes": scale.lengths[config.host.name].ramp,
     }
     return second_stage(plain, name, labels, scale, {"exploration": exploration})
+
+
+def own_heads(plain: LabelledJob, scale: Scale) -> LabelledJob:
+    """A run that continues another one as PR-Fast does, but for the resonance.
+
+    The body of the policy is frozen, and every agent learns a head of its own. So between PR-Fast
+    and this run there is the coin alone.
+
+    Args:
+        plain: the run to continue.
+        scale: how much is trained.
+    """
+    return resonant(plain, scale, "pr_fast", eta_max=0)
 
 
 def less_entropy(plain: LabelledJob, scale: Scale) -> LabelledJob:

@@ -14,6 +14,7 @@ from marl_pr.paper.algorithms import (
     CONC4HIST,
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_LONGER,
+    CONC4HIST_OWN_HEADS,
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
     CONC4HIST_PRACTICE,
@@ -25,25 +26,27 @@ from marl_pr.paper.battles import (
     baseline_table,
     first_stages,
     read_battles,
+    runs_of,
     sizes,
     two_stage_jobs,
 )
-from marl_pr.paper.control_stages import less_entropy, practised
+from marl_pr.paper.control_stages import less_entropy, own_heads, practised
 from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
 from marl_pr.paper.resonance_curves import Groups, resonance_plots
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import Reading, select
+from marl_pr.paper.scores import Reading
 from marl_pr.paper.shares import mean_share
 
-#: The first stage; then its continuations, each but *less entropy* with one thing more than the
-#: one before: greedy games, the correction, heads of the agents' own.
+#: The first stage; then its continuations. *Greedy games* and PR add one thing each to *as long*:
+#: the greedy games, then the correction. PR-Fast adds the coin to *own heads*.
 COMPARED: Final = (
     CONC4HIST,
     CONC4HIST_LONGER,
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_PRACTICE,
+    CONC4HIST_OWN_HEADS,
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
 )
@@ -51,7 +54,7 @@ COMPARED: Final = (
 
 @final
 class Fig4(Item):
-    """The learning curve of Conc4Hist with resonance in the second stage, beside three without."""
+    """The learning curve of Conc4Hist with resonance in the second stage, beside four without."""
 
     name = "fig4"
     title = (
@@ -59,10 +62,11 @@ class Fig4(Item):
         f"ADCA against {ENEMIES} % enemies"
     )
     notes = (
-        f"{HOW_TO_READ} Two controls ask whether it is resonance that helps: *less entropy* has "
+        f"{HOW_TO_READ} Three controls ask whether it is resonance that helps: *less entropy* has "
         "had a second stage with a tenth of the entropy coefficient, *greedy games* one in which "
         "as many whole games were played greedily as under resonance, and the others as without "
-        "it. The figure's bands reach from the lowest run to the highest."
+        "it, *own heads* one in which only a head of each agent's own learnt, as with PR-Fast. "
+        "The figure's bands reach from the lowest run to the highest."
     )
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
@@ -96,7 +100,7 @@ class Fig4(Item):
         """
         rows = []
         for algorithm in COMPARED:
-            runs = select(results, algorithm=algorithm)
+            runs = runs_of(results, algorithm)
             means = [mean_share(runs, reading) for reading in READINGS.values()]
             seeds = [_each(runs, reading) for reading in READINGS.values()]
             rows.append([algorithm, str(len(runs)), *map(interval_cell, means), *seeds])
@@ -112,14 +116,12 @@ class Fig4(Item):
         Args:
             results: of the runs that there are.
         """
-        groups: Groups = {
-            name: select(results, algorithm=name) for name in COMPARED[1:]
-        }
+        groups: Groups = {name: runs_of(results, name) for name in COMPARED[1:]}
         plots = {f"battles won, {how}": f"{how}/win_rate" for how in READINGS}
         return resonance_plots(groups, plots)
 
 
-_CONTROLS = (less_entropy, practised)
+_CONTROLS = (less_entropy, practised, own_heads)
 
 
 def _each(runs: Sequence[RunResult], reading: Reading) -> str:

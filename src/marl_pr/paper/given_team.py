@@ -20,19 +20,21 @@ from marl_core.sweep import Job
 from marl_pr.paper.algorithms import (
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_LONGER,
+    CONC4HIST_OWN_HEADS,
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
     CONC4HIST_PRACTICE,
 )
+from marl_pr.paper.battles import READINGS, runs_of
 from marl_pr.paper.catalogue import GIVEN_TEAM
-from marl_pr.paper.control_stages import less_entropy, practised
+from marl_pr.paper.control_stages import less_entropy, own_heads, practised
 from marl_pr.paper.first_stages import conc4hist
 from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table, number_cell
 from marl_pr.paper.resonance_curves import Groups, resonance_plots
 from marl_pr.paper.scale import Scale, Seeds
-from marl_pr.paper.scores import Reading, select
+from marl_pr.paper.scores import Reading
 from marl_pr.paper.second_stages import longer, resonant
 from marl_pr.paper.shares import mean_share, share_of_trials
 
@@ -48,6 +50,7 @@ _COMPARED: Final = (
     CONC4HIST_LONGER,
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_PRACTICE,
+    CONC4HIST_OWN_HEADS,
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
 )
@@ -57,7 +60,7 @@ _METRICS: Final = {"greedy": "greedy/win_rate", "sampled": "sampled/win_rate"}
 
 @final
 class GivenTeam(Item):
-    """Five continuations of one team that fights already.
+    """Six continuations of one team that fights already.
 
     Each begins with the same parameters, a fresh optimiser and a seed of its own.
 
@@ -66,7 +69,7 @@ class GivenTeam(Item):
     """
 
     name = GIVEN_TEAM
-    title = "Five continuations of a given team, ADCA against 110 % enemies"
+    title = "Six continuations of a given team, ADCA against 110 % enemies"
     default_seeds = Seeds(ppo_ma=5, qmix=5, conc4hist=5)
     notes = (
         "Share of the test battles won, without resonance in the test: mean over runs [95 % "
@@ -74,7 +77,8 @@ class GivenTeam(Item):
         "[Wilson's interval]. All runs begin with one team, so the interval says how "
         "continuations of this team vary, and nothing of other teams. *As long* changes nothing, "
         "*less entropy* has a tenth of the entropy coefficient, in *greedy games* as many whole "
-        "games are played greedily as under resonance, the others as without it. "
+        "games are played greedily as under resonance, the others as without it; in *own heads* "
+        "only a head of each agent's own learns, as with PR-Fast, without resonance. "
         "The figure's bands reach from the lowest run to the highest."
     )
 
@@ -83,7 +87,7 @@ class GivenTeam(Item):
         self.arguments = f"--weights {weights.name}"
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """Five continuations for each seed.
+        """Six continuations for each seed.
 
         Args:
             scale: how much is trained.
@@ -96,6 +100,7 @@ class GivenTeam(Item):
             continued = (
                 resonant(given, scale, "pr_fast"),
                 longer(given, scale),
+                own_heads(given, scale),
                 practised(given, scale),
                 resonant(given, scale, "pr"),
                 less_entropy(given, scale),
@@ -128,11 +133,10 @@ class GivenTeam(Item):
         header = ["team", "runs", *(f"won, {how}" for how in _METRICS), *each]
         rows = [_given_row(results)] if results else []
         for algorithm in _COMPARED:
-            runs = select(results, algorithm=algorithm)
-            readings = [_at_the_end(metric) for metric in _METRICS.values()]
-            means = [interval_cell(mean_share(runs, reading)) for reading in readings]
-            seeds = [_numbers(runs, reading) for reading in readings]
-            rows.append([algorithm, str(len(runs)), *means, *seeds])
+            runs = runs_of(results, algorithm)
+            means = [mean_share(runs, reading) for reading in READINGS.values()]
+            seeds = [_numbers(runs, reading) for reading in READINGS.values()]
+            rows.append([algorithm, str(len(runs)), *map(interval_cell, means), *seeds])
         return markdown_table(header, rows)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
@@ -141,7 +145,7 @@ class GivenTeam(Item):
         Args:
             results: of the runs that there are.
         """
-        groups: Groups = {name: select(results, algorithm=name) for name in _COMPARED}
+        groups: Groups = {name: runs_of(results, name) for name in _COMPARED}
         plots = {f"battles won, {how}": metric for how, metric in _METRICS.items()}
         return resonance_plots(groups, plots)
 
@@ -180,13 +184,6 @@ def _before(results: Sequence[RunResult], metric: str) -> Interval:
     battles = sum(run.metrics[_BATTLES][0] for run in results)
     won = sum(run.metrics[metric][0] * run.metrics[_BATTLES][0] for run in results)
     return share_of_trials(won / battles, round(battles))
-
-
-def _at_the_end(metric: str) -> Reading:
-    def read(run: RunResult) -> float:
-        return float(run.final(metric))
-
-    return read
 
 
 def _numbers(runs: Sequence[RunResult], reading: Reading) -> str:

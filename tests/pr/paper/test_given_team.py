@@ -17,7 +17,7 @@ from tests.support.command import Command
 from tests.support.conc4hist_golden import EXCERPT, Golden
 from tests.support.tiny_reproduction import TINY
 
-ALGORITHMS = 5
+ALGORITHMS = 6
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_from_the_authors_file_to_the_page(
     assert len(first) == 2
     page = (marl.folder / "reproduced" / "given_team" / "table.md").read_text()
     assert "marl reproduce given_team --weights model.pt --scale quick" in page
-    assert "| as given | 10 |" in page
+    assert "| as given | 12 |" in page
     assert "| Conc4Hist + PR-Fast | 2 |" in page
 
 
