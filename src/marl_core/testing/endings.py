@@ -45,7 +45,7 @@ def episodes_end_in_time(case: EnvironmentCase) -> None:
 
 
 def the_dead_stay_dead(case: EnvironmentCase) -> None:
-    """Within an episode nobody comes back to life.
+    """Within an episode nobody comes back to life; who comes late has not lived before.
 
     Args:
         case: the environment to check.
@@ -54,6 +54,7 @@ def the_dead_stay_dead(case: EnvironmentCase) -> None:
     @for_all(10, seed=seeds(), games=st.just(16))
     def check(seed: int, games: int) -> None:
         environment = case.build(games, seed)
+        died: Tensor | None = None
         for step in play(
             environment,
             environment.reset(),
@@ -63,5 +64,7 @@ def the_dead_stay_dead(case: EnvironmentCase) -> None:
             now = step.result.observation.alive
             if was is None or now is None:
                 continue
-            revived = (now & ~was)[step.on]
+            died = torch.zeros_like(was) if died is None else died
+            revived = (now & died)[step.on]
             assert not revived.any(), "an agent that was dead lives again"
+            died = died | (was & ~now)

@@ -1,0 +1,145 @@
+"""What a config can say about environments of other libraries."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cache, partial
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from marl_core.base_config import MOST_AT_ONCE, MOST_PROCESSES, EnvironmentConfig
+from marl_core.types import EnvironmentSpec
+from marl_envs.adapters.making import Behaviour, gymnasium_game, pettingzoo_game
+from marl_envs.adapters.requests import GameMaker
+from marl_envs.adapters.rows import Layout
+
+
+class AdapterConfig(EnvironmentConfig):
+    """What all adapters have in common. Abstract base."""
+
+    id: str = Field(description="Which environment.")
+    kwargs: dict[str, JsonValue] = Field(
+        default_factory=dict, description="What its maker is called with."
+    )
+    reward: Literal["own", "team"] = Field(
+        default="own",
+        description="Whether agents learn from their own rewards or from the team's, their mean.",
+    )
+    max_steps: int | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="After how many steps a game is cut; by default as the environment says.",
+    )
+    rebuild: bool = Field(
+        default=False,
+        description="Whether every game is played in an environment made anew: for those whose "
+        "reset leaves traces of the game before.",
+    )
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=MOST_PROCESSES,
+        description="How many processes play; 0: the run's own. Results do not depend on it.",
+    )
+
+    @abstractmethod
+    def maker(self) -> GameMaker:
+        """What makes a game."""
+
+    @property
+    def may_die(self) -> bool:
+        """Whether agents may leave a game before its end."""
+        return False
+
+    def layout(self) -> Layout:
+        """The shapes of a game; one is built to look at it, once for each config.
+
+        Raises:
+            UserError: there is no such environment, or it cannot be learnt in.
+        """
+        return _layout_of(type(self), self.model_dump_json())
+
+    def spec(self) -> EnvironmentSpec:
+        """What the environment gives.
+
+        Raises:
+            UserError: there is no such environment, or it cannot be learnt in.
+        """
+        layout = self.layout()
+        return EnvironmentSpec(
+            agents=len(layout.agents),
+            actions=layout.actions,
+            max_steps=layout.max_steps,
+            features=layout.features,
+            state_features=layout.state or None,
+            individual_reward=self.reward == "own",
+            action_masks=layout.masks,
+            agents_die=self.may_die,
+        )
+
+
+class PettingZooConfig(AdapterConfig):
+    """Settings of an environment of PettingZoo."""
+
+    name: str = "pettingzoo"
+    id: str = Field(
+        description="The module that has parallel_env, as 'mpe2:simple_spread_v3'."
+    )
+    team: str = Field(
+        default="", description="What the names of the agents who learn begin with."
+    )
+    others: Behaviour = Field(
+        default="random",
+        description="What the other agents do: any legal action, or the first one.",
+    )
+    state: Literal["none", "own"] = Field(
+        default="none",
+        description="Whether hosts get the environment's own global state.",
+    )
+    agents_die: bool = Field(
+        default=True,
+        description="Whether agents may leave a game before its end, or come later.",
+    )
+
+    @property
+    def may_die(self) -> bool:
+        """As the setting says."""
+        return self.agents_die
+
+    def maker(self) -> GameMaker:
+        """What makes a game."""
+        return partial(
+            pettingzoo_game,
+            self.id,
+            self.kwargs,
+            self.team,
+            self.others,
+            self.max_steps,
+            with_state=self.state == "own",
+            rebuild=self.rebuild,
+        )
+
+
+class GymnasiumConfig(AdapterConfig):
+    """Settings of a team's environment of Gymnasium."""
+
+    name: str = "gymnasium"
+    id: str = Field(
+        description="As gymnasium.make takes it: 'lbforaging:Foraging-8x8-2p-1f-v3'."
+    )
+
+    def maker(self) -> GameMaker:
+        """What makes a game."""
+        arguments = (self.id, self.kwargs, self.max_steps)
+        return partial(gymnasium_game, *arguments, rebuild=self.rebuild)
+
+
+@cache
+def _layout_of(kind: type[AdapterConfig], described: str) -> Layout:
+    game = kind.model_validate_json(described).maker()()
+    try:
+        return game.layout
+    finally:
+        game.close()

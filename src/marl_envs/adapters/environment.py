@@ -1,0 +1,121 @@
+"""Games of another library as an environment of the kernel."""
+
+from __future__ import annotations
+
+import weakref
+from typing import ClassVar, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from marl_core.types import EnvironmentSpec, Observation, StepResult
+from marl_envs.adapters.config import AdapterConfig, GymnasiumConfig, PettingZooConfig
+from marl_envs.adapters.playing import Players, PlayersElsewhere, PlayersHere
+
+#: Seeds are below this number.
+_SEEDS = 2**31
+
+
+class AdaptedEnvironment:
+    """E games of an environment from another library.
+
+    Each game gets a seed of its own at each reset, drawn from the generator. So the games do not
+    depend on how many processes play them.
+
+    Args:
+        config: which environment, and how it is seen.
+        games: E.
+        device: where the tensors are.
+        generator: where the seeds come from.
+    """
+
+    def __init__(
+        self,
+        config: AdapterConfig,
+        *,
+        games: int,
+        device: torch.device | str,
+        generator: torch.Generator,
+    ) -> None:
+        self.spec: EnvironmentSpec = config.spec()
+        self._config = config
+        self._device = torch.device(device)
+        self._generator = generator
+        self._players = _players(config, games)
+        # A process that is never closed must not outlive this object.
+        self.close = weakref.finalize(self, self._players.close)
+
+    def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
+        """Start games anew.
+
+        Args:
+            games: which ones; None: all of them.
+        """
+        rows = self._players.rows
+        # As many are drawn whichever games are reset, so that no game depends on another.
+        seeds = torch.randint(
+            _SEEDS,
+            (len(rows.seeds),),
+            generator=self._generator,
+            device=self._generator.device,
+        )
+        if games is not None:
+            seeds = torch.where(games.to(seeds.device), seeds, -1)
+        rows.seeds[:, 0] = seeds.cpu().numpy()
+        self._players.ask("reset")
+        return self._observation()
+
+    def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
+        """Advance every game that has not ended.
+
+        Args:
+            actions: of each agent.
+        """
+        rows = self._players.rows
+        rows.actions[:] = actions.cpu().numpy()
+        self._players.ask("step")
+        reward = self._tensor(rows.reward)
+        own = reward if self.spec.individual_reward else None
+        return StepResult(
+            observation=self._observation(),
+            team_reward=reward.mean(-1),
+            terminated=self._tensor(rows.terminated[:, 0]),
+            truncated=self._tensor(rows.truncated[:, 0]),
+            individual_reward=own,
+        )
+
+    def _observation(self) -> Observation:
+        rows, spec = self._players.rows, self.spec
+        return Observation(
+            self._tensor(rows.features),
+            state=None if spec.state_features is None else self._tensor(rows.state),
+            action_mask=self._tensor(rows.legal) if spec.action_masks else None,
+            alive=self._tensor(rows.alive) if spec.agents_die else None,
+        )
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        """A copy: the next request writes into the array."""
+        return torch.tensor(array, device=self._device)
+
+
+def _players(config: AdapterConfig, games: int) -> Players:
+    layout = config.layout()
+    if config.workers == 0:
+        return PlayersHere(config.maker(), layout, games)
+    return PlayersElsewhere(config.maker(), layout, games, config.workers)
+
+
+@final
+class PettingZoo(AdaptedEnvironment):
+    """Any installed parallel environment of PettingZoo."""
+
+    Config: ClassVar = PettingZooConfig
+
+
+@final
+class GymnasiumTeam(AdaptedEnvironment):
+    """Any installed environment of Gymnasium whose observations and actions are tuples."""
+
+    Config: ClassVar = GymnasiumConfig

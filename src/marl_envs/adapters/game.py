@@ -1,0 +1,100 @@
+"""One game of another library, as the adapters see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+from marl_envs.adapters.rows import Layout, Rows
+
+if TYPE_CHECKING:
+    from marl_envs.adapters.spaces import Choice, Sight
+
+
+class Game(Protocol):
+    """One game, which writes what it says into a row."""
+
+    @property
+    def layout(self) -> Layout:
+        """Its shapes; constant."""
+
+    def reset(self, seed: int, row: Rows) -> None:
+        """Start anew.
+
+        Args:
+            seed: of everything that is random until the next reset.
+            row: of this game; reward and ends are left alone.
+        """
+
+    def step(self, row: Rows) -> None:
+        """Advance by a step, by the row's actions.
+
+        Args:
+            row: of this game.
+        """
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+@final
+class TeamView:
+    """Writes what a team sees into rows, padded to one shape.
+
+    Args:
+        names: of the agents.
+        sights: what each of them sees.
+        choices: what each of them may do.
+    """
+
+    def __init__(
+        self, names: Sequence[str], sights: Sequence[Sight], choices: Sequence[Choice]
+    ) -> None:
+        self.names = tuple(names)
+        self.choices = tuple(choices)
+        self._sights = tuple(sights)
+        self.features = max(sight.size for sight in sights)
+        self.actions = max(choice.count for choice in choices)
+        self.has_masks = any(sight.has_mask for sight in sights)
+        self.differ = any(choice.count != self.actions for choice in choices)
+
+    def write(self, row: Rows, index: int, seen: Any, info: Any) -> None:
+        """Write what a living agent sees and may do.
+
+        Args:
+            row: of the game.
+            index: of the agent.
+            seen: its observation.
+            info: that came with the observation.
+        """
+        sight = self._sights[index]
+        vector = sight.vector(seen)
+        row.features[index, : len(vector)] = vector
+        legal = row.legal[index]
+        legal[:] = False
+        count = self.choices[index].count
+        mask = sight.mask(seen, info)
+        legal[:count] = True if mask is None else mask[:count]
+        row.alive[index] = True
+
+    def clear(self, row: Rows, index: int) -> None:
+        """Write that an agent is not there.
+
+        Args:
+            row: of the game.
+            index: of the agent.
+        """
+        row.features[index] = 0
+        row.legal[index] = False
+        row.legal[index, 0] = True
+        row.alive[index] = False
+
+    def decoded(self, row: Rows, index: int) -> Any:
+        """What an agent shall do, as the environment takes it.
+
+        Args:
+            row: of the game.
+            index: of the agent.
+        """
+        choice = self.choices[index]
+        return choice.action(min(int(row.actions[index]), choice.count - 1))

@@ -1,0 +1,152 @@
+"""A game of PettingZoo's parallel interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import numpy as np
+
+from marl_core.errors import UserError
+from marl_envs.adapters.bystanders import Bystanders
+from marl_envs.adapters.game import TeamView
+from marl_envs.adapters.making import Behaviour
+from marl_envs.adapters.rows import Layout, Rows
+from marl_envs.adapters.spaces import Choice, Sight
+
+
+@final
+class ParallelGame:
+    """A parallel environment of PettingZoo, in which some agents learn and others act by a rule.
+
+    Args:
+        make: makes the environment.
+        team: what the names of the agents who learn begin with.
+        others: what the other agents do.
+        max_steps: after which the game is cut; None: as the environment itself says.
+        with_state: whether its global state is wanted.
+        rebuild: whether every game is played in an environment made anew.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        team: str,
+        others: Behaviour,
+        max_steps: int | None,
+        *,
+        with_state: bool,
+        rebuild: bool,
+    ) -> None:
+        self._env = make()
+        self._make = make
+        self._rebuild = rebuild
+        names = [name for name in self._env.possible_agents if name.startswith(team)]
+        if not names:
+            known = ", ".join(map(str, self._env.possible_agents))
+            raise UserError(
+                f"no agent's name begins with '{team}' (there are: {known})"
+            )
+        self._view = _view_of(self._env, names)
+        self._bystanders = _bystanders_of(self._env, set(names), others)
+        self._seen: Mapping[str, Any] = {}
+        self._infos: Mapping[str, Any] = {}
+        self._steps = 0
+        self._with_state = with_state
+        self.layout = self._layout(max_steps)
+
+    def reset(self, seed: int, row: Rows) -> None:
+        """Start anew.
+
+        Args:
+            seed: of the environment and of the other agents.
+            row: of this game.
+        """
+        if self._rebuild:
+            self._env.close()
+            self._env = self._make()
+        self._seen, self._infos = self._env.reset(seed=seed)
+        self._bystanders.reset(seed)
+        self._steps = 0
+        self._write(row, cut=frozenset())
+
+    def step(self, row: Rows) -> None:
+        """Advance by a step.
+
+        Args:
+            row: of this game.
+        """
+        actions = {}
+        for name in self._env.agents:
+            actions[name] = self._action(row, name)
+        seen, rewards, terminated, truncated, infos = self._env.step(actions)
+        self._seen, self._infos = seen, infos
+        self._steps += 1
+        for index, name in enumerate(self._view.names):
+            row.reward[index] = rewards.get(name, 0.0)
+        cut = {name for name, so in truncated.items() if so and not terminated[name]}
+        self._write(row, frozenset(cut))
+        on = any(name in self._env.agents for name in self._view.names)
+        late = on and self._steps >= self.layout.max_steps
+        row.truncated[0] = late or (not on and not cut.isdisjoint(self._view.names))
+        row.terminated[0] = not on and not row.truncated[0]
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+    def _action(self, row: Rows, name: str) -> Any:
+        if name in self._view.names:
+            return self._view.decoded(row, self._view.names.index(name))
+        return self._bystanders.act(name, self._seen[name], self._infos.get(name))
+
+    def _write(self, row: Rows, cut: frozenset[str]) -> None:
+        """Write what the team sees; whoever was cut off is alive and sees for the last time."""
+        for index, name in enumerate(self._view.names):
+            if name in self._env.agents or name in cut:
+                self._view.write(row, index, self._seen[name], self._infos.get(name))
+            else:
+                self._view.clear(row, index)
+        if self.layout.state:
+            row.state[:] = np.asarray(self._env.state(), dtype=np.float32).ravel()
+
+    def _layout(self, max_steps: int | None) -> Layout:
+        _, infos = self._env.reset(seed=0)
+        masks = any("action_mask" in info for info in infos.values() if info)
+        state = np.size(self._env.state()) if self._with_state else 0
+        view = self._view
+        return Layout(
+            view.names,
+            view.features,
+            view.actions,
+            state,
+            masks or view.has_masks or view.differ,
+            _limit(self._env, max_steps),
+        )
+
+
+def _view_of(env: Any, names: list[str]) -> TeamView:
+    sights = [Sight.of(env.observation_space(name)) for name in names]
+    choices = [Choice.of(env.action_space(name), name) for name in names]
+    return TeamView(names, sights, choices)
+
+
+def _bystanders_of(env: Any, team: set[str], behaviour: Behaviour) -> Bystanders:
+    others = [name for name in env.possible_agents if name not in team]
+    sights = {name: Sight.of(env.observation_space(name)) for name in others}
+    actions = {name: env.action_space(name) for name in others}
+    return Bystanders(sights, actions, behaviour)
+
+
+def _limit(env: Any, max_steps: int | None) -> int:
+    """The greatest number of steps of a game."""
+    if max_steps is not None:
+        return max_steps
+    inner = getattr(env, "unwrapped", env)
+    for name in ("max_cycles", "max_iter", "max_steps", "_max_episode_steps"):
+        for where in (env, inner, getattr(inner, "env", None)):
+            found = getattr(where, name, None)
+            if isinstance(found, int) and found > 0:
+                return found
+    message = "the environment does not say how long a game lasts"
+    raise UserError(f"{message}: environment.max_steps must")
