@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from marl_core.errors import UserError
 from marl_core.testing.environments import ENVIRONMENT_CHECKS
 from marl_core.testing.play import EnvironmentCase
 from marl_core.types import Observation, StepResult
 from marl_envs.adapters.config import PettingZooConfig
-from marl_envs.adapters.environment import PettingZoo
+from marl_envs.adapters.environment import AdaptedEnvironment, PettingZoo
 from tests.support.command import Command
 from tests.support.market_day import EARLY, HOURS, LATE, STEADY, Market
 from tests.support.places import REPOSITORY
+from tests.support.resuming import interrupted
+from tests.support.runs import differences, go_on, outcome, start
 
 MARKET = "tests.support:market_day"
 SPREAD = "mpe2:simple_spread_v3"
@@ -74,8 +76,11 @@ def same(one: Observation | StepResult, other: Observation | StepResult) -> bool
 @pytest.mark.parametrize("check", ENVIRONMENT_CHECKS)
 @pytest.mark.parametrize(
     "config",
-    [market(), market(reward="team", rebuild=True), PettingZooConfig(id=SPREAD)],
-    ids=["market", "rebuilt", "spread"],
+    [
+        pytest.param(market(), id="market"),
+        pytest.param(market(reward="team", rebuild=True), id="rebuilt"),
+        pytest.param(PettingZooConfig(id=SPREAD), id="spread", marks=pytest.mark.slow),
+    ],
 )
 def test_it_keeps_the_rules(config: PettingZooConfig, check: str) -> None:
     ENVIRONMENT_CHECKS[check](EnvironmentCase(partial(PettingZoo, config), "cpu"))
@@ -241,14 +246,22 @@ training: {{episodes_per_update: 8, evaluation_episodes: 4, devices: 1, tensorbo
 """
 
 
-def test_it_trains_and_resumes(
-    marl: Command, run_twice: Callable[..., None] | None = None
-) -> None:
+def test_it_trains_by_the_command(marl: Command) -> None:
     (marl.folder / "market.yaml").write_text(CONFIG)
-    outcome = marl("train", "market.yaml", "--run-dir", "whole")
-    assert outcome.status == 0, outcome.err
+    ended = marl("train", "market.yaml", "--run-dir", "whole")
+    assert ended.status == 0, ended.err
     assert (marl.folder / "whole" / "summary.json").exists()
     assert not children()
+
+
+def test_an_interrupted_run_ends_as_if_it_had_never_been(tmp_path: Path) -> None:
+    """Games in the middle cannot be saved, and need not be: every update begins with a reset."""
+    data = YAML(typ="safe").load(CONFIG)
+    whole = start(tmp_path / "whole", data)
+    go_on(whole)
+    crash = (AdaptedEnvironment, "step", 15, True)
+    parts = interrupted(tmp_path / "parts", data, crash)
+    assert differences(outcome(parts), outcome(whole)) == []
 
 
 @pytest.mark.parametrize("name", ["pettingzoo", "gymnasium"])
