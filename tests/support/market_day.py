@@ -20,7 +20,7 @@ EVERYONE = (LATE, EARLY, STEADY, THIEF)
 GO_HOME = 1
 
 
-class Market(ParallelEnv):  # type: ignore[misc]
+class Market(ParallelEnv):
     """One market day.
 
     Args:

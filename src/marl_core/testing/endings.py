@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from hypothesis import strategies as st
+from torch import Tensor
 
 from marl_core.testing.checking import for_all
 from marl_core.testing.play import EnvironmentCase, play

@@ -46,7 +46,7 @@ def parallel_env(name: str, **settings: Any) -> OneGame:
 
 
 @final
-class OneGame(ParallelEnv):  # type: ignore[misc]
+class OneGame(ParallelEnv):
     """One game of an environment of the kernel; agents are called ``agent_0`` and so on.
 
     Observations are features, or entities with rows of zeros where none is. Where actions may be

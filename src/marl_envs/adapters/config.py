@@ -85,7 +85,8 @@ class PettingZooConfig(AdapterConfig):
 
     name: str = "pettingzoo"
     id: str = Field(
-        description="The module that has parallel_env, as 'mpe2:simple_spread_v3'."
+        description="The module that has parallel_env, as 'mpe2:simple_spread_v3', or a "
+        "registered name, as 'sisl/pursuit-v5'."
     )
     team: str = Field(
         default="", description="What the names of the agents who learn begin with."

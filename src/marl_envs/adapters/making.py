@@ -35,8 +35,8 @@ def pettingzoo_game(
     """A game of PettingZoo's parallel interface.
 
     Args:
-        name: of the module with ``parallel_env``: ``mpe2:simple_spread_v3`` or, just as well,
-            ``mpe2.simple_spread_v3``.
+        name: of the module with ``parallel_env``, ``mpe2:simple_spread_v3`` or, just as well,
+            ``mpe2.simple_spread_v3``; or as PettingZoo registers it, ``sisl/pursuit-v5``.
         arguments: of ``parallel_env``.
         team: what the names of the agents who learn begin with.
         others: what the other agents do.
@@ -89,6 +89,9 @@ def gymnasium_game(
 
 
 def _made_by_pettingzoo(name: str, arguments: Mapping[str, Any]) -> Any:
+    if "/" in name:
+        registry = _imported("pettingzoo", "pettingzoo")
+        return _made(name, partial(registry.make, "parallel", name), arguments)
     if not _MODULE.fullmatch(name):
         raise UserError(f"'{name}' is no module, as mpe2:simple_spread_v3 is")
     module = _imported(name.replace(":", "."), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import pytest
@@ -65,7 +65,7 @@ class Odd(gymnasium.Env[Any, Any]):
     """Two agents with one action between them, and no end."""
 
     observation_space = spaces.Tuple([spaces.Discrete(2)] * 2)
-    action_space = spaces.Discrete(2)
+    action_space: spaces.Space[Any] = spaces.Discrete(2)
 
 
 class Endless(Odd):
@@ -82,9 +82,11 @@ class Endless(Odd):
         (Endless, "the environment does not say how long a game lasts: environment.ma"),
     ],
 )
-def test_what_is_no_team_is_one_line(kind: type, told: str) -> None:
+def test_what_is_no_team_is_one_line(
+    kind: type[gymnasium.Env[Any, Any]], told: str
+) -> None:
     name = f"marl_test/{kind.__name__}-v0"
-    gymnasium.register(name, entry_point=kind)
+    gymnasium.register(name, entry_point=cast(Any, kind))
     try:
         with pytest.raises(UserError) as caught:
             GymnasiumConfig(id=name).spec()

@@ -166,6 +166,11 @@ def test_a_team_of_one_name_learns_and_all_leaving_is_an_end() -> None:
     assert again.terminated.tolist() == [True, False]
 
 
+def test_registered_names_are_found_too() -> None:
+    spec = PettingZooConfig(id="classic/rps-v2", kwargs={"num_actions": 5}).spec()
+    assert (spec.agents, spec.actions, spec.features) == (2, 5, 6)
+
+
 def test_a_limit_cuts_games() -> None:
     environment = built(market(max_steps=2))
     environment.reset()
@@ -180,6 +185,7 @@ def test_a_limit_cuts_games() -> None:
         ({"id": "os:system"}, "'os:system' cannot be imported"),
         ({"id": "os"}, "'os' has no parallel_env: PettingZoo's environments have one"),
         ({"id": "os.path; x"}, "'os.path; x' is no module, as mpe2:"),
+        ({"id": "sisl/persuit-v5"}, "'sisl/persuit-v5' cannot be made: "),
         ({"id": "mpe3:spread"}, "'mpe3:spread' cannot be imported: pip install mpe3"),
         ({"team": "buyer"}, "no agent's name begins with 'buyer' (there are: trader_"),
         ({"team": "thief"}, "thief acts in Box(-1.0, 1.0, (2,), float32): only"),
