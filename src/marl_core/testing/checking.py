@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
+
+from marl_core.testing.examples import find_failure
+from marl_core.testing.verdicts import BrokenRuleError, NotApplicableError
 
 Case = TypeVar("Case")
 
@@ -35,20 +36,34 @@ def by_name(*checks: Callable[[Case], None]) -> dict[str, Callable[[Case], None]
 
 
 def run_checks(checks: Checks[Case], case: Case) -> None:
-    """Run all checks.
+    """Run all checks; those that ask nothing of this part are passed over.
 
     Args:
         checks: by name.
         case: what is checked.
 
     Raises:
-        AssertionError: a check fails; names the first one, and says what is wrong.
+        BrokenRuleError: a check fails; names the first one, and says what is wrong.
     """
     for name, check in checks.items():
         try:
             check(case)
+        except NotApplicableError:
+            continue
         except AssertionError as error:
-            raise AssertionError(f"{name}: {error}") from error
+            raise named(error, name) from error
+
+
+def named(error: AssertionError, rule: str) -> BrokenRuleError:
+    """The failure of a check, with the rule's name.
+
+    Args:
+        error: with which the check failed.
+        rule: its name.
+    """
+    if isinstance(error, BrokenRuleError):
+        return BrokenRuleError(error.message, error.example, rule)
+    return BrokenRuleError(str(error), rule=rule)
 
 
 def for_all(
@@ -62,20 +77,7 @@ def for_all(
     """
 
     def run(check: Callable[..., None]) -> None:
-        always = settings(
-            max_examples=examples,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-        )
-        try:
-            always(given(**strategies)(check))()
-        except Flaky as error:
-            raise AssertionError(
-                "the same question got two answers: there is state or randomness"
-            ) from error
+        find_failure(check, examples, strategies)
 
     return run
 
