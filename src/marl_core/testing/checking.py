@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
@@ -137,7 +139,7 @@ def assert_distribution(values: Tensor, what: str) -> None:
 
 @contextmanager
 def no_global_randomness(what: str) -> Iterator[None]:
-    """Fail if the body draws from torch's global generator.
+    """Fail if the body draws from a global generator: torch's, NumPy's or Python's.
 
     Args:
         what: a name for what the body runs.
@@ -145,10 +147,20 @@ def no_global_randomness(what: str) -> Iterator[None]:
     Raises:
         AssertionError: it does.
     """
-    before = torch.random.get_rng_state()
+    before = _global_generators()
     yield
-    untouched = torch.equal(before, torch.random.get_rng_state())
-    assert untouched, f"{what} draws from torch's global generator"
+    for owner, state in _global_generators().items():
+        assert state == before[owner], f"{what} draws from {owner}'s global generator"
+
+
+def _global_generators() -> dict[str, object]:
+    """The states of the generators that a program has without making any."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "torch": torch.random.get_rng_state().numpy().tobytes(),
+        "NumPy": (kind, np.asarray(keys).tobytes(), *rest),
+        "Python": random.getstate(),
+    }
 
 
 def counts_agree(

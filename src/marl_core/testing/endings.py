@@ -160,7 +160,7 @@ def _written(environment: Environment, seen: Observation) -> Tensor:
 
 ENDING_CHECKS = by_name(
     episodes_end_in_time,
-    the_dead_stay_dead,
     a_step_starts_no_game,
+    the_dead_stay_dead,
     a_limit_from_outside_is_no_end,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from operator import itemgetter
 from typing import final
@@ -27,6 +27,7 @@ from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import Rollout
 
 _RANKS = 2
+_NOT_TOGETHER = "one rank asks for a mean, or takes a step, that the other does not"
 #: Seconds for which a rank waits for the other.
 _PATIENCE = 10.0
 
@@ -40,12 +41,30 @@ class _Meeting:
         self._values: list[Tensor | None] = [None] * _RANKS
 
     def mean(self, rank: int, value: Tensor) -> Tensor:
+        assert value.is_floating_point(), (
+            f"context.ranks.mean is given whole numbers ({value.dtype}): their mean has a fraction"
+        )
+        given = self._given(rank, value.detach())
+        assert len(given) == _RANKS, _NOT_TOGETHER
+        shapes = {tuple(one.shape) for one in given}
+        assert len(shapes) == 1, f"ranks give context.ranks.mean the shapes {shapes}"
+        return torch.stack(given).mean(0)
+
+    def leave(self, rank: int) -> None:
+        """A rank asks for no more means: the other may not either.
+
+        Args:
+            rank: which leaves.
+        """
+        assert not self._given(rank, None), _NOT_TOGETHER
+
+    def _given(self, rank: int, value: Tensor | None) -> list[Tensor]:
+        """What all ranks have given, once they have."""
         self._values[rank] = value
         self._barrier.wait()
         given = [one for one in self._values if one is not None]
-        mean = torch.stack(given).mean(0)
-        self._barrier.wait()
-        return mean
+        self._barrier.wait()  # nobody gives the next value before all have read these
+        return given
 
     def give_up(self) -> None:
         """Let nobody wait for a rank that is gone."""
@@ -97,22 +116,30 @@ def ranks_learn_as_one(case: HostCase) -> None:
             pool.submit(_on_rank, case, half, number, meeting)
             for number, half in enumerate(halves)
         ]
-    try:
-        found = [future.result() for future in futures]
-    except threading.BrokenBarrierError as error:
-        message = "one rank asks for a mean, or a loss, that the other does not"
-        raise AssertionError(message) from error
+    found = _results(futures)
     assert same_lessons(whole, _mean(found)), (
         "two ranks with half of the games each learn otherwise than one process: "
         "is a mean over samples taken without context.ranks.mean?"
     )
 
 
+def _results(futures: list[Future[Lessons]]) -> list[Lessons]:
+    """What the ranks have found; the error of the rank that went first, if one did."""
+    errors = [future.exception() for future in futures]
+    broken = threading.BrokenBarrierError
+    for error in sorted(errors, key=lambda one: isinstance(one, broken)):
+        if error is not None:
+            raise error
+    return [future.result() for future in futures]
+
+
 def _on_rank(
     case: HostCase, rollout: Rollout, number: int, meeting: _Meeting
 ) -> Lessons:
     try:
-        return _gradients(case, rollout, LearningContext(_Rank(number, meeting)))
+        found = _gradients(case, rollout, LearningContext(_Rank(number, meeting)))
+        meeting.leave(number)
+        return found
     except BaseException:
         meeting.give_up()
         raise

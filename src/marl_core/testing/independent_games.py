@@ -13,6 +13,8 @@ from marl_core.types import Observation
 
 #: How many games are played.
 _GAMES = 200
+#: At most this number of actions is preferred by the others, and the last.
+_ACTIONS = 4
 #: At most this number of steps is played.
 _STEPS = 20
 
@@ -26,7 +28,8 @@ def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
         case: the environment to check.
     """
     quiet = _course_beside(case, 0)
-    for others in sorted({1, case.build(1, 0).spec.actions - 1}):
+    last = case.build(1, 0).spec.actions - 1
+    for others in sorted({*range(1, min(last, _ACTIONS) + 1), last}):
         found = difference(quiet, _course_beside(case, others))
         assert found is None, (
             f"a game's {found} depends on what is done in the other games"

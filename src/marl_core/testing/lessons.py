@@ -5,6 +5,7 @@ The weights are moved away from where they begin: a last layer of small weights 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -130,7 +131,8 @@ def lessons(
     learner = moved_host(case) if host is None else host
     policy = WithBonus(case.exploration.individual)
     found = []
-    losses = learner.losses(rollout, policy, LearningContext())
+    own = copy.deepcopy(rollout)  # a learner that writes into it spoils its own alone
+    losses = learner.losses(own, policy, LearningContext())
     for loss in islice(losses, _LOSSES):
         gradients = gradients_of(learner, loss)
         found.append(gradients)
