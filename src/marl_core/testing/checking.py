@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,24 +50,34 @@ def run_checks(checks: Checks[Case], case: Case) -> None:
         BrokenRuleError: a check fails; names the first one, and says what is wrong.
     """
     for name, check in checks.items():
-        try:
-            check(case)
-        except NotApplicableError:
-            continue
-        except AssertionError as error:
-            raise named(error, name) from error
+        with suppress(NotApplicableError):
+            run_check(name, check, case)
 
 
-def named(error: AssertionError, rule: str) -> BrokenRuleError:
-    """The failure of a check, with the rule's name.
+def run_check(name: str, check: Callable[[Case], None], case: Case) -> None:
+    """Run one check.
 
     Args:
-        error: with which the check failed.
-        rule: its name.
+        name: of the rule.
+        check: sees whether it is kept.
+        case: what is checked.
+
+    Raises:
+        BrokenRuleError: it is not; says by its name which.
+        NotApplicableError: it asks nothing of this part.
     """
-    if isinstance(error, BrokenRuleError):
-        return BrokenRuleError(error.message, error.example, rule)
-    return BrokenRuleError(str(error), rule=rule)
+    try:
+        check(case)
+    except BrokenRuleError as error:
+        raise BrokenRuleError(error.message, error.example, name) from error
+    except AssertionError as error:
+        raise BrokenRuleError(str(error) or _where(error), rule=name) from error
+
+
+def _where(error: BaseException) -> str:
+    """The place of an assertion that says nothing."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}: {last.line}"
 
 
 def for_all(

@@ -61,6 +61,9 @@ def the_dead_stay_dead(case: EnvironmentCase) -> None:
         case: the environment to check.
     """
 
+    if not case.build(1, 0).spec.agents_die:
+        raise NotApplicableError("nobody dies in it")
+
     @for_all(10, seed=seeds(), games=st.just(16))
     def check(seed: int, games: int) -> None:
         environment = case.build(games, seed)

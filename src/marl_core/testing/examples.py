@@ -72,7 +72,10 @@ def find_failure(
         if not isinstance(found, AssertionError):
             raise found from None
         raise BrokenRuleError(str(found), search.example) from found
-    except Flaky as error:
+    except Exception as error:
+        if not isinstance(error, Flaky):
+            error.add_note(f"with {search.example}")
+            raise
         message = "the same question got two answers: there is state or randomness"
         raise BrokenRuleError(message, search.example) from error
 
