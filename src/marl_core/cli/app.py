@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from marl_core.cli.checking import check
 from marl_core.cli.configs import config_app
 from marl_core.cli.listing import list_components
 from marl_core.cli.pictures import render, report
@@ -35,6 +36,7 @@ def build_app() -> typer.Typer:
         "evaluate": evaluate,
         "render": render,
         "report": report,
+        "check": check,
         "list": list_components,
     }
     for name, command in own.items():

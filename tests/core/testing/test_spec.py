@@ -60,6 +60,9 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"agents": 5, "tag": "1A2B4C"},
         {"agents": 2, "tag": "1A1B1C", "actions": 4, "level_index": "one_hot"},
     ],
+    # They have tests of their own, beside the bare environments.
+    ("environment", "gymnasium"): [],
+    ("environment", "pettingzoo"): [],
     ("host", "conc4hist"): [{"epochs": 2}],
     ("host", "qmix"): [{}, {"mixer": "sum"}],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
