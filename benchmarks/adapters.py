@@ -77,8 +77,7 @@ def bare(config: AdapterConfig, games: int, steps: int) -> float:
         import gymnasium
 
         made = [
-            gymnasium.make(config.id, disable_env_checker=True, **config.kwargs)
-            for _ in range(games)
+            gymnasium.make(config.id, disable_env_checker=True) for _ in range(games)
         ]
         play = _play_tuple
     for game in made:

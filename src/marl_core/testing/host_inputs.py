@@ -56,7 +56,7 @@ def memory_is_that_of_play(case: HostCase) -> None:
         case: the host to check.
     """
     host = case.build()
-    if not isinstance(host, RebuildsMemory):
+    if not isinstance(host, RebuildsMemory) or not host.capabilities.memory:
         raise NotApplicableError("it does not tell its memory from episodes")
     rollout = next(rollouts(case.environment, host, case.exploration))
     steps = range(len(rollout.actions))
