@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from marl_core.rng import uniform
+from marl_core.shapes import Float, Int
 
 
 @runtime_checkable
@@ -82,8 +82,7 @@ class JointPolicy:
         individual: what each agent's own policy says, ``[*B, N, A]``.
         components: how each agent acts, independently of the others, in each component, ``[C, *B,
             N, A]``.
-        weights: the probability of each component, ``[C]``, or ``[E, C]`` where games differ (then
-            ``*B`` is ``E``).
+        weights: the probability of each component, ``[C]``, or ``[*B, C]`` where games differ.
     """
 
     individual: Float[Tensor, "*B N A"]
@@ -116,7 +115,7 @@ class JointPolicy:
         weights = self.weights.to(self.components.dtype)
         if weights.dim() == 1:
             return torch.tensordot(weights, self.components, dims=1)
-        return torch.einsum("ec,cena->ena", weights, self.components)
+        return torch.einsum("...c,c...na->...na", weights, self.components)
 
     def log_probability(
         self, actions: Int[Tensor, "*B N"], component: Int[Tensor, "*B"]
@@ -177,21 +176,25 @@ def greedy_actions(individual: Float[Tensor, "*B N A"]) -> Int[Tensor, "*B N"]:
 
 
 def draw_components(
-    weights: Float[Tensor, "*E C"], games: int, generator: torch.Generator
+    weights: Float[Tensor, "*E C"],
+    games: int,
+    generator: torch.Generator | None,
 ) -> Int[Tensor, "E"]:
     """One component for each game: what a team shares.
 
     Args:
         weights: the probability of each component, ``[C]`` or ``[E, C]``.
         games: E, how many games.
-        generator: randomness, on the device of the weights.
+        generator: randomness, on the device of the weights; None: torch's own, which is for use
+            outside of this framework.
     """
     if weights.shape[-1] == 1:
         return torch.zeros(games, dtype=torch.int64, device=weights.device)
     inner = cumulative_probabilities(weights)[..., :-1]
     if weights.dim() == 1:
-        return torch.searchsorted(inner, uniform((games,), generator), right=True)
-    draws = uniform((games, 1), generator).to(inner.dtype)
+        draws = uniform((games,), generator, weights.device)
+        return torch.searchsorted(inner, draws, right=True)
+    draws = uniform((games, 1), generator, weights.device).to(inner.dtype)
     return torch.searchsorted(inner.contiguous(), draws, right=True).squeeze(-1)
 
 
@@ -210,14 +213,14 @@ class TableSampler:
     def draw(
         self,
         component: Int[Tensor, "E"],
-        generator: torch.Generator,
+        generator: torch.Generator | None,
         row: Int[Tensor, "E N"] | None = None,
     ) -> Int[Tensor, "E N"]:
         """Draw each game's joint action, given the component that its team has drawn.
 
         Args:
             component: the component of each game, ``[E]``.
-            generator: randomness, on the device of the tables.
+            generator: randomness, on the device of the tables; None: torch's own.
             row: which row of the table each agent is in, ``[E, N]``; None: row ``e`` belongs
                 to game ``e``.
         """
@@ -233,5 +236,5 @@ class TableSampler:
             rows = self.cumulative[0, ..., 0].numel()
             cell = cell + (component * rows).unsqueeze(-1)
         edges = self.cumulative.flatten(0, -2).index_select(0, cell.flatten())
-        draws = uniform((cell.numel(), 1), generator).to(edges.dtype)
+        draws = uniform((cell.numel(), 1), generator, edges.device).to(edges.dtype)
         return torch.searchsorted(edges, draws, right=True).view(shape)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +26,9 @@ def seed_for(seed: int, *path: str | int) -> int:
     Returns:
         A number of 63 bits.
     """
+    # Here, so that drawing actions needs torch alone.
+    import numpy as np
+
     keys = [_key(part) for part in path]
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=keys)
     low, high = sequence.generate_state(2)
@@ -52,19 +54,25 @@ def generator(
     return made.manual_seed(seed_for(seed, *path))
 
 
-def uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Uniform numbers in [0, 1) on the generator's device, in at least single precision.
+def uniform(
+    shape: tuple[int, ...],
+    generator: torch.Generator | None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Uniform numbers in [0, 1), in at least single precision.
 
     Half precision has 256 of them, too coarse a sieve for small probabilities: actions would be
     drawn more or less often than their law says.
 
     Args:
         shape: of the tensor.
-        generator: where the numbers come from.
+        generator: where the numbers come from, and on which device they are; None: torch's own.
+        device: where they are drawn without a generator.
     """
     default = torch.get_default_dtype()
     dtype = default if default.itemsize >= 4 else torch.float32
-    return torch.rand(shape, generator=generator, device=generator.device, dtype=dtype)
+    place = device if generator is None else generator.device
+    return torch.rand(shape, generator=generator, device=place, dtype=dtype)
 
 
 class Generators:

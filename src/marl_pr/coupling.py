@@ -185,7 +185,8 @@ class PolicyResonance(Configured[PolicyResonanceConfig]):
             progress: how far the run is; the weights have it already.
         """
         if self.config.corrected:
-            components = resonant_components(policies, weights[1], self.config.p_min)
+            eta, p_min = weights[1], self.config.p_min
+            components = resonant_components(policies, eta, p_min, validate=False)
         else:
             components = torch.stack([policies, greedy_policies(policies)])
         return JointPolicy(policies, components, weights)

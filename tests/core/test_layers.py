@@ -21,7 +21,7 @@ FORBIDDEN = {
 #: The rooms of the kernel, from the ground up. A room may import from itself and from those before
 #: it.
 ROOMS = (
-    ("version", "errors", "notes", "rng", "returns"),
+    ("version", "errors", "notes", "rng", "returns", "shapes"),
     ("base_config", "types"),
     ("configured", "conformance", "joint_policy", "sequential_policy", "learning"),
     ("capabilities", "compiled_code", "entity_rows", "late_number"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jaxtyping import Bool, Float
 from torch import Tensor
+
+from marl_core.shapes import Bool, Float
 
 #: Score of an action that is not legal: finite, so that no gradient is NaN, and its probability is
 #: exactly 0.
