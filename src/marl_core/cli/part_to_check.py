@@ -115,7 +115,8 @@ class PartToCheck:
             UserError: there is no such class, or it refuses its settings.
         """
         kinds = EXPLORATIONS if self.kind == "exploration" else (self.kind,)
-        kind, factory, config = with_config(kinds, self.name, self.settings)  # type: ignore[arg-type]
+        found = with_config(kinds, self.name, self.settings)  # type: ignore[arg-type]
+        kind, factory, config = found
         match kind:
             case "environment":
                 case = environment_case(self.name, config, device)

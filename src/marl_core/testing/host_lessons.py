@@ -9,9 +9,15 @@ import torch
 
 from marl_core.learning import LearningContext
 from marl_core.observation_table import without_table
-from marl_core.testing import junk
 from marl_core.testing.checking import by_name, same
 from marl_core.testing.gradients import trainable
+from marl_core.testing.junk import (
+    after_the_end,
+    among_the_dead,
+    in_the_padding,
+    with_ends,
+    with_the_dead,
+)
 from marl_core.testing.learning import HostCase, random_trajectory
 from marl_core.testing.lessons import (
     first_with_lessons,
@@ -36,7 +42,7 @@ def padding_teaches_nothing(case: HostCase) -> None:
         raise NotApplicableError("all games of its environment are equally long")
     for rollout in played(case):
         if not rollout.valid.all() and lessons(case, rollout):
-            _check(case, rollout, junk.in_the_padding, "after the ends of games")
+            _check(case, rollout, in_the_padding, "after the ends of games")
             return
     raise NotApplicableError("no game of its environment ended before another")
 
@@ -52,11 +58,11 @@ def the_dead_teach_nothing(case: HostCase) -> None:
     unmasked = replace(
         case, make=lambda spec, generator: case.make(_unmasked(spec), generator)
     )
-    died, dead = junk.with_the_dead(without_table(first_with_lessons(case)))
+    died, dead = with_the_dead(without_table(first_with_lessons(case)))
     _check(
         unmasked,
         died,
-        lambda rollout: junk.among_the_dead(rollout, dead),
+        lambda rollout: among_the_dead(rollout, dead),
         "of agents that were never alive",
     )
 
@@ -67,8 +73,8 @@ def nothing_comes_after_a_termination(case: HostCase) -> None:
     Args:
         case: the host to check.
     """
-    rollout = junk.with_ends(first_with_lessons(case), terminated=True)
-    _check(case, rollout, junk.after_the_end, "after games that terminated")
+    rollout = with_ends(first_with_lessons(case), terminated=True)
+    _check(case, rollout, after_the_end, "after games that terminated")
 
 
 def a_truncated_game_has_a_future(case: HostCase) -> None:
@@ -79,10 +85,10 @@ def a_truncated_game_has_a_future(case: HostCase) -> None:
     """
     if not _learns_values(case):
         raise NotApplicableError("it learns no values")
-    rollout = junk.with_ends(first_with_lessons(case), terminated=False)
+    rollout = with_ends(first_with_lessons(case), terminated=False)
     changed = not same_lessons(
         lessons(case, rollout),
-        lessons(case, junk.after_the_end(rollout)),
+        lessons(case, after_the_end(rollout)),
     )
     assert changed, (
         "what is seen after games that were truncated changes no gradient: "
