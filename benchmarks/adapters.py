@@ -38,8 +38,8 @@ ENVIRONMENTS: dict[str, AdapterConfig] = {
         id="mpe2:simple_world_comm_v3", team="adversary"
     ),
     "foraging, 8x8, 2 players": GymnasiumConfig(id="lbforaging:Foraging-8x8-2p-1f-v3"),
-    "foraging, 15x15, 4 players": GymnasiumConfig(
-        id="lbforaging:Foraging-15x15-4p-5f-v3"
+    "foraging, 10x10, 4 players": GymnasiumConfig(
+        id="lbforaging:Foraging-10x10-4p-3f-v3"
     ),
     "warehouse, tiny, 2 agents": GymnasiumConfig(id="rware:rware-tiny-2ag-v2"),
     "warehouse, tiny, 4 agents": GymnasiumConfig(id="rware:rware-tiny-4ag-v2"),
@@ -77,8 +77,7 @@ def bare(config: AdapterConfig, games: int, steps: int) -> float:
         import gymnasium
 
         made = [
-            gymnasium.make(config.id, disable_env_checker=True, **config.kwargs)
-            for _ in range(games)
+            gymnasium.make(config.id, disable_env_checker=True) for _ in range(games)
         ]
         play = _play_tuple
     for game in made:

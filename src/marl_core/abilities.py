@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from marl_core.joint_policy import JointPolicy
@@ -137,6 +137,21 @@ class GroupsHeads(Protocol):
 
         Args:
             agents: N.
+            progress: how far the run is.
+        """
+
+
+@runtime_checkable
+class Departs(Protocol):
+    """A coupling that gives up Eq. 16 for some agents on purpose, and says for which."""
+
+    def departs(
+        self, individual: Float[Tensor, "*B N A"], progress: Progress
+    ) -> Bool[Tensor, "*B N"]:
+        """The agents whose frequencies are not those of their individual policies.
+
+        Args:
+            individual: every agent's individual policy, ``[*B, N, A]``.
             progress: how far the run is.
         """
 

@@ -105,6 +105,20 @@ def find_any(
     raise LookupError(f"unknown {what} '{name}'{hint}")
 
 
+def recognised(kinds: tuple[Kind, ...], part: Factory) -> tuple[Kind, Factory]:
+    """A class that goes by no name, and the first of several kinds that it is of.
+
+    Args:
+        kinds: what it may be, in this order.
+        part: a class, or a function that makes a part.
+
+    Raises:
+        LookupError: it is no such part; the argument is a sentence for the user.
+    """
+    what = "exploration" if len(kinds) > 1 else kinds[0]
+    return _checked(kinds, what, getattr(part, "__name__", str(part)), part)
+
+
 def is_code(name: object) -> bool:
     """Whether a name is that of code which is no part of this project: ``module:Class``.
 

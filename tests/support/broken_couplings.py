@@ -49,7 +49,7 @@ class Sound:
         return torch.tensor(self.ETA * min(1.0, progress.stage_episodes / 1000))
 
     def weights(self, moment: Moment) -> Tensor:
-        return coin_weights(self.eta(moment.progress))
+        return coin_weights(self.eta(moment.progress).to(moment.device))
 
     def law(self, policies: Tensor, weights: Tensor, progress: Progress) -> JointPolicy:
         return resonant(policies, weights)
@@ -445,12 +445,12 @@ class ExploresIllegalActions(wide_laws.Queue):
 #: Each mutant and the check that must reject it.
 MUTANTS: dict[type[Any], str] = {
     HasNoLaw: "coupling_has_every_member",
-    OneNameForTwo: "coupling_has_every_member",
-    EqualNames: "coupling_has_every_member",
-    HoldsForAGame: "coupling_has_every_member",
-    OtherCount: "coupling_has_every_member",
-    HidesThatWeightsDiffer: "coupling_has_every_member",
-    HidesThatItLooks: "coupling_has_every_member",
+    OneNameForTwo: "what_a_coupling_says_of_itself_fits",
+    EqualNames: "what_a_coupling_says_of_itself_fits",
+    HoldsForAGame: "what_a_coupling_says_of_itself_fits",
+    OtherCount: "what_a_coupling_says_of_itself_fits",
+    HidesThatWeightsDiffer: "what_a_coupling_says_of_itself_fits",
+    HidesThatItLooks: "what_a_coupling_says_of_itself_fits",
     GreedyIgnoresMasks: "illegal_actions_stay_impossible",
     ExploresByTheRawPolicy: "marginal_is_the_individual_policy",
     PerAgentCoin: "marginal_is_the_individual_policy",

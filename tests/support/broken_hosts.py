@@ -79,7 +79,8 @@ class Sound(HostModule):
             .flip(0)
             .unsqueeze(-1)
         )
-        yield Loss(-(chosen * to_go * rollout.acting).mean())
+        gained = chosen * to_go + bonus_of(policy, log_policy, rollout)
+        yield Loss(-(gained * rollout.acting).mean())
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         return [ParameterGroup([p for p in self.parameters() if p.requires_grad], 1e-3)]
@@ -89,6 +90,15 @@ class Sound(HostModule):
         self.heads = nn.Parameter(
             self.heads.detach().expand(self.shape[0], -1, -1).clone()
         )
+
+
+def entropy_of(log_policy: Tensor) -> Tensor:
+    return -(log_policy.exp() * log_policy).sum(-1)
+
+
+def bonus_of(policy: IndividualPolicy, log_policy: Tensor, rollout: Rollout) -> Tensor:
+    """The entropy of each sample's policy, by its weight."""
+    return policy.entropy_coefficient(rollout.progress) * entropy_of(log_policy)
 
 
 class GlobalInitialisation(Sound):
@@ -282,7 +292,10 @@ class Memoryless(Sound):
             .flip(0)
             .unsqueeze(-1)
         )
-        yield Loss(-(chosen * to_go * rollout.acting).mean())
+        entropy = distinct.at_steps(entropy_of(log_policy))
+        bonus = policy.entropy_coefficient(rollout.progress)
+        gained = chosen * to_go + bonus * entropy
+        yield Loss(-(gained * rollout.acting).mean())
 
 
 class KnowsTheTable(Memoryless):
@@ -341,7 +354,6 @@ class NeverLearnsTheLatent(LatentHost):
         return super().losses(replace(rollout, component=first), policy, context)
 
 
-#: Each mutant and the check that must reject it.
 class IgnoresTheRows(Sound):
     """Takes every row of entities for the same one."""
 
@@ -368,6 +380,7 @@ class RemembersNothingAfterwards(Sound):
         return {name: torch.stack([x] * len(steps)) for name, x in memory.items()}
 
 
+#: Each mutant and the check that must reject it.
 MUTANTS: dict[type[HostModule], str] = {
     IgnoresTheRows: "entities_and_their_rows_agree",
     RemembersNothingAfterwards: "memory_is_that_of_play",

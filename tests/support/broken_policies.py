@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -122,9 +123,59 @@ class NoisyScores(Sound):
         return log_softmax_policy(scores + 0.1 * torch.randn_like(scores), legal)
 
 
+class NoisyInNumPy(Sound):
+    """Draws noise from NumPy's global generator."""
+
+    def log_policy(
+        self, scores: Tensor, legal: Tensor | None, progress: Progress
+    ) -> Tensor:
+        noise = np.random.normal(size=scores.shape)  # noqa: NPY002
+        return log_softmax_policy(scores + torch.from_numpy(noise).to(scores), legal)
+
+
 class NegativeBonus(Sound):
     def entropy_coefficient(self, progress: Progress) -> float:
         return -0.01
+
+
+class MasksTheCallersScores(Sound):
+    """Writes the mask into the host's scores."""
+
+    def log_policy(
+        self, scores: Tensor, legal: Tensor | None, progress: Progress
+    ) -> Tensor:
+        masked = scores if legal is None else scores.masked_fill_(~legal, -1e9)
+        return log_softmax_policy(masked, legal)
+
+
+class MendsTheCallersMask(Sound):
+    """Lets everybody take the first action, in the tensor that it was given."""
+
+    def log_policy(
+        self, scores: Tensor, legal: Tensor | None, progress: Progress
+    ) -> Tensor:
+        log_policy = log_softmax_policy(scores, legal)
+        if legal is not None:
+            legal[..., 0] = True
+        return log_policy
+
+
+class StaysInLowPrecision(Sound):
+    def log_policy(
+        self, scores: Tensor, legal: Tensor | None, progress: Progress
+    ) -> Tensor:
+        masked = scores if legal is None else scores.masked_fill(~legal, -1e9)
+        return masked.log_softmax(-1)
+
+
+class UniformInLowPrecision(Sound):
+    """Mixes with a uniform policy in the scores' own precision."""
+
+    def log_policy(
+        self, scores: Tensor, legal: Tensor | None, progress: Progress
+    ) -> Tensor:
+        own = log_softmax_policy(scores, legal)
+        return own.to(scores.dtype).float()
 
 
 #: Each mutant and the check that must reject it.
@@ -139,6 +190,11 @@ MUTANTS: dict[type[Sound], str] = {
     NotNormalisedLog: "individual_policy_is_a_distribution",
     NormalisesOverTheBatch: "games_do_not_influence_each_other",
     HiddenStep: "schedules_depend_on_progress_alone",
+    NoisyInNumPy: "policy_leaves_global_randomness_alone",
     NoisyScores: "policy_leaves_global_randomness_alone",
+    MasksTheCallersScores: "scores_are_only_read",
+    MendsTheCallersMask: "scores_are_only_read",
+    StaysInLowPrecision: "low_precision_scores_are_enough",
+    UniformInLowPrecision: "low_precision_scores_are_enough",
     NegativeBonus: "entropy_coefficient_is_a_number",
 }

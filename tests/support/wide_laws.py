@@ -102,7 +102,10 @@ class LatentHost(HostModule):
         log_policy = policy.log_policy(scores, seen.legal_actions(), rollout.progress)
         chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
         advantage = advantages(rollout, context).unsqueeze(-1)
-        yield Loss(-(chosen * advantage * rollout.acting).mean())
+        bonus = policy.entropy_coefficient(rollout.progress)
+        entropy = -(log_policy.exp() * log_policy).sum(-1)
+        gained = chosen * advantage + bonus * entropy
+        yield Loss(-(gained * rollout.acting).mean())
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         trained = [p for p in self.parameters() if p.requires_grad]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from marl_core.cli.checking import check
 from marl_core.cli.configs import config_app
 from marl_core.cli.exporting import export
 from marl_core.cli.listing import list_components
@@ -37,6 +38,7 @@ def build_app() -> typer.Typer:
         "render": render,
         "export": export,
         "report": report,
+        "check": check,
         "list": list_components,
     }
     for name, command in own.items():

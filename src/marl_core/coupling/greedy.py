@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from marl_core.capabilities import CouplingNeeds, Holds
@@ -66,3 +66,14 @@ class Greedy(Configured[GreedyConfig]):
         """
         greedy = certain(greedy_actions(policies), policies.shape[-1])
         return JointPolicy(policies, greedy.unsqueeze(0), weights)
+
+    def departs(
+        self, individual: Float[Tensor, "*B N A"], progress: Progress
+    ) -> Bool[Tensor, "*B N"]:
+        """Every agent that explores (``marl_core.abilities.Departs``).
+
+        Args:
+            individual: every agent's individual policy, ``[*B, N, A]``.
+            progress: how far the run is; it makes no difference.
+        """
+        return individual.amax(-1) < 1

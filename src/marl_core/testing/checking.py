@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
+
+from marl_core.testing.examples import find_failure
+from marl_core.testing.verdicts import BrokenRuleError, NotApplicableError
 
 Case = TypeVar("Case")
 
@@ -35,20 +40,44 @@ def by_name(*checks: Callable[[Case], None]) -> dict[str, Callable[[Case], None]
 
 
 def run_checks(checks: Checks[Case], case: Case) -> None:
-    """Run all checks.
+    """Run all checks; those that ask nothing of this part are passed over.
 
     Args:
         checks: by name.
         case: what is checked.
 
     Raises:
-        AssertionError: a check fails; names the first one, and says what is wrong.
+        BrokenRuleError: a check fails; names the first one, and says what is wrong.
     """
     for name, check in checks.items():
-        try:
-            check(case)
-        except AssertionError as error:
-            raise AssertionError(f"{name}: {error}") from error
+        with suppress(NotApplicableError):
+            run_check(name, check, case)
+
+
+def run_check(name: str, check: Callable[[Case], None], case: Case) -> None:
+    """Run one check.
+
+    Args:
+        name: of the rule.
+        check: sees whether it is kept.
+        case: what is checked.
+
+    Raises:
+        BrokenRuleError: it is not; says by its name which.
+        NotApplicableError: it asks nothing of this part.
+    """
+    try:
+        check(case)
+    except BrokenRuleError as error:
+        raise BrokenRuleError(error.message, error.example, name) from error
+    except AssertionError as error:
+        raise BrokenRuleError(str(error) or _where(error), rule=name) from error
+
+
+def _where(error: BaseException) -> str:
+    """The place of an assertion that says nothing."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}: {last.line}"
 
 
 def for_all(
@@ -62,20 +91,7 @@ def for_all(
     """
 
     def run(check: Callable[..., None]) -> None:
-        always = settings(
-            max_examples=examples,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-        )
-        try:
-            always(given(**strategies)(check))()
-        except Flaky as error:
-            raise AssertionError(
-                "the same question got two answers: there is state or randomness"
-            ) from error
+        find_failure(check, examples, strategies)
 
     return run
 
@@ -135,7 +151,7 @@ def assert_distribution(values: Tensor, what: str) -> None:
 
 @contextmanager
 def no_global_randomness(what: str) -> Iterator[None]:
-    """Fail if the body draws from torch's global generator.
+    """Fail if the body draws from a global generator: torch's, NumPy's or Python's.
 
     Args:
         what: a name for what the body runs.
@@ -143,10 +159,20 @@ def no_global_randomness(what: str) -> Iterator[None]:
     Raises:
         AssertionError: it does.
     """
-    before = torch.random.get_rng_state()
+    before = _global_generators()
     yield
-    untouched = torch.equal(before, torch.random.get_rng_state())
-    assert untouched, f"{what} draws from torch's global generator"
+    for owner, state in _global_generators().items():
+        assert state == before[owner], f"{what} draws from {owner}'s global generator"
+
+
+def _global_generators() -> dict[str, object]:
+    """The states of the generators that a program has without making any."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "torch": torch.random.get_rng_state().numpy().tobytes(),
+        "NumPy": (kind, np.asarray(keys).tobytes(), *rest),
+        "Python": random.getstate(),
+    }
 
 
 def counts_agree(

@@ -9,11 +9,15 @@ from marl_core.capabilities import Holds
 from marl_core.conformance import misfits
 from marl_core.protocols import Coupling
 from marl_core.testing.checking import by_name, for_all, run_checks, same
-from marl_core.testing.dependence import DEPENDENCE_CHECKS
+from marl_core.testing.dependence import (
+    CONSTANCY_CHECKS,
+    games_do_not_influence_each_other,
+)
 from marl_core.testing.joint_laws import LAW_CHECKS
 from marl_core.testing.laws import CouplingCase, Exempt, nobody
 from marl_core.testing.learnt_couplings import LEARNT_COUPLING_CHECKS
 from marl_core.testing.scenes import Scene, scenes
+from marl_core.testing.surroundings import SURROUNDING_CHECKS
 from marl_core.types import EnvironmentSpec, Moment
 
 
@@ -34,7 +38,20 @@ def check_coupling(
 
 
 def coupling_has_every_member(case: CouplingCase) -> None:
-    """The coupling has the members of ``Coupling``, and they fit each other.
+    """The coupling has the members of ``Coupling``.
+
+    Args:
+        case: the coupling to check.
+    """
+
+    @for_all(5, scene=scenes())
+    def check(scene: Scene) -> None:
+        wrong = misfits(case.make(scene.spec), Coupling)
+        assert not wrong, ", ".join(wrong)
+
+
+def what_a_coupling_says_of_itself_fits(case: CouplingCase) -> None:
+    """Names, weights and needs of a coupling fit each other.
 
     Each component has a name, or none has; as many components have scores of their own as there
     are; weights that differ from game to game need the whole game.
@@ -46,8 +63,6 @@ def coupling_has_every_member(case: CouplingCase) -> None:
     @for_all(20, scene=scenes())
     def check(scene: Scene) -> None:
         coupling = case.make(scene.spec)
-        wrong = misfits(coupling, Coupling)
-        assert not wrong, ", ".join(wrong)
         assert coupling.holds in get_args(Holds), f"holds is {coupling.holds!r}"
         count = coupling.weights(scene.moment).shape[-1]
         _check_names(coupling, count)
@@ -80,7 +95,9 @@ def _check_weights_are_shared(coupling: Coupling, scene: Scene) -> None:
 
 COUPLING_CHECKS = {
     **by_name(coupling_has_every_member),
+    **CONSTANCY_CHECKS,  # early: chance and hidden state confuse all others
+    **by_name(what_a_coupling_says_of_itself_fits, games_do_not_influence_each_other),
+    **SURROUNDING_CHECKS,
     **LAW_CHECKS,
-    **DEPENDENCE_CHECKS,
     **LEARNT_COUPLING_CHECKS,
 }

@@ -103,8 +103,7 @@ def _answers(stated: Stated, scene: Scene) -> dict[str, Tensor]:
     return answers
 
 
-DEPENDENCE_CHECKS = by_name(
-    games_do_not_influence_each_other,
-    schedules_depend_on_progress_alone,
+CONSTANCY_CHECKS = by_name(
     coupling_leaves_global_randomness_alone,
+    schedules_depend_on_progress_alone,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from marl_core.conformance import misfits
 from marl_core.protocols import Environment
+from marl_core.testing.alike import Course, follow, preferring
 from marl_core.testing.checking import (
     by_name,
     for_all,
@@ -16,20 +16,27 @@ from marl_core.testing.checking import (
     run_checks,
     same,
 )
-from marl_core.testing.endings import episodes_end_in_time, the_dead_stay_dead
+from marl_core.testing.endings import ENDING_CHECKS, GAMES
 from marl_core.testing.exact_rewards import expected_rewards_agree_with_play
 from marl_core.testing.independent_games import games_do_not_influence_each_other
-from marl_core.testing.layout import check_finite, check_observation, check_outcome
+from marl_core.testing.layout import (
+    check_device,
+    check_finite,
+    check_observation,
+    check_outcome,
+)
 from marl_core.testing.observation_table import table_says_what_agents_see
+from marl_core.testing.ownership import OWNERSHIP_CHECKS
 from marl_core.testing.play import (
     EnvironmentCase,
     play,
     tensors_of,
     write_out,
 )
-from marl_core.testing.resets import GAMES, RESET_CHECKS
+from marl_core.testing.resets import RESET_CHECKS
 from marl_core.testing.strategies import seeds
 from marl_core.testing.trajectories import check_same_trajectory
+from marl_core.testing.verdicts import NotApplicableError
 
 
 def check_environment(make: Callable[..., Environment], device: str = "cpu") -> None:
@@ -103,6 +110,20 @@ def shapes_and_types_follow_the_spec(case: EnvironmentCase) -> None:
             check_outcome(environment, step.result, games)
 
 
+def tensors_are_on_the_device(case: EnvironmentCase) -> None:
+    """Every tensor is on the device that the environment was given.
+
+    Args:
+        case: the environment to check.
+    """
+    environment = case.build(2, 0)
+    device = torch.device(case.device)
+    first = environment.reset()
+    check_device(first.tensors(), device)
+    (step,) = play(environment, first, case.generator(0), 1)
+    check_device(tensors_of(step.result), device)
+
+
 def nothing_is_nan(case: EnvironmentCase) -> None:
     """All numbers are finite: what is missing is masked.
 
@@ -150,35 +171,38 @@ def same_generator_same_games(case: EnvironmentCase) -> None:
         )
 
 
-def what_was_given_stays(case: EnvironmentCase) -> None:
-    """A tensor that was returned belongs to the caller.
-
-    Later steps and resets do not write into it.
+def chance_comes_from_the_generator(case: EnvironmentCase) -> None:
+    """Games that differ by chance differ with the generator.
 
     Args:
         case: the environment to check.
     """
-    environment = case.build(4, 0)
-    first = environment.reset()
-    given = [first.tensors()]
-    kept = [_copies(given[0])]
-    choice = case.generator(0)
-    seen = first
-    for _ in range(environment.spec.max_steps):
-        (step,) = play(environment, seen, choice, 1)
-        seen = step.result.observation
-        given.append(tensors_of(step.result))
-        kept.append(_copies(given[-1]))
-    environment.reset()
-    for now, then in zip(given, kept, strict=True):
-        for name, value in now.items():
-            assert same(value, then[name]), (
-                f"{name} was written into after it was given"
-            )
+    steps = case.build(1, 0).spec.max_steps
+    courses = []
+    for seed in range(4):
+        environment = case.build(16, seed)
+        everyone = torch.ones(16, dtype=torch.bool, device=case.device)
+        first = environment.reset()
+        courses.append(follow(environment, first, preferring, everyone, steps))
+    if not _differ_among_themselves(courses[0]):
+        raise NotApplicableError("its games have no chance in them")
+    assert any(_differ(courses[0], other) for other in courses[1:]), (
+        "games differ from each other, but equally whatever the generator: "
+        "their chance has another source"
+    )
 
 
-def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in tensors.items()}
+def _differ_among_themselves(course: Course) -> bool:
+    """Whether the games of a course, whose teams all choose alike, are not all the same."""
+    steps = (value for values in course.given.values() for value in values)
+    return any(not same(value, value[:1].expand_as(value)) for value in steps)
+
+
+def _differ(one: Course, other: Course) -> bool:
+    return any(
+        not all(map(same, values, other.given[name]))
+        for name, values in one.given.items()
+    )
 
 
 def environment_leaves_global_randomness_alone(case: EnvironmentCase) -> None:
@@ -209,19 +233,18 @@ def environment_leaves_global_randomness_alone(case: EnvironmentCase) -> None:
 ENVIRONMENT_CHECKS = {
     **by_name(
         environment_has_every_member,
+        environment_leaves_global_randomness_alone,
         table_says_what_agents_see,
         spec_is_constant_and_sensible,
         shapes_and_types_follow_the_spec,
+        tensors_are_on_the_device,
         nothing_is_nan,
         same_generator_same_games,
-        what_was_given_stays,
-        games_do_not_influence_each_other,
+        chance_comes_from_the_generator,
     ),
+    **OWNERSHIP_CHECKS,
+    **ENDING_CHECKS,  # first: a game that ends late confuses what is asked of resets
+    **by_name(games_do_not_influence_each_other),
     **RESET_CHECKS,
-    **by_name(
-        episodes_end_in_time,
-        the_dead_stay_dead,
-        expected_rewards_agree_with_play,
-        environment_leaves_global_randomness_alone,
-    ),
+    **by_name(expected_rewards_agree_with_play),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
 
 from marl_core.conformance import misfits
 from marl_core.protocols import Coupling, ExplorationStrategy, IndividualPolicy
@@ -88,13 +89,21 @@ def strategy_has_both_parts(case: ExplorationCase) -> None:
 def _of_policy(
     check: Callable[[PolicyCase], None],
 ) -> Callable[[ExplorationCase], None]:
-    return lambda case: check(case.of_policy)
+    @wraps(check)
+    def of_policy(case: ExplorationCase) -> None:
+        check(case.of_policy)
+
+    return of_policy
 
 
 def _of_coupling(
     check: Callable[[CouplingCase], None],
 ) -> Callable[[ExplorationCase], None]:
-    return lambda case: check(case.of_coupling)
+    @wraps(check)
+    def of_coupling(case: ExplorationCase) -> None:
+        check(case.of_coupling)
+
+    return of_coupling
 
 
 #: The checks of each part, under names that say of which part.

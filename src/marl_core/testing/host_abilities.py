@@ -26,6 +26,7 @@ from marl_core.testing.learning import (
 )
 from marl_core.testing.plain import SharedLatent
 from marl_core.testing.play import play
+from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import Memory, Observation
 
 #: How many components a host is asked to score.
@@ -43,8 +44,12 @@ def table_and_samples_agree(case: HostCase) -> None:
     host = case.build()
     environment = case.environment.build(4, 0)
     table = table_of(environment)
-    if table is None or host.capabilities.memory:
-        return
+    if host.capabilities.memory:
+        raise NotApplicableError("it has a memory")
+    if table is None:
+        raise NotApplicableError(
+            "the environment has no table of distinct observations"
+        )
     with torch.no_grad():
         on_table, _ = host.scores(table, {})
         choice = case.environment.generator(0)
@@ -73,7 +78,7 @@ def each_component_has_its_scores(case: HostCase) -> None:
         "capabilities.component_scores and component_scores do not go together"
     )
     if not isinstance(host, HasComponentScores):
-        return
+        raise NotApplicableError("it does not score components")
     host.score_components(_COMPONENTS)
     memory = host.initial_memory(_GAMES)
     for seen in random_trajectory(case, _GAMES, 1):
@@ -115,7 +120,7 @@ def components_learn(case: HostCase) -> None:
     latent = replace(case, exploration=shared)
     host = _scoring_components(latent)
     if host is None:
-        return
+        raise NotApplicableError("it does not score components")
     check_groups(host)
     check_losses(host, learn(latent, host))
     as_drawn = _first_gradients(latent, 0)

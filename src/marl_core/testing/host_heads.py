@@ -24,6 +24,7 @@ from marl_core.testing.learning import (
     random_trajectory,
     score_all,
 )
+from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import Observation
 
 
@@ -40,7 +41,7 @@ def own_heads_change_no_score(case: HostCase) -> None:
         "capabilities.own_heads and give_each_agent_its_own_head do not go together"
     )
     if not isinstance(host, HasOwnHeads):
-        return
+        raise NotApplicableError("it cannot give agents heads of their own")
     trajectory = random_trajectory(case, 4, 1)
     before = score_all(host, trajectory, 4)
     host.give_each_agent_its_own_head()
@@ -84,7 +85,7 @@ def groups_share_a_head(case: HostCase) -> None:
         "capabilities.head_groups and share_heads do not go together"
     )
     if not isinstance(host, SharesHeads):
-        return
+        raise NotApplicableError("its agents cannot share heads by groups")
     agents = case.spec.agents
     trajectory = random_trajectory(case, 4, 1)
     host.give_each_agent_its_own_head()

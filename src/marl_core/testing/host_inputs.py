@@ -17,6 +17,7 @@ from marl_core.testing.learning import (
     rollouts,
     score_all,
 )
+from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import Memory, Observation, Rollout
 
 _GAMES = 4
@@ -30,7 +31,7 @@ def entities_and_their_rows_agree(case: HostCase) -> None:
     """
     host = case.build()
     if not host.capabilities.entity_rows:
-        return
+        raise NotApplicableError("it takes no rows of entities")
     trajectory = random_trajectory(case, _GAMES, 1)
     assert trajectory[0].entities is not None, (
         "capabilities.entity_rows says that the host sees entities; this environment has none"
@@ -55,8 +56,8 @@ def memory_is_that_of_play(case: HostCase) -> None:
         case: the host to check.
     """
     host = case.build()
-    if not isinstance(host, RebuildsMemory):
-        return
+    if not isinstance(host, RebuildsMemory) or not host.capabilities.memory:
+        raise NotApplicableError("it does not tell its memory from episodes")
     rollout = next(rollouts(case.environment, host, case.exploration))
     steps = range(len(rollout.actions))
     rebuilt = host.memory_before(rollout, steps)

@@ -13,9 +13,16 @@ from marl_core.conformance import misfits
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
 from marl_core.testing.checking import by_name, close, for_all, run_checks, same
 from marl_core.testing.host_abilities import HOST_ABILITY_CHECKS
+from marl_core.testing.host_direction import HOST_DIRECTION_CHECKS
 from marl_core.testing.host_heads import HOST_HEAD_CHECKS
 from marl_core.testing.host_inputs import HOST_INPUT_CHECKS
-from marl_core.testing.host_losses import HOST_LOSS_CHECKS
+from marl_core.testing.host_lessons import HOST_LESSON_CHECKS
+from marl_core.testing.host_losses import (
+    HOST_LOSS_CHECKS,
+    host_leaves_global_randomness_alone,
+)
+from marl_core.testing.host_play import HOST_PLAY_CHECKS
+from marl_core.testing.host_ranks import HOST_RANK_CHECKS
 from marl_core.testing.learning import HostCase, random_trajectory, score_all
 from marl_core.testing.plain import PLAIN
 from marl_core.testing.play import EnvironmentCase
@@ -155,12 +162,17 @@ def scores_do_not_change_by_looking(case: HostCase) -> None:
 HOST_CHECKS = {
     **by_name(
         host_has_every_member,
+        host_leaves_global_randomness_alone,
         scores_have_the_promised_shape,
-        games_do_not_share_scores,
         scores_do_not_change_by_looking,
+        games_do_not_share_scores,
     ),
+    **HOST_INPUT_CHECKS,
     **HOST_LOSS_CHECKS,
+    **HOST_PLAY_CHECKS,
+    **HOST_LESSON_CHECKS,
+    **HOST_DIRECTION_CHECKS,
+    **HOST_RANK_CHECKS,
     **HOST_ABILITY_CHECKS,
     **HOST_HEAD_CHECKS,
-    **HOST_INPUT_CHECKS,
 }

@@ -132,7 +132,7 @@ def marginal_is_the_individual_policy(case: CouplingCase) -> None:
     def check(scene: Scene) -> None:
         stated = case.stated(scene)
         own = stated.own_policies
-        bound = ~case.exempt(own, scene.progress)
+        bound = case.bound(stated.coupling, own, scene.progress)
         compared.append(int(bound.sum()))
         error = (stated.law.marginal() - own).abs().amax(-1)[bound]
         worst = float(error.max()) if error.numel() else 0.0

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from marl_core.abilities import Departs
 from marl_core.exploration.coupled import CoupledExploration, joint_policy
 from marl_core.joint_policy import JointLaw
 from marl_core.protocols import Coupling, IndividualPolicy
@@ -60,6 +61,21 @@ class CouplingCase:
     exempt: Exempt = nobody
     policy: Callable[[EnvironmentSpec], IndividualPolicy] = plain_policy
     environment: EnvironmentCase = field(default=PRACTICE)
+
+    def bound(
+        self, coupling: Coupling, individual: Tensor, progress: Progress
+    ) -> Bool[Tensor, "*B N"]:
+        """The agents for which Eq. 16 has to hold.
+
+        Args:
+            coupling: may itself say for which it does not (``marl_core.abilities.Departs``).
+            individual: the individual policies, ``[*B, N, A]``.
+            progress: how far the run is.
+        """
+        bound = ~self.exempt(individual, progress)
+        if isinstance(coupling, Departs):
+            bound = bound & ~coupling.departs(individual, progress)
+        return bound
 
     def stated(self, scene: Scene, coupling: Coupling | None = None) -> Stated:
         """What a coupling states about a scene.

@@ -150,9 +150,7 @@ def _check_type(name: str, value: Tensor) -> None:
     elif name in _INTEGER:
         assert found == torch.int64, f"{name} has type {found}, not int64"
     else:
-        assert found.is_floating_point, (
-            f"{name} has type {found}, not a floating-point one"
-        )
+        assert found == torch.float32, f"{name} has type {found}, not float32"
 
 
 def check_finite(values: dict[str, Tensor]) -> None:
@@ -166,3 +164,19 @@ def check_finite(values: dict[str, Tensor]) -> None:
     """
     for name, value in values.items():
         assert value.isfinite().all(), f"{name} is not finite"
+
+
+def check_device(values: dict[str, Tensor], device: torch.device) -> None:
+    """See that tensors are on a device.
+
+    Args:
+        values: tensors by name.
+        device: where they are to be.
+
+    Raises:
+        AssertionError: one is elsewhere.
+    """
+    for name, value in values.items():
+        found = value.device
+        same_place = found.type == device.type and device.index in (None, found.index)
+        assert same_place, f"{name} is on {found}, not on {device}"

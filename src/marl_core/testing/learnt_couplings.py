@@ -17,6 +17,7 @@ from marl_core.testing.gradients import check_groups, check_losses, descend, tra
 from marl_core.testing.laws import CouplingCase
 from marl_core.testing.learning import rollouts
 from marl_core.testing.plain import PlainHost
+from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import EnvironmentSpec, Moment, Rollout
 
 #: How many rollouts a coupling gets to learn from.
@@ -33,7 +34,7 @@ def what_learns_is_a_module(case: CouplingCase) -> None:
     """
     coupling = case.make(_spec(case))
     if not isinstance(coupling, LearnsItself):
-        return
+        raise NotApplicableError("it learns nothing")
     assert isinstance(coupling, nn.Module), "a coupling that learns is no nn.Module"
     assert trainable(coupling), "a coupling that learns has no parameters"
     check_groups(coupling)
@@ -47,7 +48,7 @@ def losses_teach_the_weights(case: CouplingCase) -> None:
     """
     coupling = case.make(_spec(case))
     if not isinstance(coupling, LearnsItself):
-        return
+        raise NotApplicableError("it learns nothing")
     losses = (
         loss
         for rollout in _rollouts(case, coupling)
@@ -64,7 +65,7 @@ def state_dict_holds_the_weights(case: CouplingCase) -> None:
     """
     coupling = case.make(_spec(case))
     if not isinstance(coupling, nn.Module):
-        return
+        raise NotApplicableError("it learns nothing")
     other = case.make(_spec(case))
     assert isinstance(other, nn.Module)
     seen = _learn(case, coupling)
@@ -81,9 +82,10 @@ def learning_leaves_global_randomness_alone(case: CouplingCase) -> None:
         case: the coupling to check.
     """
     coupling = case.make(_spec(case))
-    if isinstance(coupling, LearnsItself):
-        with no_global_randomness("a coupling that learns"):
-            _learn(case, coupling)
+    if not isinstance(coupling, LearnsItself):
+        raise NotApplicableError("it learns nothing")
+    with no_global_randomness("a coupling that learns"):
+        _learn(case, coupling)
 
 
 def _spec(case: CouplingCase) -> EnvironmentSpec:

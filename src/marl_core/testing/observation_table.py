@@ -6,6 +6,7 @@ from marl_core.observation_table import table_of
 from marl_core.testing.layout import expected_shapes
 from marl_core.testing.play import EnvironmentCase, play
 from marl_core.testing.trajectories import check_same_observation
+from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import EnvironmentSpec, Observation
 
 #: What a table may hold.
@@ -27,7 +28,7 @@ def table_says_what_agents_see(case: EnvironmentCase) -> None:
         "spec.table_rows and distinct_observations do not go together"
     )
     if table is None:
-        return
+        raise NotApplicableError("it has no table of distinct observations")
     _check_layout(spec, table)
     seen = environment.reset()
     choice = case.generator(0)

@@ -172,6 +172,37 @@ def policy_leaves_global_randomness_alone(case: PolicyCase) -> None:
             _answers(case.make(scene.spec), scene)
 
 
+def scores_are_only_read(case: PolicyCase) -> None:
+    """A policy writes neither into the scores nor into the mask that it is given.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(20, scene=scenes())
+    def check(scene: Scene) -> None:
+        scores = scene.batch.scores.clone()
+        mask = None if scene.batch.legal is None else scene.batch.legal.clone()
+        case.log_policy(scene)
+        assert same(scene.batch.scores, scores), "log_policy writes into the scores"
+        assert same(scene.batch.legal, mask), "log_policy writes into the mask"
+
+
+def low_precision_scores_are_enough(case: PolicyCase) -> None:
+    """Of scores in bfloat16, as mixed precision gives them, probabilities sum to 1 as precisely.
+
+    Args:
+        case: the policy to check.
+    """
+
+    @for_all(50, scene=scenes())
+    def check(scene: Scene) -> None:
+        policy = case.make(scene.spec)
+        coarse = scene.batch.scores.bfloat16()
+        log_policy = policy.log_policy(coarse, scene.batch.legal, scene.progress)
+        assert_distribution(log_policy.double().exp(), "exp(log_policy) in bfloat16")
+
+
 def _answers(policy: IndividualPolicy, scene: Scene) -> dict[str, Tensor]:
     coefficient = policy.entropy_coefficient(scene.progress)
     return {
@@ -182,11 +213,13 @@ def _answers(policy: IndividualPolicy, scene: Scene) -> dict[str, Tensor]:
 
 POLICY_CHECKS = by_name(
     policy_has_every_member,
+    policy_leaves_global_randomness_alone,
+    schedules_depend_on_progress_alone,
+    scores_are_only_read,
     individual_policy_is_a_distribution,
     illegal_actions_are_never_taken,
     log_policy_is_differentiable,
     games_do_not_influence_each_other,
-    schedules_depend_on_progress_alone,
     entropy_coefficient_is_a_number,
-    policy_leaves_global_randomness_alone,
+    low_precision_scores_are_enough,
 )

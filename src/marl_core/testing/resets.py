@@ -8,7 +8,10 @@ from torch import Tensor
 
 from marl_core.abilities import SavesState
 from marl_core.protocols import Environment
+from marl_core.testing.alike import difference, follow, preferring
 from marl_core.testing.checking import by_name, for_all, same
+from marl_core.testing.endings import GAMES
+from marl_core.testing.ownership import assert_saves_state
 from marl_core.testing.play import EnvironmentCase, Played, play
 from marl_core.testing.strategies import seeds
 from marl_core.testing.trajectories import (
@@ -17,8 +20,9 @@ from marl_core.testing.trajectories import (
 )
 from marl_core.types import Observation
 
-#: One game, two, or enough for rare things to happen.
-GAMES = st.sampled_from([1, 2, 16])
+#: How many games are compared by their means, over at most how many steps.
+_MANY = 200
+_STEPS = 20
 #: The share of an episode that is played first.
 _SHARES = st.integers(0, 16).map(lambda number: number / 16)
 
@@ -160,18 +164,48 @@ def a_reset_game_forgets(case: EnvironmentCase) -> None:
         check_same_trajectory(one, other, who)
 
 
+def resets_are_alike(case: EnvironmentCase) -> None:
+    """A game that a mask starts anew is as one of a reset of all games.
+
+    A mask of all games gives the very same as None; one of some games gives alike games.
+
+    Args:
+        case: the environment to check.
+    """
+    _check_mask_of_all(case)
+    fresh = case.build(_MANY, 0)
+    half = torch.arange(_MANY, device=case.device) % 2 == 0
+    at_once = follow(fresh, fresh.reset(), preferring, half, _STEPS)
+    used = case.build(_MANY, 1)
+    play(used, used.reset(), case.generator(1), max(1, used.spec.max_steps // 2))
+    by_mask = follow(used, used.reset(half), preferring, half, _STEPS)
+    found = difference(at_once, by_mask)
+    assert found is None, (
+        f"games that reset(mask) starts differ in {found} from those of reset()"
+    )
+
+
+def _check_mask_of_all(case: EnvironmentCase) -> None:
+    resets = []
+    for everything in (None, torch.ones(4, dtype=torch.bool, device=case.device)):
+        environment, generator = case.build_with_generator(4, 0)
+        play(environment, environment.reset(), case.generator(0), 1)
+        generator.manual_seed(1)
+        resets.append(environment.reset(everything))
+    at_once, by_mask = resets
+    who = "reset() and reset(mask of all games)"
+    check_same_observation(at_once, by_mask, who)
+
+
 def state_dict_continues_exactly(case: EnvironmentCase) -> None:
     """An environment that loads another's state goes on as that one does.
 
     It has the generator's state, too.
 
-    An environment that does not save its state passes.
-
     Args:
         case: the environment to check.
     """
-    if not isinstance(case.build(1, 0), SavesState):
-        return
+    assert_saves_state(case.build(1, 0))
 
     @for_all(10, seed=seeds(), games=GAMES, share=_SHARES)
     def check(
@@ -236,5 +270,6 @@ def _play_on(
 RESET_CHECKS = by_name(
     reset_touches_only_the_games_in_the_mask,
     a_reset_game_forgets,
+    resets_are_alike,
     state_dict_continues_exactly,
 )

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from gymnasium import spaces
 
-from marl_envs.adapters.making import Behaviour
+from marl_envs.adapters.game import Behaviour
 from marl_envs.adapters.spaces import Sight
 
 

@@ -10,7 +10,8 @@ from pydantic import Field, JsonValue
 
 from marl_core.base_config import MOST_AT_ONCE, MOST_PROCESSES, EnvironmentConfig
 from marl_core.types import EnvironmentSpec
-from marl_envs.adapters.making import Behaviour, gymnasium_game, pettingzoo_game
+from marl_envs.adapters.game import Behaviour
+from marl_envs.adapters.making import gymnasium_game, pettingzoo_game
 from marl_envs.adapters.requests import GameMaker
 from marl_envs.adapters.rows import Layout
 

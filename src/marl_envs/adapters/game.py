@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Literal, Protocol, final
 
 from marl_envs.adapters.rows import Layout, Rows
 
 if TYPE_CHECKING:
     from marl_envs.adapters.spaces import Choice, Sight
+
+
+#: What agents outside of the team do: draw any legal action, or take the first one.
+Behaviour = Literal["random", "idle"]
 
 
 class Game(Protocol):

@@ -10,13 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from marl_core.errors import UserError
-from marl_envs.adapters.game import Game
+from marl_envs.adapters.game import Behaviour, Game
 
-#: What agents outside of the team do: draw any legal action, or take the first one.
-Behaviour = Literal["random", "idle"]
 _MODULE: Final = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 #: The one function that a config can have called. Any other might do anything.
 _MAKER: Final = "parallel_env"

@@ -9,8 +9,7 @@ import numpy as np
 
 from marl_core.errors import UserError
 from marl_envs.adapters.bystanders import Bystanders
-from marl_envs.adapters.game import TeamView
-from marl_envs.adapters.making import Behaviour
+from marl_envs.adapters.game import Behaviour, TeamView
 from marl_envs.adapters.rows import Layout, Rows
 from marl_envs.adapters.spaces import Choice, Sight
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Final, final
 
 from matplotlib.figure import Figure
@@ -15,7 +16,9 @@ from marl_core.evaluation.statistics import Interval
 from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
 from marl_core.reports.run_log import read_run
+from marl_core.runs.assembly import begun_state, newest_state
 from marl_core.runs.folder import RunFolder
+from marl_core.runs.weights import read_weights
 from marl_core.sweep import Job
 from marl_pr.paper.algorithms import (
     CONC4HIST_LESS_ENTROPY,
@@ -28,6 +31,8 @@ from marl_pr.paper.algorithms import (
 from marl_pr.paper.battles import READINGS, runs_of
 from marl_pr.paper.catalogue import GIVEN_TEAM
 from marl_pr.paper.control_stages import less_entropy, own_heads, practised
+from marl_pr.paper.fighting import BATTLES as FOUGHT
+from marl_pr.paper.fighting import fighting
 from marl_pr.paper.first_stages import conc4hist
 from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob
@@ -55,6 +60,20 @@ _COMPARED: Final = (
     CONC4HIST_PR_FAST,
 )
 _BATTLES: Final = "test/battles"
+#: How the metrics of a team's fighting begin: of the given one, and of one after training.
+_GIVEN: Final = "given/"
+_AFTER: Final = "fighting/"
+#: What is told of it.
+_FIGHTING: Final = {
+    "lost": "guards lost",
+    "strikes": "strikes",
+    "strikers": "share of guards who strike",
+    "steps": "steps",
+    "idle": "idle",
+    "drive": "drive",
+    "turn": "turn",
+    "roles": "spread of idleness over guards",
+}
 _METRICS: Final = {"greedy": "greedy/win_rate", "sampled": "sampled/win_rate"}
 
 
@@ -79,7 +98,9 @@ class GivenTeam(Item):
         "*less entropy* has a tenth of the entropy coefficient, in *greedy games* as many whole "
         "games are played greedily as under resonance, the others as without it; in *own heads* "
         "only a head of each agent's own learns, as with PR-Fast, without resonance. "
-        "The figure's bands reach from the lowest run to the highest."
+        "The figure's bands reach from the lowest run to the highest. A strike is a step in which "
+        "a guard hits an attacker. *Idle*, *drive* and *turn* are shares of what living guards do; "
+        "the last column is the standard deviation, over the guards, of their shares of idleness."
     )
 
     def __init__(self, weights: Path) -> None:
@@ -109,7 +130,7 @@ class GivenTeam(Item):
         return jobs
 
     def read(self, folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
-        """The results of a run, with the number of its test battles.
+        """The results of a run, with the number of its test battles, and how its team fights.
 
         Args:
             folder: of the run.
@@ -119,12 +140,18 @@ class GivenTeam(Item):
             UserError: the run cannot be read.
         """
         run = read_run(folder, labels)
-        battles = float(folder.load_config().training.evaluation_episodes)
-        series = {_BATTLES: (battles,) * len(run.episodes)}
+        state = newest_state(folder)
+        found = {_BATTLES: float(state.config.training.evaluation_episodes)}
+        found |= _named(_AFTER, fighting(state, "greedy"))
+        if run.seed == 0 and labels["algorithm"] == CONC4HIST_LONGER:
+            given, _ = begun_state(state.config, read_weights(self.weights))
+            found |= _named(_GIVEN, fighting(given, "greedy"))
+        series = {name: (value,) * len(run.episodes) for name, value in found.items()}
         return replace(run, metrics={**run.metrics, **series})
 
     def table(self, results: Sequence[RunResult]) -> str:
-        """A row for the given team, and one for each kind of continuation with each seed's numbers.
+        """A row for the given team, and one for each kind of continuation with each seed's numbers;
+        then how the greedy teams fight.
 
         Args:
             results: of the runs that there are.
@@ -137,7 +164,8 @@ class GivenTeam(Item):
             means = [mean_share(runs, reading) for reading in READINGS.values()]
             seeds = [_numbers(runs, reading) for reading in READINGS.values()]
             rows.append([algorithm, str(len(runs)), *map(interval_cell, means), *seeds])
-        return markdown_table(header, rows)
+        parts = [markdown_table(header, rows), _fighting_table(results)]
+        return "\n".join(part for part in parts if part)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:
         """Win rates, greedy and sampled, and eta over episodes.
@@ -172,6 +200,34 @@ def _as_given(scale: Scale) -> Scale:
         lengths={**scale.lengths, "conc4hist": shorter},
         battles=replace(scale.battles, max_steps=steps),
     )
+
+
+def _fighting_table(results: Sequence[RunResult]) -> str:
+    """What greedy teams do in a battle: means over runs."""
+    rows = []
+    for run in results:
+        if f"{_GIVEN}{next(iter(_FIGHTING))}" in run.metrics:
+            rows.append(["as given", *_fought([run], _GIVEN)])
+    for algorithm in _COMPARED:
+        runs = runs_of(results, algorithm)
+        if runs:
+            rows.append([algorithm, *_fought(runs, _AFTER)])
+    if not rows:
+        return ""
+    table = markdown_table(["greedy team", *_FIGHTING.values()], rows)
+    return f"What the greedy teams do, in {FOUGHT} battles a run (means over runs):\n\n{table}"
+
+
+def _fought(runs: Sequence[RunResult], when: str) -> list[str]:
+    cells = []
+    for name in _FIGHTING:
+        values = [run.final(f"{when}{name}") for run in runs]
+        cells.append(number_cell(fmean(values)))
+    return cells
+
+
+def _named(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}{name}": value for name, value in values.items()}
 
 
 def _given_row(results: Sequence[RunResult]) -> list[str]:

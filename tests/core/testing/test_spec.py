@@ -60,8 +60,18 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"agents": 5, "tag": "1A2B4C"},
         {"agents": 2, "tag": "1A1B1C", "actions": 4, "level_index": "one_hot"},
     ],
+    # They have tests of their own, beside the bare environments.
+    ("environment", "gymnasium"): [],
+    ("environment", "pettingzoo"): [],
     ("host", "conc4hist"): [{"epochs": 2}],
     ("host", "qmix"): [{}, {"mixer": "sum"}],
+    ("host", "mappo"): [
+        {"epochs": 2},
+        {"epochs": 2, "body": "gru", "hidden": 8},
+        {"epochs": 2, "body": "gru", "critic": "own", "hidden": 8, "sequence": 2},
+        {"epochs": 1, "minibatches": 2, "value_normalisation": False, "huber": None},
+        {"epochs": 2, "critic": "own", "identity": False},
+    ],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
     ("coupling", "policy_resonance"): [
         {},

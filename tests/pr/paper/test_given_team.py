@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
+from marl_core.capabilities import HostCapabilities
+from marl_core.construction import environment_spec
+from marl_core.hosts.base import HostModule
+from marl_core.learning import LearningContext
+from marl_core.protocols import IndividualPolicy
 from marl_core.reports.tidy_file import read_tidy
+from marl_core.run_state import RunState
+from marl_core.runs.assembly import stage_exploration
 from marl_core.sweep.jobs import checked
+from marl_core.types import (
+    NO_OP,
+    Loss,
+    Memory,
+    Observation,
+    ParameterGroup,
+    Progress,
+    Rollout,
+)
 from marl_pr.paper.authors_team import translated, with_our_names
+from marl_pr.paper.fighting import battles_of, fighting
+from marl_pr.paper.first_stages import conc4hist
 from marl_pr.paper.given_team import GivenTeam
 from marl_pr.paper.registry import ITEMS
 from marl_pr.paper.scale import PAPER, SCALES, Seeds
@@ -82,6 +102,8 @@ def test_from_the_authors_file_to_the_page(
     assert "marl reproduce given_team --weights model.pt --scale quick" in page
     assert "| as given | 12 |" in page
     assert "| Conc4Hist + PR-Fast | 2 |" in page
+    _, fought = page.split("What the greedy teams do")
+    assert fought.count("\n| ") == 3 + ALGORITHMS
 
 
 @pytest.mark.parametrize(
@@ -100,3 +122,54 @@ def test_mistakes_are_one_line(
     assert outcome.err.startswith(told)
     assert len(outcome.err.splitlines()) == 1
     assert "given_team" not in ITEMS
+
+
+class Always(HostModule):
+    """Guards who all do one thing."""
+
+    capabilities = HostCapabilities("logits", needs=frozenset())
+
+    def __init__(self, action: int) -> None:
+        super().__init__()
+        self._action = action
+
+    def scores(self, observation: Observation, memory: Memory) -> tuple[Tensor, Memory]:
+        assert observation.entities is not None
+        logits = torch.zeros(*observation.entities.shape[:2], 7)
+        logits[..., self._action] = 9
+        return logits, memory
+
+    def losses(
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
+    ) -> Iterator[Loss]:
+        return iter(())
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        return []
+
+
+@pytest.mark.parametrize("action", [NO_OP, 1, 5])
+def test_what_a_team_does_is_counted(action: int) -> None:
+    """Strikes are counted step by step; here they follow from the sums of a battle."""
+    config = conc4hist(TINY, 120, seed=0).job.config
+    settings = config.environment.model_copy(
+        update={"agents": 12, "attackers": 20, "max_steps": 60}
+    )
+    config = config.model_copy(update={"environment": settings})
+    spec = environment_spec(settings)
+    exploration = stage_exploration(config, 0, spec)
+    state = RunState(config, spec, Always(action), exploration, Progress())
+    found = fighting(state, "greedy", battles=8)
+    assert found["idle"] == float(action == NO_OP)
+    assert found["drive"] == float(action == 1)
+    assert found["turn"] == float(action == 5)
+    assert found["roles"] == 0
+    rollout = battles_of(state, "greedy", 8)
+    assert rollout.won is not None
+    earned = (rollout.reward * rollout.valid.unsqueeze(-1)).sum() / 8
+    wins = (rollout.won & rollout.valid).sum() / 8
+    expected = earned + found["lost"] / 2 - 3 * spec.agents * wins
+    assert found["strikes"] == pytest.approx(float(expected), abs=1e-4)
+    assert (found["strikes"] > 0) == (found["strikers"] > 0)
+    assert found["strikes"] > 0 or action == 5
+    assert found["steps"] == pytest.approx(float(rollout.valid.sum()) / 8)

@@ -1,0 +1,1 @@
+"""MAPPO and IPPO, feed-forward and recurrent."""

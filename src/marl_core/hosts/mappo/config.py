@@ -1,0 +1,85 @@
+"""Settings of MAPPO and IPPO."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from marl_core.base_config import LARGEST, MOST_AT_ONCE
+from marl_core.capabilities import HostCapabilities
+from marl_core.hosts.ppo.config import PPOConfig
+
+#: Whether a network remembers: it does with a gated recurrent unit.
+Body = Literal["mlp", "gru"]
+
+
+class MAPPOConfig(PPOConfig):
+    """Settings in the manner of Yu et al. (2022), where those of PPO-MA do not stand."""
+
+    name: str = "mappo"
+    hidden: int = Field(
+        default=64, gt=0, le=MOST_AT_ONCE, description="Width of every hidden layer."
+    )
+    body: Body = Field(
+        default="mlp",
+        description="Whether policy and value see one step, or remember the steps before (gru).",
+    )
+    critic: Literal["own", "central"] = Field(
+        default="central",
+        description="Whether the value sees the agent's own observation (IPPO), or the state; "
+        "where there is none, what all agents see (MAPPO).",
+    )
+    identity: bool = Field(
+        default=True, description="Policy and value see which agent they work for."
+    )
+    sequence: int | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="With a gru: through how many steps gradients flow back; by default all.",
+    )
+    minibatches: int = Field(
+        default=1,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Steps in an epoch, each on as many of the games; no more than games.",
+    )
+    value_normalisation: bool = Field(
+        default=True,
+        description="The value learns returns with mean 0 and variance 1 over the run so far.",
+    )
+    huber: float | None = Field(
+        default=10.0,
+        gt=0,
+        le=LARGEST,
+        description="From which error on the value's loss grows linearly; null: never.",
+    )
+    epochs: int = Field(
+        default=10,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Epochs over the whole batch in an update.",
+    )
+    critic_rate_factor: float = Field(
+        default=1.0,
+        gt=0,
+        le=LARGEST,
+        description="The critic's learning rate over the policy's.",
+    )
+    max_gradient_norm: float = Field(
+        default=10.0,
+        gt=0,
+        le=LARGEST,
+        description="Clip of the gradient norm, of policy and critic each.",
+    )
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """What the host gives and needs."""
+        return HostCapabilities(
+            scores="logits",
+            memory=self.body == "gru",
+            own_heads=True,
+            head_groups=True,
+        )

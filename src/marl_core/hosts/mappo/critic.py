@@ -1,0 +1,88 @@
+"""The value of what an agent sees, or of what the whole team sees."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from marl_core.hosts.mappo.bodies import RELU_GAIN, body
+from marl_core.hosts.mappo.config import MAPPOConfig
+from marl_core.hosts.networks import Dense, Stack
+from marl_core.types import EnvironmentSpec, Observation
+
+
+@final
+class Critic(nn.Module):
+    """A value for every agent.
+
+    A central critic sees the same for all agents, so its first layer runs once for a team; the
+    identity of each agent is added to what comes out.
+
+    Args:
+        config: of the host.
+        spec: what the environment gives.
+        generator: where the initial weights come from.
+    """
+
+    def __init__(
+        self, config: MAPPOConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        width = config.hidden
+        self._central = config.critic == "central"
+        self._has_state = spec.state_features is not None
+        self._agents = spec.agents
+        self.first = Dense(
+            self._inputs(spec),
+            width,
+            generator,
+            relu=False,
+            gain=RELU_GAIN,
+        )
+        self.identity: nn.Parameter | None = None
+        if config.identity:
+            each = torch.empty(spec.agents, width)
+            nn.init.orthogonal_(each, generator=generator)
+            self.identity = nn.Parameter(each)
+        self.body = body(config.body, width, config.sequence, generator)
+        self.last = Stack.build([width, 1], generator, relu=(False,))
+
+    def encoded(self, observation: Observation) -> Float[Tensor, "*B N W"]:
+        """What the body gets.
+
+        Args:
+            observation: what the agents see, leading axes ``*B``.
+        """
+        seen = self._seen(observation).to(self.first.weight.dtype)
+        encoded = self.first(seen)
+        if self.identity is not None:
+            encoded = encoded + self.identity
+        elif self._central:
+            encoded = encoded.expand(*encoded.shape[:-2], self._agents, -1)
+        return encoded.relu()
+
+    def value(self, hidden: Float[Tensor, "*B N W"]) -> Float[Tensor, "*B N"]:
+        """The values, in the scale in which they are learnt.
+
+        Args:
+            hidden: the body's output.
+        """
+        return self.last(hidden).squeeze(-1)
+
+    def _inputs(self, spec: EnvironmentSpec) -> int:
+        assert spec.features is not None, "seen to by the host"
+        if not self._central:
+            return spec.features
+        return spec.state_features or spec.agents * spec.features
+
+    def _seen(self, observation: Observation) -> Tensor:
+        assert observation.features is not None
+        if not self._central:
+            return observation.features
+        if self._has_state:
+            assert observation.state is not None
+            return observation.state.unsqueeze(-2)
+        return observation.features.flatten(-2).unsqueeze(-2)

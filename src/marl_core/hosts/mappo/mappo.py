@@ -1,0 +1,297 @@
+"""MAPPO and IPPO: PPO for teams, with a value that sees everything or each agent's own view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from marl_core.capabilities import HostCapabilities
+from marl_core.errors import UserError
+from marl_core.hosts.base import HostModule
+from marl_core.hosts.mappo.bodies import RELU_GAIN, body
+from marl_core.hosts.mappo.config import MAPPOConfig
+from marl_core.hosts.mappo.critic import Critic
+from marl_core.hosts.mappo.parts import Part, Parts
+from marl_core.hosts.mappo.value_scale import ValueScale
+from marl_core.hosts.networks import Stack
+from marl_core.hosts.ppo.advantages import AdvantageStatistics, rewards_of_the_living
+from marl_core.hosts.ppo.early_end import while_inside_clip
+from marl_core.hosts.ppo.surrogate import (
+    ClipRange,
+    SurrogateCells,
+    actions_first,
+    clipped_objective,
+)
+from marl_core.learning import LearningContext, eagerly
+from marl_core.observation_table import without_table
+from marl_core.protocols import IndividualPolicy
+from marl_core.returns import generalised_advantages
+from marl_core.types import (
+    EnvironmentSpec,
+    Loss,
+    Memory,
+    Observation,
+    ParameterGroup,
+    Progress,
+    Rollout,
+)
+
+#: Under which name the policy's memory is kept.
+_HIDDEN = "hidden"
+
+
+@final
+class MAPPO(HostModule):
+    """MAPPO and IPPO (Yu et al. 2022), with parameters shared by all agents.
+
+    Actor and critic are networks of their own: an encoder, a body that may remember, a head. The
+    clip has PPO-MA's second bound. A dead agent's reward is moved back to the last step in which it
+    acted, discounted, and its value is 0 from then on.
+
+    Args:
+        config: the settings.
+        spec: what the environment gives.
+        generator: where the initial weights come from.
+
+    Raises:
+        UserError: the environment gives no features.
+    """
+
+    Config = MAPPOConfig
+
+    def __init__(
+        self, config: MAPPOConfig, spec: EnvironmentSpec, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        if spec.features is None:
+            raise UserError("mappo needs feature observations")
+        self.config = config
+        self._agents = spec.agents
+        self._clip = ClipRange(config.clip, config.dual_clip)
+        width = config.hidden
+        self.encoder = Stack.build(
+            [spec.features, width],
+            generator,
+            relu=(True,),
+            last_gain=RELU_GAIN,
+            agents=spec.agents if config.identity else 0,
+        )
+        self.body = body(config.body, width, config.sequence, generator)
+        self.head = Stack.build(
+            [width, spec.actions],
+            generator,
+            relu=(False,),
+            last_gain=0.01,
+        )
+        self.critic = Critic(config, spec, generator)
+        self.scale = ValueScale(enabled=config.value_normalisation)
+
+    @property
+    def capabilities(self) -> HostCapabilities:
+        """As the config declares them."""
+        return self.config.capabilities
+
+    def initial_memory(self, games: int) -> Memory:
+        """Zeros, where the policy remembers.
+
+        Args:
+            games: E.
+        """
+        if self.config.body == "mlp":
+            return {}
+        weight = next(self.head.parameters())
+        shape = (games, self._agents, self.config.hidden)
+        return {_HIDDEN: weight.new_zeros(shape)}
+
+    def scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*B N A"], Memory]:
+        """Logits, and what the policy remembers.
+
+        Args:
+            observation: with features, leading axes ``*B``.
+            memory: of the policy; empty where it has none.
+        """
+        hidden = self.body.step(self._encoded(observation), memory.get(_HIDDEN))
+        kept = {_HIDDEN: hidden} if memory else memory
+        return self.head(hidden), kept
+
+    def memory_before(self, rollout: Rollout, steps: Sequence[int]) -> Memory:
+        """What the policy remembered before some steps, under its present weights.
+
+        Args:
+            rollout: whole episodes.
+            steps: S of them.
+        """
+        if self.config.body == "mlp":
+            return {}
+        after = self.body.unroll(self._encoded(without_table(rollout).observations))
+        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
+        return {_HIDDEN: before[list(steps)]}
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """Policy and critic."""
+        config = self.config
+        policy = [
+            *self.encoder.parameters(),
+            *self.body.parameters(),
+            *self.head.parameters(),
+        ]
+        critic_rate = config.learning_rate * config.critic_rate_factor
+        return [
+            ParameterGroup(policy, config.learning_rate, config.max_gradient_norm),
+            ParameterGroup(
+                list(self.critic.parameters()),
+                critic_rate,
+                config.max_gradient_norm,
+            ),
+        ]
+
+    def give_each_agent_its_own_head(self) -> None:
+        """PR-Fast's change: encoder and body frozen, a head for each agent (Section 6.1)."""
+        self.encoder.requires_grad_(False)
+        self.body.requires_grad_(False)
+        self.head.copy_for_each_agent(self._agents)
+
+    def share_heads(self, groups: Sequence[int]) -> None:
+        """Have the agents of a group share one head (``SharesHeads``).
+
+        Args:
+            groups: the group of each agent. Each lies in one of the groups before.
+        """
+        self.head.share_copies(groups)
+
+    def losses(
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
+    ) -> Iterator[Loss]:
+        """A loss for each minibatch of games in each of ``epochs`` epochs.
+
+        There are fewer where too many samples have left the clip range.
+
+        Args:
+            rollout: whole episodes.
+            policy: the team's individual policy.
+            context: the ranks that learn together, and how losses are evaluated.
+        """
+        rollout = without_table(rollout)
+        known = self._known(rollout, policy, context)
+        parts = Parts(rollout, known, self.config.minibatches, context.ranks)
+        # A recurrent unit is a kernel already, and cannot be traced.
+        compiles = self.config.body == "mlp"
+        loss_of = context.loss_of if compiles else eagerly
+        losses = (
+            loss_of(self._objective, seen, part, policy, rollout.progress)
+            for epoch in range(self.config.epochs)
+            for seen, part in parts.of_epoch(epoch)
+        )
+        least = self.config.min_inside_clip
+        yield from while_inside_clip(losses, least, context.ranks)
+
+    def _encoded(self, observation: Observation) -> Tensor:
+        assert observation.features is not None
+        return self.encoder(observation.features)
+
+    def _log_policy(
+        self, observation: Observation, policy: IndividualPolicy, progress: Progress
+    ) -> Float[Tensor, "T E N A"]:
+        """Of whole episodes."""
+        scores = self.head(self.body.unroll(self._encoded(observation)))
+        return policy.log_policy(scores, observation.legal_actions(), progress)
+
+    def _objective(
+        self,
+        seen: Observation,
+        part: Part,
+        policy: IndividualPolicy,
+        progress: Progress,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a minibatch."""
+        weights = part.weights.flatten()
+        cells = SurrogateCells.of_samples(
+            part.advantages.flatten(),
+            weights,
+            part.old_log_policy.flatten(),
+            policy.entropy_coefficient(progress) * weights,
+            part.actions.view(1, -1),
+        )
+        log_policy = self._log_policy(seen, policy, progress)
+        policy_loss, inside = clipped_objective(
+            actions_first(log_policy), cells, self._clip
+        )
+        values = self.critic.value(self.critic.body.unroll(self.critic.encoded(seen)))
+        value_loss = (part.weights * self._error(values, part.returns)).sum()
+        total = policy_loss + self.config.value_coefficient * value_loss
+        return total, {
+            "policy_loss": policy_loss.detach(),
+            "value_loss": value_loss.detach(),
+            "inside_clip": inside,
+        }
+
+    def _error(self, values: Tensor, returns: Tensor) -> Tensor:
+        """The square of each error; linear beyond a bound."""
+        if self.config.huber is None:
+            return (values - returns).square()
+        bound = self.config.huber
+        return 2 * functional.huber_loss(
+            values,
+            returns,
+            reduction="none",
+            delta=bound,
+        )
+
+    @torch.no_grad()
+    def _known(
+        self, rollout: Rollout, policy: IndividualPolicy, context: LearningContext
+    ) -> Part:
+        """What all epochs of an update share."""
+        acting = rollout.acting
+        log_policy = self._log_policy(rollout.observations, policy, rollout.progress)
+        chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
+        values, last_values = self._values(rollout)
+        advantages = generalised_advantages(
+            rewards_of_the_living(
+                rollout.reward,
+                acting,
+                rollout.valid,
+                self.config.gamma,
+            ).to(values.dtype),
+            values,
+            last_values,
+            rollout.terminated,
+            rollout.valid,
+            self.config.gamma,
+            self.config.gae_lambda,
+        )
+        weights = acting.to(values.dtype)
+        returns = advantages + values
+        statistics = AdvantageStatistics.over_ranks(advantages, weights, context.ranks)
+        self.scale.update(returns, weights, context.ranks)
+        return Part(
+            rollout.actions,
+            weights,
+            statistics.normalise(advantages),
+            chosen,
+            self.scale.normalised(returns),
+        )
+
+    def _values(
+        self, rollout: Rollout
+    ) -> tuple[Float[Tensor, "T E N"], Float[Tensor, "E N"]]:
+        """Values at each step and after the last; the dead are worth 0."""
+        critic = self.critic
+        hidden = critic.body.unroll(critic.encoded(rollout.observations))
+        last = rollout.valid.sum(0) - 1
+        at_end = hidden[last, torch.arange(len(last), device=last.device)]
+        seen = rollout.last_observation
+        after = critic.body.step(critic.encoded(seen), at_end)
+        values = self.scale.restored(critic.value(hidden))
+        values = torch.where(rollout.acting, values, 0.0)
+        last_values = self.scale.restored(critic.value(after))
+        if seen.alive is not None:
+            last_values = torch.where(seen.alive, last_values, 0.0)
+        return values, last_values

@@ -1,0 +1,82 @@
+"""The games of a rollout, in the parts that single optimisation steps learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from marl_core.learning import Ranks
+from marl_core.rng import generator
+from marl_core.types import Observation, Rollout
+from marl_core.types.batch import TensorBatch
+
+
+@dataclass(frozen=True)
+class Part(TensorBatch):
+    """What is known of some games before the first epoch. All leading axes are ``T E N``.
+
+    Attributes:
+        actions: what was done.
+        weights: the share of each sample; 0 where nobody acted.
+        advantages: normalised.
+        old_log_policy: the logarithm of the probability of what was done.
+        returns: normalised; what the values should be.
+    """
+
+    actions: Int[Tensor, "T E N"]
+    weights: Float[Tensor, "T E N"]
+    advantages: Float[Tensor, "T E N"]
+    old_log_policy: Float[Tensor, "T E N"]
+    returns: Float[Tensor, "T E N"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All games, to be divided anew in every epoch.
+
+    Attributes:
+        rollout: the games.
+        known: what is known of them; its weights are 1 and 0.
+        count: how many parts there are.
+        ranks: the processes that learn together.
+    """
+
+    rollout: Rollout
+    known: Part
+    count: int
+    ranks: Ranks
+
+    def of_epoch(self, epoch: int) -> Iterator[tuple[Observation, Part]]:
+        """Each part with what the agents saw in it.
+
+        Which games are together depends on the update and the epoch alone, so that a run which is
+        resumed goes on as it would have.
+
+        Args:
+            epoch: counted from 0.
+        """
+        for games in self._games(epoch):
+            seen, known = self.rollout.observations, self.known
+            if games is not None:
+                chosen = partial(torch.index_select, dim=1, index=games)
+                seen, known = seen.map(chosen), known.map(chosen)
+            # Parts differ in how many samples they have, and each counts as a whole batch.
+            total = self.ranks.mean(known.weights.sum()).clamp(min=1)
+            weights = known.weights / total
+            yield seen, Part(**{**known.tensors(), "weights": weights})
+
+    def _games(self, epoch: int) -> list[Tensor | None]:
+        """The indices of each part's games; None: all of them."""
+        games = self.known.actions.shape[1]
+        count = min(self.count, games)
+        if count == 1:
+            return [None]
+        source = generator("cpu", self.rollout.progress.updates, "minibatches", epoch)
+        order = torch.randperm(games, generator=source)
+        order = order.to(self.known.actions.device)
+        return [order[part::count] for part in range(count)]
