@@ -43,7 +43,7 @@ def settings_page(schema: Schema) -> str:
         definition = definitions[name]
         if _is_choice(definition):
             sections.append(_choice(name, definition))
-        else:
+        elif "properties" in definition:  # others stand for any value
             heading = f"{_level(name)} {_title(name)}"
             sections.append(_table(heading, _anchor(name), definition))
     return "\n".join(sections)

@@ -78,6 +78,7 @@ def test_at_eta_0_it_is_a_categorical(individual: Tensor, p_min: float) -> None:
     assert torch.equal(team.law.marginal(), alone.probs)
     assert torch.equal(team.entropy(), alone.entropy())
     assert torch.equal(team.mode, alone.mode)
+    assert torch.equal(team.deterministic_sample, alone.mode)
 
 
 @given(policies(), ETAS, P_MINS, SEEDS)
@@ -125,6 +126,9 @@ def test_a_coin_that_is_given_holds() -> None:
     whole = ResonantCategorical(logits=logits, eta=0.9, p_min=0.1, coin=coin.long())
     assert whole.coin is not None
     assert torch.equal(whole.coin, coin)
+    more = team.expand((400, 3, 8))
+    greedy = (more.sample() == more.mode).all(-1)
+    assert greedy.all(0).tolist() == coin.tolist()
 
 
 def test_without_a_coin_every_sample_and_every_game_tosses_its_own() -> None:
@@ -254,7 +258,8 @@ def test_logits_in_place_of_probabilities_are_refused_in_one_line(
 ) -> None:
     """Also logits that are positive, and logarithms of probabilities."""
     logits = _logits((2, 3, 4), seed).to(dtype)
-    for wrong in (logits, logits.abs() + 1, logits.log_softmax(-1)):
+    sums_to_1 = torch.tensor([[1.5, -0.5]], dtype=dtype)
+    for wrong in (logits, logits.abs() + 1, logits.log_softmax(-1), sums_to_1):
         for function in (resonate, corrected_policy, resonant_components, clamp_acts):
             with pytest.raises(ArgumentError, match=r"logits.softmax\(-1\)") as caught:
                 function(wrong, 0.5, 0.1)
