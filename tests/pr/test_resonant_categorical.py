@@ -340,6 +340,21 @@ def test_torch_alone_is_needed() -> None:
     assert done.stdout == "torch.Size([5, 4]) torch.Size([5])\n"
 
 
+def test_marl_says_in_a_line_that_the_rest_is_missing() -> None:
+    blocked = _ALONE.partition("import torch")[0]
+    program = blocked + "from marl_core.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "list"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("marl: ")
+    assert "is not installed; `pip install policy-resonance`" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_plain_loop_falls_into_the_trap_and_resonance_takes_it_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -6,9 +6,14 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from marl_core.cli.at_once import ending_at_once
 from marl_core.errors import RankLostError, UserError, printable
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 #: How torch begins to say that there is not the memory for a tensor, or could never be.
 _TOO_LARGE = (
@@ -30,7 +35,7 @@ def main() -> None:
 
         said_by_parent()  # from here on the process ends with the one that started it
         drop_stray_ranks()
-        from marl_core.cli.app import build_app
+        build_app = _app_builder()
         from marl_core.cli.notes_as_lines import notes_as_lines
         from marl_core.cli.threads import thread_failures_heard
 
@@ -53,6 +58,20 @@ def main() -> None:
         if error.filename is None and error.errno not in _DISK_ERRORS:
             raise
         fail(_of_the_system(error))
+
+
+def _app_builder() -> Callable[[], Typer]:
+    """What builds the application. Where only policy resonance was installed, it cannot be."""
+    try:
+        from marl_core.cli.app import build_app
+    except ModuleNotFoundError as error:
+        name = error.name or str(error)
+        if name.startswith("marl_"):
+            raise
+        advice = "`pip install policy-resonance`, without --no-deps, brings all of it"
+        fail(f"marl: {name} is not installed; {advice}")
+        raise
+    return build_app
 
 
 def _check_arguments(arguments: list[str]) -> None:

@@ -31,10 +31,17 @@ from tests.support.runs import go_on, run_data, start
 RUNS = {
     "ppo_ma": ("ppo_ma", "pr_fast"),
     "qmix": ("qmix", "pr"),
+    "mappo": ("ppo_ma", "pr"),
     "conc4hist": ("conc4hist", "pr"),
     "adca": ("conc4hist", "pr_fast"),
 }
-NAMES = ["ppo_ma", "qmix", pytest.param("conc4hist", marks=pytest.mark.slow), "adca"]
+NAMES = [
+    "ppo_ma",
+    "qmix",
+    "mappo",
+    pytest.param("conc4hist", marks=pytest.mark.slow),
+    "adca",
+]
 KINDS = ["pt2", pytest.param("onnx", marks=pytest.mark.slow)]
 _trained: dict[str, Path] = {}
 _written: dict[tuple[str, str], Path] = {}
@@ -53,6 +60,8 @@ def _run(folder: Path, name: str) -> Run:
         if name == "adca":
             environment = {"name": "adca", "agents": 5, "attackers": 4, "max_steps": 9}
             data["environment"] = environment
+        if name == "mappo":
+            data["host"] = {"name": "mappo", "body": "gru"}
         path = folder / name
         go_on(start(path, data))
         _trained[name] = path
@@ -130,7 +139,7 @@ def test_the_file_plays_as_the_host_does(folder: Path, name: str, kind: str) -> 
         observation, _, _ = games.step(actions)
         steps += 1
     assert steps > 1
-    assert bool(memory) == (RUNS[name][0] == "conc4hist")
+    assert bool(memory) == (name not in ("ppo_ma", "qmix"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -261,11 +270,11 @@ class Off:
         return {**outputs, self._name: outputs[self._name] * 0.99 + 0.001}
 
 
-@pytest.mark.parametrize("wrong", ["probabilities", "greedy", "next_memory_past"])
+@pytest.mark.parametrize("wrong", ["probabilities", "greedy", "next_memory_hidden"])
 def test_a_program_that_is_not_the_policy_is_not_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: str
 ) -> None:
-    name = "adca" if wrong == "next_memory_past" else "ppo_ma"
+    name = "mappo" if wrong == "next_memory_hidden" else "ppo_ma"
     state = _run(folder, name).policy().state
 
     def runner(kind: str, content: bytes) -> Runner:
