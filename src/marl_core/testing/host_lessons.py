@@ -9,9 +9,15 @@ import torch
 
 from marl_core.learning import LearningContext
 from marl_core.observation_table import without_table
-from marl_core.testing import junk
 from marl_core.testing.checking import by_name, same
 from marl_core.testing.gradients import trainable
+from marl_core.testing.junk import (
+    after_the_end,
+    among_the_dead,
+    in_the_padding,
+    with_ends,
+    with_the_dead,
+)
 from marl_core.testing.learning import HostCase, random_trajectory
 from marl_core.testing.lessons import (
     first_with_lessons,
@@ -29,6 +35,13 @@ _GAMES = 4
 def padding_teaches_nothing(case: HostCase) -> None:
     """Entries after a game's end have no influence on any gradient.
 
+    Why:
+        Games of a batch end at different times, and what stands behind an end is anything.
+
+    Broken by:
+        ``mean()`` over all steps in the loss, the entropy, the value loss or the normalisation of
+        advantages; returns that look past an end.
+
     Args:
         case: the host to check.
     """
@@ -36,13 +49,19 @@ def padding_teaches_nothing(case: HostCase) -> None:
         raise NotApplicableError("all games of its environment are equally long")
     for rollout in played(case):
         if not rollout.valid.all() and lessons(case, rollout):
-            _check(case, rollout, junk.in_the_padding, "after the ends of games")
+            _check(case, rollout, in_the_padding, "after the ends of games")
             return
     raise NotApplicableError("no game of its environment ended before another")
 
 
 def the_dead_teach_nothing(case: HostCase) -> None:
     """What an agent sees, does and earns that is dead from the beginning changes no gradient.
+
+    Why:
+        Nobody chose what the dead do.
+
+    Broken by:
+        ``valid`` in place of ``acting`` in a loss, an entropy, or the normalisation.
 
     Args:
         case: the host to check.
@@ -52,11 +71,11 @@ def the_dead_teach_nothing(case: HostCase) -> None:
     unmasked = replace(
         case, make=lambda spec, generator: case.make(_unmasked(spec), generator)
     )
-    died, dead = junk.with_the_dead(without_table(first_with_lessons(case)))
+    died, dead = with_the_dead(without_table(first_with_lessons(case)))
     _check(
         unmasked,
         died,
-        lambda rollout: junk.among_the_dead(rollout, dead),
+        lambda rollout: among_the_dead(rollout, dead),
         "of agents that were never alive",
     )
 
@@ -64,25 +83,37 @@ def the_dead_teach_nothing(case: HostCase) -> None:
 def nothing_comes_after_a_termination(case: HostCase) -> None:
     """What is seen after a game that terminated changes no gradient: nothing is bootstrapped.
 
+    Why:
+        The task is over: there is nothing to earn.
+
+    Broken by:
+        Bootstrapping that asks for no ``terminated``, targets that are one step off.
+
     Args:
         case: the host to check.
     """
-    rollout = junk.with_ends(first_with_lessons(case), terminated=True)
-    _check(case, rollout, junk.after_the_end, "after games that terminated")
+    rollout = with_ends(first_with_lessons(case), terminated=True)
+    _check(case, rollout, after_the_end, "after games that terminated")
 
 
 def a_truncated_game_has_a_future(case: HostCase) -> None:
     """What is seen after a game that was truncated is what a learner of values bootstraps from.
+
+    Why:
+        A limit from outside does not make a state worthless.
+
+    Broken by:
+        ``ended`` or ``done`` where ``terminated`` is meant.
 
     Args:
         case: the host to check.
     """
     if not _learns_values(case):
         raise NotApplicableError("it learns no values")
-    rollout = junk.with_ends(first_with_lessons(case), terminated=False)
+    rollout = with_ends(first_with_lessons(case), terminated=False)
     changed = not same_lessons(
         lessons(case, rollout),
-        lessons(case, junk.after_the_end(rollout)),
+        lessons(case, after_the_end(rollout)),
     )
     assert changed, (
         "what is seen after games that were truncated changes no gradient: "
@@ -92,6 +123,12 @@ def a_truncated_game_has_a_future(case: HostCase) -> None:
 
 def rollouts_are_only_read(case: HostCase) -> None:
     """Learning does not write into the rollout.
+
+    Why:
+        Rollouts are kept: replay gives the same episode again.
+
+    Broken by:
+        Normalising rewards or advantages in place, ``masked_fill_``.
 
     Args:
         case: the host to check.
