@@ -85,6 +85,15 @@ class Closes(Protocol):
 
 
 @runtime_checkable
+class NamesActions(Protocol):
+    """An environment whose actions have names, for people and for exported policies."""
+
+    @property
+    def action_names(self) -> Sequence[str]:
+        """A name for each of ``spec.actions``."""
+
+
+@runtime_checkable
 class HasExactReward(Protocol):
     """An environment that knows the expected reward of any joint policy in closed form."""
 

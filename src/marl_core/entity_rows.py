@@ -60,7 +60,7 @@ def rows_and_index(
     entities = observation.entities
     if entities is not None:
         listed = entities.flatten(0, -2)
-        every = torch.arange(len(listed), device=listed.device)
+        every = torch.arange(listed.shape[0], device=listed.device)
         return listed, every.view(entities.shape[:-1])
     rows = observation.entity_rows
     index = observation.entity_index

@@ -1,4 +1,4 @@
-"""``marl examples``: the example configs, and the classes that they name.
+"""``marl examples``: the example configs, the classes that they name, and a whole plugin.
 
 A clone of the repository has them in ``examples/``. The package holds the same files: there is one
 copy of each, because ``marl_pr/examples`` is a link while nothing is built.
@@ -7,6 +7,7 @@ copy of each, because ``marl_pr/examples`` is a link while nothing is built.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,7 +17,11 @@ import typer
 
 from marl_core.errors import UserError
 
-_ENDINGS = (".yaml", ".py")
+_ENDINGS = (".yaml", ".py", ".toml", ".md")
+#: The folder of a package of one's own.
+_PLUGIN = "plugin"
+#: What Python, setuptools and runs leave behind is no example.
+_LEFT_BEHIND = ("__pycache__", "build", "runs")
 _END_OF_A_SENTENCE = re.compile(r"(?<!Fig)\.(?: |$)")
 
 
@@ -45,16 +50,31 @@ def examples(
 
 
 def example_files() -> list[Traversable]:
-    """The files of all examples, in alphabetical order.
+    """The examples that are one file each, in alphabetical order.
 
     Raises:
         UserError: they have been left out of the installation.
     """
+    found = [file for file in _folder().iterdir() if file.name.endswith(_ENDINGS)]
+    return sorted(found, key=lambda file: file.name)
+
+
+def _folder() -> Traversable:
     folder = files("marl_pr") / "examples"
     if not folder.is_dir():
         raise UserError("this installation holds no examples")
-    found = [file for file in folder.iterdir() if file.name.endswith(_ENDINGS)]
-    return sorted(found, key=lambda file: file.name)
+    return folder
+
+
+def _all_files(folder: Traversable, place: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file of a folder and of those in it: where it is to be, and what it holds."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            left_behind = entry.name in _LEFT_BEHIND or entry.name.startswith(".")
+            if not left_behind and not entry.name.endswith(".egg-info"):
+                yield from _all_files(entry, place / entry.name)
+        elif entry.name.endswith(_ENDINGS):
+            yield place / entry.name, entry.read_bytes()
 
 
 def copy_examples(folder: Path) -> list[Path]:
@@ -72,12 +92,13 @@ def copy_examples(folder: Path) -> list[Path]:
     """
     from marl_core.runs.whole_writes import create_output_folder, write_output
 
-    contents = {folder / file.name: file.read_bytes() for file in example_files()}
+    contents = dict(sorted(_all_files(_folder(), folder)))
     for path, content in contents.items():
         _check_free(path, content)
     create_output_folder(folder, "folder of examples")
     for path, content in contents.items():
         if not path.exists():
+            create_output_folder(path.parent, "folder of examples")
             write_output(path, content, "example")
     return list(contents)
 
@@ -105,6 +126,7 @@ def _list() -> None:
     table.add_column("what it is", overflow="fold")
     for file in example_files():
         table.add_row(file.name, _first_sentence(file.read_text(encoding="utf-8")))
+    table.add_row(f"{_PLUGIN}/", "A package of one's own with a part of every kind")
     Console().print(table)
 
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+
 from tests.support.command import Command, refused
 from tests.support.places import EXAMPLES, REPOSITORY
 
-FILES = {path.name: path.read_bytes() for path in EXAMPLES.glob("*.*")}
+FILES = {path.name for path in EXAMPLES.glob("*.*")}
+#: With those of the plugin; where something was built or run, there is more.
+ALL = {
+    path: (EXAMPLES / path).read_bytes()
+    for path in subprocess.run(
+        ["git", "ls-files", "."],
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+}
 
 
 def test_there_is_one_copy_of_each() -> None:
@@ -19,12 +32,19 @@ def test_they_are_listed_with_what_they_are(marl: Command) -> None:
     assert all(name in listed for name in FILES)
     assert "The two-stage training of Fig. 3" in listed
     assert "A host algorithm of one's own" in listed
+    assert "plugin/" in listed
 
 
 def test_they_are_copied_with_the_classes_that_they_name(marl: Command) -> None:
     said = marl("examples", "--to", "examples").out
     copied = marl.folder / "examples"
-    assert {path.name: path.read_bytes() for path in copied.iterdir()} == FILES
+    found = {
+        path.relative_to(copied).as_posix(): path.read_bytes()
+        for path in copied.rglob("*")
+        if path.is_file()
+    }
+    assert found == ALL
+    assert "plugin/src/marl_harbour/host.py" in found
     assert "marl train --config examples/fme_pr.yaml" in said
     marl("config", "show", "--config", "examples/custom_environment.yaml")
     # Again: they are there already.

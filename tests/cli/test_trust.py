@@ -49,6 +49,7 @@ COMMANDS = {
     "resume": ("resume", "theirs/run"),
     "evaluate": ("evaluate", "theirs/run", "--episodes", "4"),
     "render": ("render", "theirs/run", "--out", "page.html"),
+    "export": ("export", "theirs/run", "--out", "team.pt2"),
 }
 
 
@@ -72,6 +73,7 @@ def test_code_of_others_is_not_run_unasked(
         "evaluate",
         pytest.param("resume", marks=pytest.mark.slow),
         pytest.param("render", marks=pytest.mark.slow),
+        pytest.param("export", marks=pytest.mark.slow),
     ],
 )
 def test_it_is_run_where_one_says_so(marl: Command, theirs: Path, command: str) -> None:

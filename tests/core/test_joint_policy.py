@@ -36,7 +36,7 @@ def test_what_has_probability_zero_is_never_drawn(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            joint_policy, "uniform", lambda shape, generator: torch.full(shape, number)
+            joint_policy, "uniform", lambda shape, *_: torch.full(shape, number)
         )
         games = torch.zeros(policy.shape[0], dtype=torch.int64)
         actions = JointPolicy.independent(policy).sampler().draw(games, _generator())
@@ -100,7 +100,7 @@ def test_components_without_weight_are_never_drawn(
     number: float, sure: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        joint_policy, "uniform", lambda shape, generator: torch.full(shape, number)
+        joint_policy, "uniform", lambda shape, *_: torch.full(shape, number)
     )
     weights = torch.nn.functional.one_hot(torch.tensor(sure), 3).float()
     assert (draw_components(weights, 4, _generator()) == sure).all()
@@ -110,7 +110,7 @@ def test_rounding_of_weights_draws_nothing_without_weight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        joint_policy, "uniform", lambda shape, generator: torch.full(shape, ALMOST_ONE)
+        joint_policy, "uniform", lambda shape, *_: torch.full(shape, ALMOST_ONE)
     )
     weights = torch.tensor([0.5, 0.5 - 1e-6, 0.0])
     assert (draw_components(weights, 4, _generator()) == 1).all()
@@ -237,7 +237,7 @@ def test_in_turn_what_has_probability_zero_is_never_drawn(
     number: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        joint_policy, "uniform", lambda shape, generator: torch.full(shape, number)
+        joint_policy, "uniform", lambda shape, *_: torch.full(shape, number)
     )
     policies = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.5, 0.0]])
     law = SequentialPolicy(

@@ -35,7 +35,7 @@ ROOMS = (
     ("hosts", "evaluation"),
     ("runs",),
     ("training",),
-    ("rendering", "reports"),
+    ("rendering", "reports", "export"),
     ("sweep", "testing"),
     ("api",),
     ("cli",),

@@ -79,7 +79,8 @@ def test_readmes_example_runs_without_the_repository(
 
     _call(tmp_path, programs / "marl", "examples", "--to", "examples")
     copied = {path.name for path in (tmp_path / "examples").iterdir()}
-    assert copied == {path.name for path in EXAMPLES.glob("*.*")}
+    assert copied == {path.name for path in EXAMPLES.glob("*.*")} | {"plugin"}
+    assert (tmp_path / "examples/plugin/pyproject.toml").exists()
     assert "return" in _call(tmp_path, programs / "marl", *TRAIN)
     _call(tmp_path, programs / "marl", "report", "run")
     _call(tmp_path, programs / "marl", "render", "run", "--out=fme.html")
@@ -91,7 +92,8 @@ def test_the_wheel_holds_every_file_of_the_source(built: Path) -> None:
     (file,) = built.glob("*.whl")
     tracked = _call(REPOSITORY, "git", "ls-files", "src").split()
     sources = {name.removeprefix("src/") for name in tracked} - {"marl_pr/examples"}
-    examples = {f"marl_pr/examples/{path.name}" for path in EXAMPLES.glob("*.*")}
+    kept = _call(EXAMPLES, "git", "ls-files", ".").split()
+    examples = {f"marl_pr/examples/{name}" for name in kept}
     with ZipFile(file) as archive:
         names = set(archive.namelist())
     assert sources | examples <= names
@@ -104,7 +106,6 @@ def test_the_source_distribution_holds_what_a_build_needs(built: Path) -> None:
         links = [member.name for member in archive if member.issym()]
     assert not links
     assert {"LICENSE", "README.md", "pyproject.toml", "constraints.txt"} <= names
-    assert {
-        f"src/marl_pr/examples/{path.name}" for path in EXAMPLES.glob("*.*")
-    } <= names
+    kept = _call(EXAMPLES, "git", "ls-files", ".").split()
+    assert {f"src/marl_pr/examples/{name}" for name in kept} <= names
     assert not any(name.startswith("tests/") for name in names)

@@ -14,6 +14,7 @@ from marl_core.base_config import MOST_TEST_EPISODES
 from marl_core.config.run import RunConfig, StageConfig
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Mode, evaluate
+from marl_core.export.export import export_run
 from marl_core.runs.assembly import newest_state
 from marl_core.runs.continuation import take_over
 from marl_core.runs.folder import RunFolder
@@ -121,6 +122,24 @@ class Run:
             UserError: there is no checkpoint yet.
         """
         return Policy(newest_state(self._folder), mode, seed)
+
+    def export(self, out: str | Path) -> dict[str, Any]:
+        """Write the policy of the newest checkpoint as a program that needs no framework.
+
+        Resonance is not in it. It is run on random observations before it is written, and compared
+        with the host.
+
+        Args:
+            out: the file: ``.pt2`` for torch.export, ``.onnx`` for ONNX (the extra ``onnx``).
+
+        Returns:
+            What the file says of itself: config, spec, inputs, outputs, names of actions, versions.
+
+        Raises:
+            UserError: there is no checkpoint, the host cannot be exported, or the file cannot be
+                written.
+        """
+        return export_run(self.path, Path(out), trust=self._folder.trust)
 
     def evaluate(self, episodes: int = 192) -> Scores:
         """How good the team of the newest checkpoint is, without its coupling.

@@ -10,6 +10,7 @@ import typer
 
 from marl_core.cli.checking import check
 from marl_core.cli.configs import config_app
+from marl_core.cli.exporting import export
 from marl_core.cli.listing import list_components
 from marl_core.cli.pictures import render, report
 from marl_core.cli.running import evaluate, resume, train
@@ -35,6 +36,7 @@ def build_app() -> typer.Typer:
         "resume": resume,
         "evaluate": evaluate,
         "render": render,
+        "export": export,
         "report": report,
         "check": check,
         "list": list_components,

@@ -80,7 +80,7 @@ class Dense(nn.Module):
             inputs.flatten(0, -2),
             self.weight,
         )
-        return outputs.view(*leading, -1)
+        return outputs.view(*leading, outputs.shape[-1])
 
     def _each_its_own(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         leading = inputs.shape[:-1]

@@ -40,6 +40,11 @@ def provenance(modules: Sequence[Path], threads: int | None = None) -> dict[str,
     }
 
 
+def installed_version() -> str:
+    """The version of this distribution."""
+    return version(DISTRIBUTION)
+
+
 def cpu_name() -> str:
     """The model of this machine's CPU, as far as the system tells it."""
     try:

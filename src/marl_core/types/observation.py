@@ -60,8 +60,5 @@ class Observation(TensorBatch):
             mask = mask & self.alive.unsqueeze(-1)
         no_op = torch.zeros_like(mask)
         no_op[..., NO_OP] = True
-        return torch.where(
-            mask.any(-1, keepdim=True),
-            mask,
-            no_op,
-        )
+        # Not by ``where``, which ONNX Runtime has for numbers alone.
+        return mask | (no_op & ~mask.any(-1, keepdim=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -18,6 +18,7 @@ from marl_envs.adca.distances import Distances, measure
 from marl_envs.adca.draws import KEYS
 from marl_envs.adca.observation import observe
 from marl_envs.adca.opponent import Orders, give_orders
+from marl_envs.adca.physics import ACTION_NAMES
 from marl_envs.adca.reset import deploy
 from marl_envs.adca.rules import advance, verdict
 
@@ -63,6 +64,11 @@ class ADCA:
     def spec(self) -> EnvironmentSpec:
         """What ADCA gives."""
         return self._spec
+
+    @property
+    def action_names(self) -> Sequence[str]:
+        """What each action does."""
+        return ACTION_NAMES
 
     def reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
         """Start battles anew: both teams in line, the battlefield turned at random.

@@ -262,6 +262,23 @@ def test_the_dead_and_the_padding_teach_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize("games", [1, 3])
+def test_a_team_that_is_dead_can_act(games: int) -> None:
+    practice = Practice(
+        PracticeConfig(),
+        games=games,
+        device="cpu",
+        generator=torch.Generator().manual_seed(1),
+    )
+    spec = practice.spec
+    host = Conc4Hist(config(), spec, torch.Generator().manual_seed(0))
+    nobody = torch.zeros(games, spec.agents, dtype=torch.bool)
+    seen = replace(practice.reset(), alive=nobody)
+    scores, _ = host.scores(seen, host.initial_memory(games))
+    assert scores.shape == (games, spec.agents, spec.actions)
+    assert scores.isfinite().all()
+
+
 @given(seed=seeds(), factor=st.sampled_from([0.0, 0.95, 1.0]))
 @settings(max_examples=8)
 def test_rewards_of_the_dead_go_to_their_last_step(seed: int, factor: float) -> None:

@@ -124,7 +124,9 @@ class ConcentrationTeam(HostModule):
         alive: Bool[Tensor, "*B N"] | None,
     ) -> Float[Tensor, "*B N W"]:
         """The input of the policy head; zeros for the dead, where leaving them out saves time."""
-        if alive is None or not around.rows.is_cpu:
+        # An exported program is to take any number of the living.
+        exporting = torch.compiler.is_exporting()
+        if alive is None or exporting or not around.rows.is_cpu:
             concentrated, _ = self.network(around, value=False)
             return self.trunk(concentrated)
         living = alive.flatten().nonzero().squeeze(-1)

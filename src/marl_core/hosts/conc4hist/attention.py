@@ -22,6 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from marl_core.hosts.conc4hist.choice import masked_softmax, most_attended
 from marl_core.hosts.conc4hist.gradients import Gradients, find_gradients
 from marl_core.hosts.conc4hist.native import NativeAttention
 from marl_core.hosts.conc4hist.outputs import Outputs, find_outputs
@@ -72,11 +73,36 @@ def attend(
         kernels: what computes. Native kernels work on CPUs in single precision; elsewhere the
             operations of PyTorch do.
     """
+    if torch.compiler.is_exporting():
+        return _attend_plainly(query, rows, index, weight, bias, count)
     native = kernels == "native" and rows.is_cpu and weight.dtype == torch.float32
     numbers = [x.to(weight.dtype).contiguous() for x in (query, rows, weight, bias)]
     own = index.int().contiguous()
     found = _Attend.apply(own, count, native, *numbers)  # type: ignore[no-untyped-call]
     return Attended(*found)
+
+
+def _attend_plainly(
+    query: Float[Tensor, "B W"],
+    rows: Float[Tensor, "rows F"],
+    index: Int[Tensor, "B J"],
+    weight: Float[Tensor, "F W"],
+    bias: Float[Tensor, "W"],
+    count: int,
+) -> Attended:
+    """The equations as they stand, for exported programs: without tiles and without a way back."""
+    features = rows.to(weight.dtype).index_select(0, index.flatten())
+    hidden = torch.addmm(bias, features, weight).relu()
+    hidden = hidden.view(*index.shape, weight.shape[1])
+    scores = torch.einsum("bw,bjw->bj", query.to(weight.dtype), hidden)
+    attention = masked_softmax(scores, index != rows.shape[0] - 1)
+    mean = torch.einsum("bj,bjw->bw", attention, hidden)
+    if count == 0:
+        nothing = index.new_empty(index.shape[0], 0)
+        return Attended(mean, attention, hidden[:, :0], nothing)
+    places = most_attended(attention, count)
+    wanted = places.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+    return Attended(mean, attention, hidden.gather(1, wanted), places)
 
 
 class _Attend(torch.autograd.Function):

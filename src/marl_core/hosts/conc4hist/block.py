@@ -49,7 +49,7 @@ class Entities:
         """
         chosen = self.index.gather(1, places)
         rows = self.rows.index_select(0, chosen.flatten())
-        return rows.view(len(places), -1)
+        return rows.view(places.shape[0], places.shape[1] * rows.shape[1])
 
 
 @final
@@ -174,7 +174,7 @@ class ConcentrationBlock(nn.Module):
         )
         outputs = outputs.addmm(mean, second.weight @ by_value)
         # Without an entity the mean is 0, not the encoder's bias.
-        nobody = len(entities.rows) - 1
+        nobody = entities.rows.shape[0] - 1
         there = (entities.index != nobody).any(-1, keepdim=True)
         bias = (second.bias @ by_value).unsqueeze(0)
         return outputs.addmm(there.to(mean.dtype), bias).relu()

@@ -44,9 +44,9 @@ class Surroundings:
         past_mask = memory["past_mask"]
         remembered = past.flatten(0, -2).to(seen.dtype)
         rows = with_nobody(torch.cat([seen, remembered]))
-        nobody = len(rows) - 1
+        nobody = rows.shape[0] - 1
         places = torch.arange(
-            len(seen),
+            seen.shape[0],
             nobody,
             device=rows.device,
         )
@@ -59,7 +59,7 @@ class Surroundings:
     @property
     def nobody(self) -> int:
         """The row that stands where no entity is."""
-        return len(self.rows) - 1
+        return self.rows.shape[0] - 1
 
     def normalised(self, norm: RunningNorm, dtype: torch.dtype) -> Surroundings:
         """The same with normalised rows.
