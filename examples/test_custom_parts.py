@@ -1,11 +1,6 @@
-"""The spec checker over a class of one's own: `pytest examples/test_custom_parts.py`."""
+"""A test for each rule, over classes of one's own: `pytest examples/test_custom_parts.py`."""
 
-from functools import partial
+from marl_core.testing import environment_tests, host_tests
 
-from custom_environment import NightWatch, NightWatchConfig
-from marl_core.testing import check_environment
-
-
-def test_my_environment() -> None:
-    config = NightWatchConfig(agents=4)
-    check_environment(partial(NightWatch, config))
+TestNightWatch = environment_tests("custom_environment:NightWatch", {"agents": 4})
+TestReinforce = host_tests("custom_host:Reinforce")

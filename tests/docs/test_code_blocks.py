@@ -245,7 +245,7 @@ def test_the_check_of_own_parts_is_an_example_that_mypy_reads() -> None:
     (block,) = (
         block
         for block in blocks_of(REPOSITORY / "docs" / "extending.md")
-        if "check_environment" in block.text
+        if "environment_tests(" in block.text
     )
     assert block.text == (EXAMPLES / "test_custom_parts.py").read_text()
 

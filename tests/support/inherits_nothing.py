@@ -105,7 +105,9 @@ class Linear:
         log_policy = policy.log_policy(scores, seen.legal_actions(), rollout.progress)
         chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
         advantage = (rollout.reward - 0.5) * rollout.acting
-        yield Loss(-(chosen * advantage).mean())
+        entropy = -(log_policy.exp() * log_policy).sum(-1) * rollout.acting
+        bonus = policy.entropy_coefficient(rollout.progress)
+        yield Loss(-(chosen * advantage + bonus * entropy).mean())
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         return [ParameterGroup([self.weight], 0.05)]
@@ -131,7 +133,7 @@ class Softmax:
     ) -> Tensor:
         if legal is not None:
             scores = scores.masked_fill(~legal, -1e9)
-        return scores.log_softmax(-1)
+        return scores.float().log_softmax(-1)
 
     def entropy_coefficient(self, progress: Progress) -> float:
         return 0.0

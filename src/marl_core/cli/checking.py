@@ -11,6 +11,7 @@ from marl_core.cli.saying import say
 
 if TYPE_CHECKING:
     from marl_core.testing.judging import Verdict
+    from marl_core.testing.rule import Rule
 
 KindOfPart = Literal["environment", "host", "exploration", "coupling"]
 #: The page that explains each rule.
@@ -86,14 +87,16 @@ def check(
     with simplified_for(seconds):
         for verdict in judged(checks, case, factory):
             counts[verdict.outcome] += 1
-            _tell(verdict, checks, traceback)
+            _tell(kind, verdict, checks, traceback)
     told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     say(f"{kind} {part}: {told}")
     if counts["failed"]:
         raise typer.Exit(1)
 
 
-def _tell(verdict: Verdict, checks: Any, with_traceback: bool) -> None:
+def _tell(
+    kind: KindOfPart, verdict: Verdict, checks: Any, with_traceback: bool
+) -> None:
     """A line for a rule; where it is broken, what was seen, with what, and what was expected."""
     reason = f": {verdict.message}" if verdict.message else ""
     say(f"{verdict.outcome:<15}{verdict.rule}{reason}")
@@ -101,12 +104,21 @@ def _tell(verdict: Verdict, checks: Any, with_traceback: bool) -> None:
         return
     from marl_core.testing.rule import rule_of
 
-    rule = rule_of(verdict.rule, checks[verdict.rule])
     if verdict.example is not None:
         say(f"    with       {verdict.example}")
-    say(f"    expected   {rule.asks}")
-    say(f"    explained  {RULES}#{rule.anchor}")
+    if isinstance(verdict.error, AssertionError):
+        _explain(rule_of(verdict.rule, checks[verdict.rule]), kind)
     if with_traceback and verdict.error is not None:
         from traceback import format_exception
 
         typer.echo("".join(format_exception(verdict.error)))
+
+
+def _explain(rule: Rule, kind: KindOfPart) -> None:
+    """What was expected, why, what to look for, and where to read on."""
+    from marl_core.testing.rules_page import section_of
+
+    say(f"    expected   {rule.asks}")
+    say(f"    because    {rule.why}")
+    say(f"    look for   {rule.broken_by}")
+    say(f"    explained  {RULES}#{section_of(rule.name, kind)}")

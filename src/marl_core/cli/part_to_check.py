@@ -10,6 +10,7 @@ from typing import Any, Self, final
 
 import torch
 
+from marl_core.base_config import Kind
 from marl_core.config.module_folders import modules_in
 from marl_core.config.overrides import apply_overrides
 from marl_core.config.yaml_document import plain, read_document
@@ -67,7 +68,7 @@ class PartToCheck:
         folders: where modules are looked for, after Python's own places.
     """
 
-    kind: str
+    kind: Kind
     name: str
     settings: Mapping[str, Any]
     played: Mapping[str, Any] | None
@@ -75,7 +76,7 @@ class PartToCheck:
 
     @classmethod
     def read(
-        cls, kind: str, name: str, file: Path | None, overrides: Sequence[str]
+        cls, kind: Kind, name: str, file: Path | None, overrides: Sequence[str]
     ) -> Self:
         """Read what a file says of the class, and what is said over it.
 
@@ -114,9 +115,10 @@ class PartToCheck:
         Raises:
             UserError: there is no such class, or it refuses its settings.
         """
-        kinds = EXPLORATIONS if self.kind == "exploration" else (self.kind,)
-        found = with_config(kinds, self.name, self.settings)  # type: ignore[arg-type]
-        kind, factory, config = found
+        kinds: tuple[Kind, ...] = (self.kind,)
+        if self.kind == "exploration":
+            kinds = EXPLORATIONS
+        kind, factory, config = with_config(kinds, self.name, self.settings)
         match kind:
             case "environment":
                 case = environment_case(self.name, config, device)

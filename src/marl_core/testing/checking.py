@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +13,11 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
 from marl_core.testing.examples import find_failure
-from marl_core.testing.verdicts import BrokenRuleError, NotApplicableError
+from marl_core.testing.verdicts import (
+    BrokenRuleError,
+    NotApplicableError,
+    said,
+)
 
 Case = TypeVar("Case")
 
@@ -71,13 +73,7 @@ def run_check(name: str, check: Callable[[Case], None], case: Case) -> None:
     except BrokenRuleError as error:
         raise BrokenRuleError(error.message, error.example, name) from error
     except AssertionError as error:
-        raise BrokenRuleError(str(error) or _where(error), rule=name) from error
-
-
-def _where(error: BaseException) -> str:
-    """The place of an assertion that says nothing."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}: {last.line}"
+        raise BrokenRuleError(said(error), rule=name) from error
 
 
 def for_all(

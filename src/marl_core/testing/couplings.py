@@ -40,6 +40,12 @@ def check_coupling(
 def coupling_has_every_member(case: CouplingCase) -> None:
     """The coupling has the members of ``Coupling``.
 
+    Why:
+        Everything else is asked of these members.
+
+    Broken by:
+        A misspelt method, a name that is a method.
+
     Args:
         case: the coupling to check.
     """
@@ -55,6 +61,12 @@ def what_a_coupling_says_of_itself_fits(case: CouplingCase) -> None:
 
     Each component has a name, or none has; as many components have scores of their own as there
     are; weights that differ from game to game need the whole game.
+
+    Why:
+        The collector decides by it what it asks, and how often.
+
+    Broken by:
+        Weights of each game, or by what is seen, without ``needs.whole_game``; two equal names.
 
     Args:
         case: the coupling to check.

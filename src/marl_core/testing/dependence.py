@@ -24,6 +24,12 @@ from marl_core.types import Progress
 def games_do_not_influence_each_other(case: CouplingCase) -> None:
     """A team's weights and law are the same alone as among others.
 
+    Why:
+        Each game has a team of its own.
+
+    Broken by:
+        A mean over the batch, the weights of another game.
+
     Args:
         case: the coupling to check.
     """
@@ -49,6 +55,12 @@ def schedules_depend_on_progress_alone(case: CouplingCase) -> None:
 
     So does a fresh one.
 
+    Why:
+        Evaluation and learning ask as often as they like, and a resumed run asks anew.
+
+    Broken by:
+        A ``step()`` that counts calls, a cache.
+
     Args:
         case: the coupling to check.
     """
@@ -71,6 +83,12 @@ def schedules_depend_on_progress_alone(case: CouplingCase) -> None:
 
 def coupling_leaves_global_randomness_alone(case: CouplingCase) -> None:
     """A coupling states laws; it draws nothing.
+
+    Why:
+        The kernel alone draws.
+
+    Broken by:
+        A coin that is tossed in ``weights`` or ``law``.
 
     Args:
         case: the coupling to check.

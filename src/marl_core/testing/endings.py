@@ -26,6 +26,12 @@ def episodes_end_in_time(case: EnvironmentCase) -> None:
 
     No game is terminated and truncated at once.
 
+    Why:
+        Buffers have room for ``max_steps``, and values are bootstrapped by the way a game ends.
+
+    Broken by:
+        An end that is told one step late, ``>`` for ``>=``, both ends at once.
+
     Args:
         case: the environment to check.
     """
@@ -56,6 +62,12 @@ def episodes_end_in_time(case: EnvironmentCase) -> None:
 
 def the_dead_stay_dead(case: EnvironmentCase) -> None:
     """Within an episode nobody comes back to life; who comes late has not lived before.
+
+    Why:
+        A learner takes what an agent earns after its death for what it did before.
+
+    Broken by:
+        Agents that join late, the ill who count as dead, a reset within a step.
 
     Args:
         case: the environment to check.
@@ -88,6 +100,12 @@ def a_step_starts_no_game(case: EnvironmentCase) -> None:
 
     It is looked for in what is the same at the beginning of every game, as a clock is.
 
+    Why:
+        The last observation would be that of another game, and values are bootstrapped from it.
+
+    Broken by:
+        Vector environments that reset by themselves.
+
     Args:
         case: the environment to check.
     """
@@ -117,6 +135,12 @@ def a_limit_from_outside_is_no_end(case: EnvironmentCase) -> None:
 
     Values are bootstrapped after the one and not after the other. Where agents see the time, or
     where the task gives its verdict by a win or an unusual reward, the limit belongs to the task.
+
+    Why:
+        Values behind a time limit are not 0; taken for 0 they are wrong in every state.
+
+    Broken by:
+        ``terminated = step >= max_steps``, as in many libraries.
 
     Args:
         case: the environment to check.

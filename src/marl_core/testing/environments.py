@@ -56,6 +56,12 @@ def check_environment(make: Callable[..., Environment], device: str = "cpu") -> 
 def environment_has_every_member(case: EnvironmentCase) -> None:
     """The environment has the members of ``Environment``.
 
+    Why:
+        Everything else is asked of these members.
+
+    Broken by:
+        A misspelt method, a spec that is a method, arguments by other names.
+
     Args:
         case: the environment to check.
     """
@@ -65,6 +71,12 @@ def environment_has_every_member(case: EnvironmentCase) -> None:
 
 def spec_is_constant_and_sensible(case: EnvironmentCase) -> None:
     """The spec promises possible things and does not change in play.
+
+    Why:
+        Networks and buffers are sized by it once.
+
+    Broken by:
+        A number of agents that falls as they die; names of levels that repeat.
 
     Args:
         case: the environment to check.
@@ -92,6 +104,13 @@ def shapes_and_types_follow_the_spec(case: EnvironmentCase) -> None:
 
     What the spec does not promise is not there.
 
+    Why:
+        Hosts build their layers for these shapes, and single precision is what networks compute
+        in.
+
+    Broken by:
+        float64 from NumPy, integer masks, a missing axis, a field that the spec leaves out.
+
     Args:
         case: the environment to check.
     """
@@ -113,6 +132,12 @@ def shapes_and_types_follow_the_spec(case: EnvironmentCase) -> None:
 def tensors_are_on_the_device(case: EnvironmentCase) -> None:
     """Every tensor is on the device that the environment was given.
 
+    Why:
+        A tensor elsewhere ends in an error of torch's, or in a copy at every step.
+
+    Broken by:
+        Tensors made without ``device=``, as constants and masks are.
+
     Args:
         case: the environment to check.
     """
@@ -126,6 +151,12 @@ def tensors_are_on_the_device(case: EnvironmentCase) -> None:
 
 def nothing_is_nan(case: EnvironmentCase) -> None:
     """All numbers are finite: what is missing is masked.
+
+    Why:
+        One NaN makes all parameters NaN.
+
+    Broken by:
+        Markers for the dead, a division by the number of the living, an empty mean.
 
     Args:
         case: the environment to check.
@@ -147,6 +178,12 @@ def nothing_is_nan(case: EnvironmentCase) -> None:
 
 def same_generator_same_games(case: EnvironmentCase) -> None:
     """Equal generators and equal actions give equal games.
+
+    Why:
+        Equal seeds are to give equal runs.
+
+    Broken by:
+        A generator of its own, a set that is iterated over, a clock, threads.
 
     Args:
         case: the environment to check.
@@ -173,6 +210,12 @@ def same_generator_same_games(case: EnvironmentCase) -> None:
 
 def chance_comes_from_the_generator(case: EnvironmentCase) -> None:
     """Games that differ by chance differ with the generator.
+
+    Why:
+        Otherwise all seeds play the same games, and intervals over seeds mean nothing.
+
+    Broken by:
+        A private generator with a constant seed, a seed that is the game's number.
 
     Args:
         case: the environment to check.
@@ -207,6 +250,13 @@ def _differ(one: Course, other: Course) -> bool:
 
 def environment_leaves_global_randomness_alone(case: EnvironmentCase) -> None:
     """All randomness comes from the environment's own generator.
+
+    Why:
+        Others draw from the global generators too, so that a run could not be repeated.
+
+    Broken by:
+        ``torch.rand`` without ``generator=``, ``np.random``, ``random``, an engine that seeds
+        itself.
 
     Args:
         case: the environment to check.

@@ -25,6 +25,12 @@ def expected_rewards_agree_with_play(case: EnvironmentCase) -> None:
 
     It is so for any joint policy.
 
+    Why:
+        It is reported as the exact return.
+
+    Broken by:
+        Agents taken for independent: under resonance they are not.
+
     Args:
         case: the environment to check.
     """

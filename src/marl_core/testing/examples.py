@@ -15,7 +15,7 @@ from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
-from marl_core.testing.verdicts import BrokenRuleError
+from marl_core.testing.verdicts import BrokenRuleError, said
 
 #: For how many seconds an example on which a rule fails is made simpler.
 SECONDS = 20.0
@@ -65,13 +65,13 @@ def find_failure(
     try:
         always(given(**strategies)(search.attempt()))()
     except AssertionError as error:
-        raise BrokenRuleError(str(error), search.example) from error
+        raise BrokenRuleError(said(error), search.example) from error
     except _OutOfTimeError:
         found = search.failure
         assert found is not None
         if not isinstance(found, AssertionError):
             raise found from None
-        raise BrokenRuleError(str(found), search.example) from found
+        raise BrokenRuleError(said(found), search.example) from found
     except Exception as error:
         if not isinstance(error, Flaky):
             error.add_note(f"with {search.example}")

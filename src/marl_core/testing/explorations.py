@@ -76,6 +76,12 @@ def check_exploration(
 def strategy_has_both_parts(case: ExplorationCase) -> None:
     """The strategy has an individual policy and a coupling.
 
+    Why:
+        Everything else is asked of its parts.
+
+    Broken by:
+        A class that is only one of the two.
+
     Args:
         case: the strategy to check.
     """

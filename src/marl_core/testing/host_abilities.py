@@ -38,6 +38,12 @@ _GAMES = 4
 def table_and_samples_agree(case: HostCase) -> None:
     """Scored once for each distinct observation or once for each sample: the scores are the same.
 
+    Why:
+        Acting and learning look the scores up in the table.
+
+    Broken by:
+        Scores that depend on the place in the batch.
+
     Args:
         case: the host to check.
     """
@@ -69,6 +75,12 @@ def each_component_has_its_scores(case: HostCase) -> None:
     """After ``score_components`` there are finite scores for each component.
 
     The scores of a game do not depend on the other games.
+
+    Why:
+        The coupling's law is made from them.
+
+    Broken by:
+        A capability without the members, an axis in another place.
 
     Args:
         case: the host to check.
@@ -111,6 +123,12 @@ def components_learn(case: HostCase) -> None:
     """A team that shares a latent variable teaches every parameter.
 
     What is learnt depends on which component each team had drawn.
+
+    Why:
+        A latent variable that is not learnt is noise.
+
+    Broken by:
+        A host that does not read ``rollout.component``.
 
     Args:
         case: the host to check.

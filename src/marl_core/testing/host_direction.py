@@ -32,6 +32,12 @@ _SMALL = 0.01
 def what_is_rewarded_grows_likelier(case: HostCase) -> None:
     """If one action alone is rewarded, its probability rises while the host learns.
 
+    Why:
+        It is what learning is for.
+
+    Broken by:
+        The loss's sign, actions or rewards along the wrong axis.
+
     Args:
         case: the host to check.
     """
@@ -57,6 +63,13 @@ def what_is_rewarded_grows_likelier(case: HostCase) -> None:
 
 def the_bonus_raises_the_entropy(case: HostCase) -> None:
     """The individual policy's bonus is in the loss: its gradient leads to more entropy.
+
+    Why:
+        c_H decides whether a team falls into the trap; without it there is no exploration to
+        couple.
+
+    Broken by:
+        A sign, a bonus that is detached, or is a setting of the host's own.
 
     Args:
         case: the host to check.

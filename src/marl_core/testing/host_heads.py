@@ -33,6 +33,12 @@ def own_heads_change_no_score(case: HostCase) -> None:
 
     Afterwards agents share no parameter that is trained.
 
+    Why:
+        PR-Fast goes on with the policy that was learnt.
+
+    Broken by:
+        New heads that are drawn anew, a body that still learns, heads that are one.
+
     Args:
         case: the host to check.
     """
@@ -76,6 +82,12 @@ def groups_share_a_head(case: HostCase) -> None:
 
     Other agents share nothing of it. No score changes where a group is divided, after learning
     either.
+
+    Why:
+        A tree of heads divides what was learnt together.
+
+    Broken by:
+        Copies where one head is to be shared, heads that part unequal.
 
     Args:
         case: the host to check.

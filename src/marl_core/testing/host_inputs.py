@@ -26,6 +26,12 @@ _GAMES = 4
 def entities_and_their_rows_agree(case: HostCase) -> None:
     """Entities for every agent or rows of the game: the scores are the same.
 
+    Why:
+        Which form comes depends on the environment alone.
+
+    Broken by:
+        Rows that are taken in their order and not by the index.
+
     Args:
         case: the host to check.
     """
@@ -51,6 +57,12 @@ def entities_and_their_rows_agree(case: HostCase) -> None:
 
 def memory_is_that_of_play(case: HostCase) -> None:
     """``memory_before`` gives what ``scores`` gave while the episodes were played.
+
+    Why:
+        The collector keeps no memory for such a host; it learns by what it rebuilds.
+
+    Broken by:
+        Another beginning, a step more or less.
 
     Args:
         case: the host to check.

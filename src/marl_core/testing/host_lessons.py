@@ -35,6 +35,13 @@ _GAMES = 4
 def padding_teaches_nothing(case: HostCase) -> None:
     """Entries after a game's end have no influence on any gradient.
 
+    Why:
+        Games of a batch end at different times, and what stands behind an end is anything.
+
+    Broken by:
+        ``mean()`` over all steps in the loss, the entropy, the value loss or the normalisation of
+        advantages; returns that look past an end.
+
     Args:
         case: the host to check.
     """
@@ -49,6 +56,12 @@ def padding_teaches_nothing(case: HostCase) -> None:
 
 def the_dead_teach_nothing(case: HostCase) -> None:
     """What an agent sees, does and earns that is dead from the beginning changes no gradient.
+
+    Why:
+        Nobody chose what the dead do.
+
+    Broken by:
+        ``valid`` in place of ``acting`` in a loss, an entropy, or the normalisation.
 
     Args:
         case: the host to check.
@@ -70,6 +83,12 @@ def the_dead_teach_nothing(case: HostCase) -> None:
 def nothing_comes_after_a_termination(case: HostCase) -> None:
     """What is seen after a game that terminated changes no gradient: nothing is bootstrapped.
 
+    Why:
+        The task is over: there is nothing to earn.
+
+    Broken by:
+        Bootstrapping that asks for no ``terminated``, targets that are one step off.
+
     Args:
         case: the host to check.
     """
@@ -79,6 +98,12 @@ def nothing_comes_after_a_termination(case: HostCase) -> None:
 
 def a_truncated_game_has_a_future(case: HostCase) -> None:
     """What is seen after a game that was truncated is what a learner of values bootstraps from.
+
+    Why:
+        A limit from outside does not make a state worthless.
+
+    Broken by:
+        ``ended`` or ``done`` where ``terminated`` is meant.
 
     Args:
         case: the host to check.
@@ -98,6 +123,12 @@ def a_truncated_game_has_a_future(case: HostCase) -> None:
 
 def rollouts_are_only_read(case: HostCase) -> None:
     """Learning does not write into the rollout.
+
+    Why:
+        Rollouts are kept: replay gives the same episode again.
+
+    Broken by:
+        Normalising rewards or advantages in place, ``masked_fill_``.
 
     Args:
         case: the host to check.

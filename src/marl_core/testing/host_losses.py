@@ -22,6 +22,12 @@ from marl_core.testing.learning import (
 def losses_teach_every_parameter(case: HostCase) -> None:
     """A rollout brings losses, each finite; their gradients reach every trainable parameter.
 
+    Why:
+        A parameter without a gradient stays random for ever.
+
+    Broken by:
+        A detached tensor, a group that is left out or named twice, a division by 0.
+
     Args:
         case: the host to check.
     """
@@ -32,6 +38,12 @@ def losses_teach_every_parameter(case: HostCase) -> None:
 
 def state_dict_holds_the_policy(case: HostCase) -> None:
     """A host that loads another's state scores as that one does, after some learning too.
+
+    Why:
+        A run could not go on, and a team not be used.
+
+    Broken by:
+        Tensors that are neither parameters nor buffers.
 
     Args:
         case: the host to check.
@@ -50,6 +62,13 @@ def state_dict_holds_the_policy(case: HostCase) -> None:
 
 def host_leaves_global_randomness_alone(case: HostCase) -> None:
     """Initial weights come from the generator that a host is given; scores and losses draw nothing.
+
+    Why:
+        Equal seeds are to give equal runs.
+
+    Broken by:
+        ``nn.Linear`` and ``nn.init`` (draw from the host's generator), dropout, ``randperm``
+        without one.
 
     Args:
         case: the host to check.

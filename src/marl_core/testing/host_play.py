@@ -77,6 +77,13 @@ def learning_sees_the_policy_of_play(case: HostCase) -> None:
 
     Each is found, with the memory and the mask of its own game and step.
 
+    Why:
+        The gradient is that of what was done only at the policy that did it.
+
+    Broken by:
+        Memory from zero, one step off, overwritten or of another game; the action mask left out of
+        the loss.
+
     Args:
         case: the host to check.
     """
@@ -102,6 +109,12 @@ def learning_sees_the_policy_of_play(case: HostCase) -> None:
 
 def learning_goes_on_from_a_saved_state(case: HostCase) -> None:
     """A host that loads another's state learns as that one does, after some learning too.
+
+    Why:
+        A resumed run would not be the run that was interrupted.
+
+    Broken by:
+        A running scale of rewards or values, a counter of steps, a generator of its own.
 
     Args:
         case: the host to check.

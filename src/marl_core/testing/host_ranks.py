@@ -95,6 +95,13 @@ class _Rank:
 def ranks_learn_as_one(case: HostCase) -> None:
     """The mean of the gradients of two ranks, each with half of the games, is that of one process.
 
+    Why:
+        More processes are to be faster, not another algorithm; and ranks that step unequally often
+        hang.
+
+    Broken by:
+        A mean or a count of one rank's samples, an early stop by one rank's numbers.
+
     Args:
         case: the host to check.
     """

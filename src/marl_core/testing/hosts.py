@@ -55,6 +55,12 @@ def check_host(
 def host_has_every_member(case: HostCase) -> None:
     """The host has the members of ``HostAlgorithm``.
 
+    Why:
+        Everything else is asked of these members.
+
+    Broken by:
+        A misspelt method, other arguments.
+
     Args:
         case: the host to check.
     """
@@ -64,6 +70,12 @@ def host_has_every_member(case: HostCase) -> None:
 
 def scores_have_the_promised_shape(case: HostCase) -> None:
     """A finite score for every action of every agent; memory keeps its names, shapes and types.
+
+    Why:
+        Policies are made from scores, and the collector keeps the memory.
+
+    Broken by:
+        An axis too many, memory without E first, ``capabilities.memory`` that is not true.
 
     Args:
         case: the host to check.
@@ -111,6 +123,12 @@ def _check_layout(
 def games_do_not_share_scores(case: HostCase) -> None:
     """A game's scores, over a whole episode, are the same alone as among many.
 
+    Why:
+        A team would act by what others see, and otherwise when games are few.
+
+    Broken by:
+        Batch normalisation, memory that is rolled or shared, attention over the batch.
+
     Args:
         case: the host to check.
     """
@@ -138,6 +156,12 @@ def scores_do_not_change_by_looking(case: HostCase) -> None:
     """Scores are a function of observation, memory and parameters.
 
     Equal generators make equal hosts.
+
+    Why:
+        Evaluation would change the run, and equal seeds would give other weights.
+
+    Broken by:
+        Running statistics in ``scores``, dropout, layers that torch initialises.
 
     Args:
         case: the host to check.

@@ -24,6 +24,12 @@ def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
 
     It may at most change which of the generator's numbers they get.
 
+    Why:
+        Gradients take games for independent samples.
+
+    Broken by:
+        Normalising over the batch, ``roll`` or a wrong axis, one simulator for all games.
+
     Args:
         case: the environment to check.
     """

@@ -25,6 +25,12 @@ from marl_core.testing.scenes import Scene, scenes, small_scenes
 def weights_are_known_before_the_scores(case: CouplingCase) -> None:
     """``weights(moment)`` is a distribution, and the law has no other.
 
+    Why:
+        The team draws before anybody scores.
+
+    Broken by:
+        Other weights in the law, a sum that is not 1.
+
     Args:
         case: the coupling to check.
     """
@@ -51,6 +57,12 @@ def law_states_the_individual_policy(case: CouplingCase) -> None:
 
     With component scores it is their mean by the weights.
 
+    Why:
+        Learning and reports take it for the agents' own.
+
+    Broken by:
+        The corrected policy in its place, a mean without the weights.
+
     Args:
         case: the coupling to check.
     """
@@ -67,6 +79,12 @@ def components_are_distributions(case: CouplingCase) -> None:
     """In every component the probabilities of the joint actions sum to 1.
 
     Those of each agent's actions do so, too.
+
+    Why:
+        The kernel draws from them.
+
+    Broken by:
+        A correction that is not renormalised.
 
     Args:
         case: the coupling to check.
@@ -91,6 +109,12 @@ def components_are_distributions(case: CouplingCase) -> None:
 
 def illegal_actions_stay_impossible(case: CouplingCase) -> None:
     """In every component illegal actions have probability exactly 0.
+
+    Why:
+        An environment may do anything with them.
+
+    Broken by:
+        A leader's action that is not legal for all.
 
     Args:
         case: the coupling to check.
@@ -123,6 +147,12 @@ def illegal_actions_stay_impossible(case: CouplingCase) -> None:
 def marginal_is_the_individual_policy(case: CouplingCase) -> None:
     """Eq. 16: over all components an agent acts as its individual policy says.
 
+    Why:
+        It is what lets a host learn as if each agent explored on its own.
+
+    Broken by:
+        A coin for each agent, no correction (Eq. 17), one for another eta.
+
     Args:
         case: the coupling to check.
     """
@@ -145,6 +175,12 @@ def marginal_is_the_individual_policy(case: CouplingCase) -> None:
 
 def marginal_follows_from_the_law(case: CouplingCase) -> None:
     """``marginal()`` follows from the probabilities of all joint actions, one by one.
+
+    Why:
+        Eq. 16 is checked by it.
+
+    Broken by:
+        A marginal that is claimed and not computed.
 
     Args:
         case: the coupling to check.

@@ -29,6 +29,12 @@ def what_learns_is_a_module(case: CouplingCase) -> None:
 
     It optimises each of them once.
 
+    Why:
+        Its parameters are saved and optimised as a module's.
+
+    Broken by:
+        A module that is held and not inherited, groups that leave one out.
+
     Args:
         case: the coupling to check.
     """
@@ -42,6 +48,12 @@ def what_learns_is_a_module(case: CouplingCase) -> None:
 
 def losses_teach_the_weights(case: CouplingCase) -> None:
     """Rollouts bring finite losses, whose gradients reach every trainable parameter.
+
+    Why:
+        A parameter without a gradient stays as it was drawn.
+
+    Broken by:
+        Detached weights, a division by 0.
 
     Args:
         case: the coupling to check.
@@ -60,6 +72,12 @@ def losses_teach_the_weights(case: CouplingCase) -> None:
 def state_dict_holds_the_weights(case: CouplingCase) -> None:
     """A coupling that loads another's state has the same weights, after some learning too.
 
+    Why:
+        A run could not go on.
+
+    Broken by:
+        What is learnt outside of parameters and buffers.
+
     Args:
         case: the coupling to check.
     """
@@ -77,6 +95,12 @@ def state_dict_holds_the_weights(case: CouplingCase) -> None:
 
 def learning_leaves_global_randomness_alone(case: CouplingCase) -> None:
     """The losses of a coupling draw nothing from torch's global generator.
+
+    Why:
+        Equal seeds are to give equal runs.
+
+    Broken by:
+        Dropout, sampling within a loss.
 
     Args:
         case: the coupling to check.

@@ -18,6 +18,12 @@ def table_says_what_agents_see(case: EnvironmentCase) -> None:
 
     It holds every row that is seen.
 
+    Why:
+        Networks are evaluated on the table alone.
+
+    Broken by:
+        A row too few, rows of another order, a table that changes in play.
+
     Args:
         case: the environment to check.
     """

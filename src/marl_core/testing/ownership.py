@@ -36,6 +36,12 @@ def what_was_given_stays(case: EnvironmentCase) -> None:
 
     The actions that a step is given are the caller's, too.
 
+    Why:
+        Rollouts keep what they are given; a buffer that is used again would rewrite the past.
+
+    Broken by:
+        ``out=``, ``copy_`` and ``+=`` on what was returned; views of a simulator's memory.
+
     Args:
         case: the environment to check.
     """
@@ -61,6 +67,12 @@ def a_saved_state_stays(case: EnvironmentCase) -> None:
     """What ``state_dict`` gave is a picture of a moment: playing on does not change it.
 
     Playing on after ``load_state_dict`` does not change it either.
+
+    Why:
+        A picture of an episode is a list of states, and a live tensor shows the last of them only.
+
+    Broken by:
+        ``state_dict`` without ``clone`` beside steps in place; loading without a copy.
 
     Args:
         case: the environment to check.

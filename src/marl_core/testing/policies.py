@@ -41,6 +41,12 @@ def check_policy(make: MakePolicy) -> None:
 def policy_has_every_member(case: PolicyCase) -> None:
     """The policy has the members of ``IndividualPolicy``, and accepts some kind of scores.
 
+    Why:
+        Everything else is asked of these members.
+
+    Broken by:
+        A misspelt method, no kind of scores.
+
     Args:
         case: the policy to check.
     """
@@ -58,6 +64,12 @@ def policy_has_every_member(case: PolicyCase) -> None:
 
 def individual_policy_is_a_distribution(case: PolicyCase) -> None:
     """``log_policy`` is finite and its exponential sums to 1.
+
+    Why:
+        0 * log 0 is NaN in an entropy, and a gap in a sum is a bias.
+
+    Broken by:
+        ``log`` of a probability that has underflowed, -inf for illegal actions.
 
     Args:
         case: the policy to check.
@@ -77,6 +89,12 @@ def individual_policy_is_a_distribution(case: PolicyCase) -> None:
 def illegal_actions_are_never_taken(case: PolicyCase) -> None:
     """Illegal actions have probability exactly 0.
 
+    Why:
+        An environment may do anything with them.
+
+    Broken by:
+        A mask that is ignored, or that is applied before noise.
+
     Args:
         case: the policy to check.
     """
@@ -91,6 +109,12 @@ def illegal_actions_are_never_taken(case: PolicyCase) -> None:
 
 def games_do_not_influence_each_other(case: PolicyCase) -> None:
     """A team's policy is the same alone as among others, and with any number of leading axes.
+
+    Why:
+        A team would act otherwise when games are few.
+
+    Broken by:
+        Scores that are normalised over the batch, a fixed number of axes.
 
     Args:
         case: the policy to check.
@@ -123,6 +147,12 @@ def schedules_depend_on_progress_alone(case: PolicyCase) -> None:
 
     So does a fresh one.
 
+    Why:
+        Evaluation and learning ask as often as they like, and a resumed run asks anew.
+
+    Broken by:
+        A ``step()`` that counts calls, a cache.
+
     Args:
         case: the policy to check.
     """
@@ -149,6 +179,12 @@ def schedules_depend_on_progress_alone(case: PolicyCase) -> None:
 def entropy_coefficient_is_a_number(case: PolicyCase) -> None:
     """The entropy bonus has a finite weight that is not negative.
 
+    Why:
+        It goes into the loss as it is.
+
+    Broken by:
+        A sign, a tensor, a division by 0 at the beginning.
+
     Args:
         case: the policy to check.
     """
@@ -162,6 +198,12 @@ def entropy_coefficient_is_a_number(case: PolicyCase) -> None:
 def policy_leaves_global_randomness_alone(case: PolicyCase) -> None:
     """A policy states frequencies; it draws nothing.
 
+    Why:
+        The kernel alone draws.
+
+    Broken by:
+        Noise on scores, sampled temperatures.
+
     Args:
         case: the policy to check.
     """
@@ -174,6 +216,12 @@ def policy_leaves_global_randomness_alone(case: PolicyCase) -> None:
 
 def scores_are_only_read(case: PolicyCase) -> None:
     """A policy writes neither into the scores nor into the mask that it is given.
+
+    Why:
+        The host learns through the very same tensor.
+
+    Broken by:
+        ``masked_fill_`` and its like.
 
     Args:
         case: the policy to check.
@@ -190,6 +238,12 @@ def scores_are_only_read(case: PolicyCase) -> None:
 
 def low_precision_scores_are_enough(case: PolicyCase) -> None:
     """Of scores in bfloat16, as mixed precision gives them, probabilities sum to 1 as precisely.
+
+    Why:
+        With ``precision: bf16-mixed`` scores have three digits, and probabilities are to sum to 1.
+
+    Broken by:
+        A softmax in the scores' own type: use ``at_least_single``.
 
     Args:
         case: the policy to check.

@@ -18,6 +18,12 @@ _STEP = 1e-3
 def log_policy_is_differentiable(case: PolicyCase) -> None:
     """Gradients are finite; those by logits are those that finite differences find.
 
+    Why:
+        Hosts learn through it.
+
+    Broken by:
+        A detached constant, ``argmax``, a normalisation outside of the graph.
+
     Args:
         case: the policy to check.
     """

@@ -30,6 +30,12 @@ _SHARES = st.integers(0, 16).map(lambda number: number / 16)
 def reset_touches_only_the_games_in_the_mask(case: EnvironmentCase) -> None:
     """``reset(games)`` leaves what agents see in the other games as it was, and their clocks.
 
+    Why:
+        Games that are on would lose their past.
+
+    Broken by:
+        A clock that all games share, a mask along the wrong axis.
+
     Args:
         case: the environment to check.
     """
@@ -112,6 +118,12 @@ def _check_clocks(
 def a_reset_game_forgets(case: EnvironmentCase) -> None:
     """After a reset, a game is as in a fresh environment with the same generator.
 
+    Why:
+        An episode would depend on the one before it.
+
+    Broken by:
+        A part of the state that ``reset`` leaves out: illness, velocity, a memory.
+
     Args:
         case: the environment to check.
     """
@@ -169,6 +181,12 @@ def resets_are_alike(case: EnvironmentCase) -> None:
 
     A mask of all games gives the very same as None; one of some games gives alike games.
 
+    Why:
+        Later episodes of a collection would be of another task than the first ones.
+
+    Broken by:
+        Two code paths in ``reset``, masks that are computed before the new state.
+
     Args:
         case: the environment to check.
     """
@@ -201,6 +219,12 @@ def state_dict_continues_exactly(case: EnvironmentCase) -> None:
     """An environment that loads another's state goes on as that one does.
 
     It has the generator's state, too.
+
+    Why:
+        Pages of an episode are drawn from saved states.
+
+    Broken by:
+        A part of the state that is left out, a tensor that is not restored.
 
     Args:
         case: the environment to check.

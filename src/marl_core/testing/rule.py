@@ -27,11 +27,6 @@ class Rule:
     why: str
     broken_by: str
 
-    @property
-    def anchor(self) -> str:
-        """The name of its heading in a page: that of a part's rule without the part."""
-        return self.name.rpartition(".")[2]
-
 
 def rule_of(name: str, check: Callable[[Any], None]) -> Rule:
     """A rule in words.

@@ -18,6 +18,12 @@ _DRAWS = 20_000
 def sampling_follows_the_stated_law(case: CouplingCase) -> None:
     """Joint actions that the kernel draws are as frequent as the law and its weights say.
 
+    Why:
+        What is stated is what was to be played.
+
+    Broken by:
+        A sampler of one's own; a sequential law without ``needs.whole_game``.
+
     Args:
         case: the coupling to check.
     """

@@ -25,6 +25,12 @@ _ELSEWHERE = torch.device("meta")
 def weights_are_on_the_device(case: CouplingCase) -> None:
     """Weights are made on the moment's device.
 
+    Why:
+        On a GPU the draw of components fails, or waits.
+
+    Broken by:
+        ``torch.tensor`` and ``torch.ones`` without ``device=moment.device``.
+
     Args:
         case: the coupling to check.
     """
@@ -45,6 +51,12 @@ def weights_are_on_the_device(case: CouplingCase) -> None:
 def policies_are_only_read(case: CouplingCase) -> None:
     """A coupling writes neither into the policies nor into the weights that ``law`` is given.
 
+    Why:
+        The host's gradient and the stated marginal are made from the same tensors.
+
+    Broken by:
+        Correcting policies in place.
+
     Args:
         case: the coupling to check.
     """
@@ -62,6 +74,12 @@ def policies_are_only_read(case: CouplingCase) -> None:
 
 def mixed_precision_changes_no_law(case: CouplingCase) -> None:
     """Under autocast, as in training with ``precision: bf16-mixed``, the law is the same.
+
+    Why:
+        Under autocast a matrix product has three digits: Eq. 16 holds for nobody.
+
+    Broken by:
+        ``@``, ``einsum`` or ``matmul`` over probabilities.
 
     Args:
         case: the coupling to check.
@@ -91,6 +109,12 @@ def _components(
 
 def head_groups_are_only_divided(case: CouplingCase) -> None:
     """``head_groups`` gives each agent a group; as a stage goes on, no groups are joined.
+
+    Why:
+        Heads that part keep what they have learnt; two heads cannot become one.
+
+    Broken by:
+        Groups by another count of episodes, agents that change sides.
 
     Args:
         case: the coupling to check.

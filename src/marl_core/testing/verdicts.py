@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import final
 from unittest import SkipTest
 
@@ -36,3 +38,16 @@ class BrokenRuleError(AssertionError):
         self.message = message
         self.example = example
         self.rule = rule
+
+
+def said(error: AssertionError) -> str:
+    """What an assertion says in its first line; its place, where it says nothing.
+
+    Args:
+        error: with which a check failed.
+    """
+    first = str(error).partition("\n")[0]
+    if first:
+        return first
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}: {last.line}"

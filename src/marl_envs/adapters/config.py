@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cache, partial
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from marl_core.base_config import MOST_AT_ONCE, MOST_PROCESSES, EnvironmentConfig
 from marl_core.types import EnvironmentSpec
@@ -20,7 +20,7 @@ class AdapterConfig(EnvironmentConfig):
     """What all adapters have in common. Abstract base."""
 
     id: str = Field(description="Which environment.")
-    kwargs: dict[str, JsonValue] = Field(
+    kwargs: dict[str, Any] = Field(
         default_factory=dict, description="What its maker is called with."
     )
     reward: Literal["own", "team"] = Field(
