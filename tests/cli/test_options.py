@@ -114,8 +114,8 @@ def test_every_part_can_be_listed(marl: Command) -> None:
 
 
 def test_list_of_what_is_not_there(marl: Command) -> None:
-    line = refused(marl, "list", "ppo")
-    assert line == "there is no 'ppo' to list, did you mean 'ppo_ma'?"
+    line = refused(marl, "list", "ppo_mb")
+    assert line == "there is no 'ppo_mb' to list, did you mean 'ppo_ma'?"
 
 
 def test_resuming_a_finished_run_says_so(marl: Command, run: str) -> None:

@@ -56,7 +56,7 @@ class Sound:
 
 
 def resonant(policies: Tensor, weights: Tensor) -> JointPolicy:
-    components = resonant_components(policies, weights[1], p_min=0.0)
+    components = resonant_components(policies, weights[1], p_min=0.0, validate=False)
     return JointPolicy(policies, components, weights)
 
 

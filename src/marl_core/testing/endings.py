@@ -67,7 +67,7 @@ def the_dead_stay_dead(case: EnvironmentCase) -> None:
         A learner takes what an agent earns after its death for what it did before.
 
     Broken by:
-        Agents that join late, the ill who count as dead, a reset within a step.
+        The ill who count as dead, a reset within a step.
 
     Args:
         case: the environment to check.

@@ -8,7 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from marl_core.base_config import MOST_AT_ONCE, MOST_PROCESSES, EnvironmentConfig
+from marl_core.base_config import (
+    LONGEST_NAME,
+    MOST_AT_ONCE,
+    MOST_PROCESSES,
+    EnvironmentConfig,
+)
 from marl_core.types import EnvironmentSpec
 from marl_envs.adapters.game import Behaviour
 from marl_envs.adapters.making import gymnasium_game, pettingzoo_game
@@ -19,7 +24,7 @@ from marl_envs.adapters.rows import Layout
 class AdapterConfig(EnvironmentConfig):
     """What all adapters have in common. Abstract base."""
 
-    id: str = Field(description="Which environment.")
+    id: str = Field(max_length=LONGEST_NAME, description="Which environment.")
     kwargs: dict[str, Any] = Field(
         default_factory=dict, description="What its maker is called with."
     )
@@ -86,11 +91,14 @@ class PettingZooConfig(AdapterConfig):
 
     name: str = "pettingzoo"
     id: str = Field(
+        max_length=LONGEST_NAME,
         description="The module that has parallel_env, as 'mpe2:simple_spread_v3', or a "
-        "registered name, as 'sisl/pursuit-v5'."
+        "registered name, as 'sisl/pursuit-v5'.",
     )
     team: str = Field(
-        default="", description="What the names of the agents who learn begin with."
+        default="",
+        max_length=LONGEST_NAME,
+        description="What the names of the agents who learn begin with.",
     )
     others: Behaviour = Field(
         default="random",
@@ -129,7 +137,8 @@ class GymnasiumConfig(AdapterConfig):
 
     name: str = "gymnasium"
     id: str = Field(
-        description="As gymnasium.make takes it: 'lbforaging:Foraging-8x8-2p-1f-v3'."
+        max_length=LONGEST_NAME,
+        description="As gymnasium.make takes it: 'lbforaging:Foraging-8x8-2p-1f-v3'.",
     )
 
     def maker(self) -> GameMaker:
