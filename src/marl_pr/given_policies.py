@@ -72,7 +72,7 @@ def as_eta(
     *,
     validate: bool = True,
 ) -> Float[Tensor, "*G"]:
-    """The resonance probability as a tensor.
+    """The resonance probability as a tensor, where the policies are.
 
     Args:
         eta: one for all games, a number or a tensor without axes; or one for each game, ``[*B]``.
@@ -89,7 +89,9 @@ def as_eta(
                 f"eta is one number, or one for each game of shape {list(games)}, "
                 f"not of shape {list(eta.shape)}"
             )
-        found = eta if eta.dim() == 0 else eta.to(individual.dtype)
+        found = eta.to(individual.device)
+        if found.dim() > 0:
+            found = found.to(individual.dtype)
     else:
         # ``torch.tensor`` would copy it to the device, and wait for that.
         found = torch.full((), eta, dtype=individual.dtype, device=individual.device)

@@ -38,17 +38,15 @@ def beginning(state: RunState, games: int, seed: int = 0) -> Beginning:
         seed: of the games.
 
     Raises:
-        UserError: the host's memory begins with anything but zeros. Whoever runs the file would
-            have to know with what.
+        UserError: the host's memory begins with anything but zeros, and whoever runs the file would
+            have to know with what; or there are more or fewer names than actions.
     """
     play = generator("cpu", state.config.seed, "export", seed)
     environment = build_environment(
         state.config.environment, games=games, device="cpu", generator=play
     )
     try:
-        names = [str(number) for number in range(state.spec.actions)]
-        if isinstance(environment, NamesActions):
-            names = [str(name) for name in environment.action_names]
+        names = _action_names(environment, state.spec.actions)
         seen = _seen(environment)
     finally:
         if isinstance(environment, Closes):
@@ -60,6 +58,16 @@ def beginning(state: RunState, games: int, seed: int = 0) -> Beginning:
             raise UserError(f"{message} other numbers than zeros")
     remembered = {MEMORY + name: value.detach() for name, value in memory.items()}
     return Beginning({**seen, **remembered}, names)
+
+
+def _action_names(environment: Environment, actions: int) -> list[str]:
+    if not isinstance(environment, NamesActions):
+        return [str(number) for number in range(actions)]
+    names = [str(name) for name in environment.action_names]
+    if len(names) != actions:
+        kind = type(environment).__name__
+        raise UserError(f"{kind} has {len(names)} action_names for {actions} actions")
+    return names
 
 
 def _seen(environment: Environment) -> dict[str, Tensor]:

@@ -20,10 +20,12 @@ from marl_core.api.run import Run
 from marl_core.entity_rows import write_out_entities
 from marl_core.errors import UserError
 from marl_core.export import export, formats
+from marl_core.export.beginning import beginning
 from marl_core.export.export import export_state
 from marl_core.export.formats import METADATA, Runner, runner_of
 from marl_core.export.team_program import MEMORY, NEXT_MEMORY, TeamProgram
 from marl_core.types import Observation
+from marl_envs.fme import FME
 from tests.support.command import Command, refused
 from tests.support.runs import go_on, run_data, start
 
@@ -322,6 +324,14 @@ def test_hosts_that_cannot_be_exported(
     with pytest.raises(UserError, match=said) as caught:
         export_state(state, tmp_path / "team.pt2", "pt2")
     assert "\n" not in str(caught.value)
+
+
+def test_names_that_do_not_fit_the_actions(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FME, "action_names", ("stay", "go"), raising=False)
+    with pytest.raises(UserError, match="FME has 2 action_names for 10 actions"):
+        beginning(_run(folder, "ppo_ma").policy().state, games=1)
 
 
 def test_a_host_that_is_no_module(folder: Path) -> None:
