@@ -45,7 +45,7 @@ def pettingzoo_game(
     Raises:
         UserError: there is no such environment, or it cannot be learnt in.
     """
-    _imported("gymnasium", "gymnasium")
+    imported("gymnasium", "gymnasium")
     from marl_envs.adapters.parallel_game import ParallelGame
 
     make = partial(_made_by_pettingzoo, name, arguments)
@@ -77,29 +77,39 @@ def gymnasium_game(
     Raises:
         UserError: there is no such environment, or it cannot be learnt in.
     """
-    gymnasium = _imported("gymnasium", "gymnasium")
+    gymnasium = imported("gymnasium", "gymnasium")
     from marl_envs.adapters.tuple_game import TupleGame
 
     # Its checker asks for one reward a step, and teams have one for each agent.
     settings = {**arguments, "disable_env_checker": True}
-    make = partial(_made, name, partial(gymnasium.make, name), settings)
+    make = partial(made, name, partial(gymnasium.make, name), settings)
     return TupleGame(make, max_steps, rebuild=rebuild)
 
 
 def _made_by_pettingzoo(name: str, arguments: Mapping[str, Any]) -> Any:
     if "/" in name:
-        registry = _imported("pettingzoo", "pettingzoo")
-        return _made(name, partial(registry.make, "parallel", name), arguments)
+        registry = imported("pettingzoo", "pettingzoo")
+        return made(name, partial(registry.make, "parallel", name), arguments)
     if not _MODULE.fullmatch(name):
         raise UserError(f"'{name}' is no module, as mpe2:simple_spread_v3 is")
-    module = _imported(name.replace(":", "."), name)
+    module = imported(name.replace(":", "."), name)
     make = getattr(module, _MAKER, None)
     if not callable(make):
         raise UserError(f"'{name}' has no {_MAKER}: PettingZoo's environments have one")
-    return _made(name, make, arguments)
+    return made(name, make, arguments)
 
 
-def _made(name: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+def made(name: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """What a library's maker gives.
+
+    Args:
+        name: of the environment, for messages.
+        make: the maker.
+        arguments: what it is called with.
+
+    Raises:
+        UserError: the maker refuses.
+    """
     try:
         return make(**arguments)
     except Exception as error:
@@ -108,7 +118,16 @@ def _made(name: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         raise UserError(message) from error
 
 
-def _imported(module: str, name: str) -> ModuleType:
+def imported(module: str, name: str) -> ModuleType:
+    """A module of a library that is not installed with this project.
+
+    Args:
+        module: its full name.
+        name: what was asked for, for messages.
+
+    Raises:
+        UserError: it is not installed, or cannot be imported.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:

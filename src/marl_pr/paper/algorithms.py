@@ -11,6 +11,9 @@ PPO_MA: Final = "PPO-MA"
 PPO_MA_PR: Final = "PPO-MA + PR"
 PPO_MA_PR_FAST: Final = "PPO-MA + PR-Fast"
 
+MAPPO: Final = "MAPPO"
+MAPPO_PR: Final = "MAPPO + PR"
+
 QMIX: Final = "QMIX"
 #: QMIX trained for as long as QMIX + PR, but without resonance.
 QMIX_LONGER: Final = "QMIX, as long"

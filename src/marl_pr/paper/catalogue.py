@@ -25,6 +25,9 @@ SUMMARIES: Final = {
 }
 #: The item that needs a file of weights, and so is no part of ``all``.
 GIVEN_TEAM: Final = "given_team"
+#: The item that needs other libraries, and so is no part of ``all`` either.
+STRANGERS: Final = "strangers"
+_STRANGERS_SUMMARY = "environments of other libraries, with and without PR *"
 _GIVEN_SUMMARY = "continuations of the team in --weights, ADCA *"
 _FOOTNOTE = "* not in the paper"
 #: Figures and tables of the paper that are no items, and why not.
@@ -52,4 +55,5 @@ def list_of_items() -> str:
     lines = [f"{name:{width}}  {summary}" for name, summary in SUMMARIES.items()]
     everything = f"{ALL:{width}}  all of them"
     given = f"{GIVEN_TEAM:{width}}  {_GIVEN_SUMMARY}"
-    return "\n".join([*lines, everything, given, _FOOTNOTE])
+    strangers = f"{STRANGERS:{width}}  {_STRANGERS_SUMMARY}"
+    return "\n".join([*lines, everything, given, strangers, _FOOTNOTE])

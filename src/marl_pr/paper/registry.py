@@ -9,6 +9,7 @@ from marl_pr.paper.catalogue import (
     ALL,
     GIVEN_TEAM,
     NO_ITEMS,
+    STRANGERS,
     SUMMARIES,
     named_like,
 )
@@ -24,6 +25,7 @@ from marl_pr.paper.fig9 import Fig9
 from marl_pr.paper.given_team import GivenTeam
 from marl_pr.paper.item import Item
 from marl_pr.paper.pmin import PMin
+from marl_pr.paper.strangers import Strangers
 from marl_pr.paper.table1 import Table1
 from marl_pr.paper.theory_item import Theory
 from marl_pr.paper.value_resonance import ValueResonance
@@ -64,6 +66,8 @@ def items_named(name: str, weights: Path | None = None) -> list[Item]:
         return [GivenTeam(weights)]
     if weights is not None:
         raise UserError(f"--weights: only {GIVEN_TEAM} begins with given weights")
+    if name == STRANGERS:
+        return [Strangers()]
     if name == ALL:
         return list(ITEMS.values())
     if name not in ITEMS:
@@ -79,5 +83,5 @@ def _unknown(name: str) -> str:
         return f"{message} (figures: {named_like('fig')})"
     if name.startswith("table"):
         return f"{message} (tables: {named_like('table')})"
-    known = [*ITEMS, ALL, GIVEN_TEAM]
+    known = [*ITEMS, ALL, GIVEN_TEAM, STRANGERS]
     return message + (suggestion(name, known) or f" (known: {', '.join(known)})")

@@ -1,0 +1,1 @@
+"""Libraries that step many games at once, as environments of the kernel."""
