@@ -57,7 +57,8 @@ class ResonantCategorical(Categorical):
     Args:
         probs: individual policies pi_i, ``[*E, N, A]``, rows summing to 1.
         logits: in place of ``probs``: their logarithms, up to a constant for each agent.
-        validate_args: whether values are looked at; None: as torch does by default.
+        validate_args: whether values are looked at; None: yes, but while ``torch.compile``
+            traces. Torch's own default is no guide: its compiler turns it off for the process.
         eta: resonance probability in [0, 1]: one for all games, or one for each, ``[*E]``.
         p_min: least probability of the greedy action when not resonated, in [0, 1): 1/A at most,
             so that Eq. 16 holds (Eq. 18).
@@ -84,20 +85,21 @@ class ResonantCategorical(Categorical):
         given = logits if probs is None else probs
         if given is None or (probs is not None and logits is not None):
             raise ArgumentError("give probs or logits, one of them")
-        looked_at = self._validate_args if validate_args is None else validate_args
+        if validate_args is None:
+            validate_args = not torch.compiler.is_compiling()
         if given.dim() < 2:
             found = list(given.shape)
             raise ArgumentError(f"policies have axes [..., agent, action], not {found}")
         if probs is not None:
-            if looked_at:
+            if validate_args:
                 check_policies(probs)
             probs = normalised(probs)
         elif logits is not None and logits.dtype.itemsize < 4:
             logits = logits.float()
-        if looked_at:
+        if validate_args:
             check_p_min(p_min)
         self.p_min = p_min
-        self.eta = as_eta(eta, given, validate=looked_at)
+        self.eta = as_eta(eta, given, validate=validate_args)
         self.coin = _as_coin(coin, given.shape[:-2])
         self.generator = generator
         super().__init__(probs, logits, validate_args)

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.distributions import Categorical, kl_divergence
+from torch.distributions import Categorical, Distribution, kl_divergence
 
 from marl_core.joint_policy import draw_components, greedy_actions
 from marl_core.testing.checking import counts_agree
@@ -287,7 +287,12 @@ def test_logits_in_place_of_probabilities_are_refused_in_one_line(
         ({"logits": None, "probs": LOGITS.long()}, "not torch.int64"),
     ],
 )
-def test_wrong_arguments(wrong: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize("torch_validates", [True, False])
+def test_wrong_arguments(
+    wrong: dict[str, Any], said: str, torch_validates: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where torch's compiler was imported before, which turns off what torch looks at."""
+    monkeypatch.setattr(Distribution, "_validate_args", torch_validates)
     with pytest.raises(ValueError, match=said):
         ResonantCategorical(**{"logits": LOGITS, "eta": 0.5, "p_min": 0.1, **wrong})
 
