@@ -132,24 +132,29 @@ class Replay:
         """An empty tensor for as many episodes as are kept."""
         dtype = value.dtype
         if dtype == torch.int64:
-            dtype = self._narrow_type(name)
+            dtype = narrow_type(self._spec, name)
         shape = (self._capacity, *value.shape[1:])
         return torch.zeros(shape, dtype=dtype, device=value.device)
 
-    def _narrow_type(self, name: str) -> torch.dtype:
-        """The smallest type that holds the integers of a tensor."""
-        spec = self._spec
-        bound = max(
-            spec.actions,
-            spec.table_rows or 0,
-            len(spec.levels),
-        )
-        # How many components a strategy has, the environment's spec does not say.
-        if name == "component":
-            return torch.int32
-        if bound <= 2**8:
-            return torch.uint8
-        return torch.int16 if bound <= 2**15 else torch.int32
+
+def narrow_type(spec: EnvironmentSpec, name: str) -> torch.dtype:
+    """The smallest type that holds the integers of a tensor.
+
+    Args:
+        spec: what the environment gives.
+        name: of the tensor.
+    """
+    bound = max(
+        spec.actions,
+        spec.table_rows or 0,
+        len(spec.levels),
+    )
+    # How many components a strategy has, the environment's spec does not say.
+    if name == "component":
+        return torch.int32
+    if bound <= 2**8:
+        return torch.uint8
+    return torch.int16 if bound <= 2**15 else torch.int32
 
 
 def _by_episode(rollout: Rollout, spec: EnvironmentSpec) -> dict[str, Tensor]:

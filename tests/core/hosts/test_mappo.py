@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from marl_core.hosts.mappo.bodies import Recurrent
+from marl_core.hosts.bodies import Recurrent
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.mappo import MAPPO
 from marl_core.hosts.mappo.value_scale import ValueScale

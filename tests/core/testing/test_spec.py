@@ -64,13 +64,26 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
     ("environment", "gymnasium"): [],
     ("environment", "pettingzoo"): [],
     ("host", "conc4hist"): [{"epochs": 2}],
-    ("host", "qmix"): [{}, {"mixer": "sum"}],
+    ("host", "qmix"): [
+        {},
+        {"mixer": "sum"},
+        {"mixer": "none"},
+        {"body": "gru"},
+        {"mixer": "none", "body": "gru"},
+    ],
     ("host", "mappo"): [
         {"epochs": 2},
         {"epochs": 2, "body": "gru", "hidden": 8},
         {"epochs": 2, "body": "gru", "critic": "own", "hidden": 8, "sequence": 2},
         {"epochs": 1, "minibatches": 2, "value_normalisation": False, "huber": None},
         {"epochs": 2, "critic": "own", "identity": False},
+        {
+            "epochs": 2,
+            "parameters": "per_agent",
+            "encoder_widths": [12],
+            "value_clip": 0.2,
+        },
+        {"epochs": 2, "parameters": "per_agent", "body": "gru", "hidden": 8},
     ],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
     ("coupling", "policy_resonance"): [

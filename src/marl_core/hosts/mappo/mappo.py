@@ -8,18 +8,18 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
 from marl_core.hosts.base import HostModule
-from marl_core.hosts.mappo.bodies import RELU_GAIN, body
+from marl_core.hosts.bodies import RELU_GAIN, body
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.critic import Critic
 from marl_core.hosts.mappo.parts import Part, Parts
-from marl_core.hosts.mappo.value_scale import ValueScale
+from marl_core.hosts.mappo.value_scale import ValueScale, squared_error
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.ppo.advantages import AdvantageStatistics, rewards_of_the_living
+from marl_core.hosts.parameter_sharing import groups_of
+from marl_core.hosts.ppo.advantages import AdvantageStatistics
 from marl_core.hosts.ppo.early_end import while_inside_clip
 from marl_core.hosts.ppo.surrogate import (
     ClipRange,
@@ -30,7 +30,7 @@ from marl_core.hosts.ppo.surrogate import (
 from marl_core.learning import LearningContext, eagerly
 from marl_core.observation_table import without_table
 from marl_core.protocols import IndividualPolicy
-from marl_core.returns import generalised_advantages
+from marl_core.returns import generalised_advantages, rewards_of_the_living
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
@@ -47,7 +47,7 @@ _HIDDEN = "hidden"
 
 @final
 class MAPPO(HostModule):
-    """MAPPO and IPPO (Yu et al. 2022), with parameters shared by all agents.
+    """MAPPO and IPPO (Yu et al. 2022), with parameters shared by all agents, by groups, or by none.
 
     Actor and critic are networks of their own: an encoder, a body that may remember, a head. The
     clip has PPO-MA's second bound. A dead agent's reward is moved back to the last step in which it
@@ -59,7 +59,8 @@ class MAPPO(HostModule):
         generator: where the initial weights come from.
 
     Raises:
-        UserError: the environment gives no features.
+        UserError: the environment gives no features, or another number of agents than
+            ``parameters`` has groups for.
     """
 
     Config = MAPPOConfig
@@ -74,21 +75,25 @@ class MAPPO(HostModule):
         self._agents = spec.agents
         self._clip = ClipRange(config.clip, config.dual_clip)
         width = config.hidden
+        sharing = groups_of(config.parameters, spec.agents)
+        widths = [spec.features, *config.encoder_widths, width]
         self.encoder = Stack.build(
-            [spec.features, width],
+            widths,
             generator,
-            relu=(True,),
+            relu=[True] * (len(widths) - 1),
             last_gain=RELU_GAIN,
             agents=spec.agents if config.identity else 0,
+            sharing=sharing,
         )
-        self.body = body(config.body, width, config.sequence, generator)
+        self.body = body(config.body, width, config.sequence, generator, sharing)
         self.head = Stack.build(
             [width, spec.actions],
             generator,
             relu=(False,),
             last_gain=0.01,
+            sharing=sharing,
         )
-        self.critic = Critic(config, spec, generator)
+        self.critic = Critic(config, spec, generator, sharing)
         self.scale = ValueScale(enabled=config.value_normalisation)
 
     @property
@@ -144,11 +149,17 @@ class MAPPO(HostModule):
         ]
         critic_rate = config.learning_rate * config.critic_rate_factor
         return [
-            ParameterGroup(policy, config.learning_rate, config.max_gradient_norm),
+            ParameterGroup(
+                policy,
+                config.learning_rate,
+                config.max_gradient_norm,
+                config.learning_rate_schedule,
+            ),
             ParameterGroup(
                 list(self.critic.parameters()),
                 critic_rate,
                 config.max_gradient_norm,
+                config.learning_rate_schedule,
             ),
         ]
 
@@ -163,7 +174,13 @@ class MAPPO(HostModule):
 
         Args:
             groups: the group of each agent. Each lies in one of the groups before.
+
+        Raises:
+            UserError: agents have not shared their networks from the beginning.
         """
+        if not self.capabilities.head_groups:
+            message = "agents with networks of their own cannot share heads"
+            raise UserError(message, "host", "parameters")
         self.head.share_copies(groups)
 
     def losses(
@@ -224,7 +241,7 @@ class MAPPO(HostModule):
             actions_first(log_policy), cells, self._clip
         )
         values = self.critic.value(self.critic.body.unroll(self.critic.encoded(seen)))
-        value_loss = (part.weights * self._error(values, part.returns)).sum()
+        value_loss = (part.weights * self._value_error(values, part)).sum()
         total = policy_loss + self.config.value_coefficient * value_loss
         return total, {
             "policy_loss": policy_loss.detach(),
@@ -232,17 +249,17 @@ class MAPPO(HostModule):
             "inside_clip": inside,
         }
 
-    def _error(self, values: Tensor, returns: Tensor) -> Tensor:
-        """The square of each error; linear beyond a bound."""
-        if self.config.huber is None:
-            return (values - returns).square()
-        bound = self.config.huber
-        return 2 * functional.huber_loss(
-            values,
-            returns,
-            reduction="none",
-            delta=bound,
-        )
+    def _value_error(
+        self, values: Float[Tensor, "T E N"], part: Part
+    ) -> Float[Tensor, "T E N"]:
+        """The error of each value; with a clip the greater one of it and of the clipped value."""
+        error = squared_error(values, part.returns, self.config.huber)
+        clip = self.config.value_clip
+        if clip is None:
+            return error
+        near = part.values + (values - part.values).clamp(-clip, clip)
+        clipped = squared_error(near, part.returns, self.config.huber)
+        return torch.maximum(error, clipped)
 
     @torch.no_grad()
     def _known(
@@ -277,6 +294,7 @@ class MAPPO(HostModule):
             statistics.normalise(advantages),
             chosen,
             self.scale.normalised(returns),
+            self.scale.normalised(values),
         )
 
     def _values(
