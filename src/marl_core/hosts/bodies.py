@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal, Protocol, final
+from collections.abc import Callable, Sequence
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float
@@ -15,27 +15,6 @@ from marl_core.hosts.parameter_sharing import Groups
 
 #: Whether a network remembers: it does with a gated recurrent unit.
 Body = Literal["mlp", "gru"]
-
-
-class Remembers(Protocol):
-    """A body that is run step by step, or over whole episodes at once."""
-
-    def step(
-        self, inputs: Float[Tensor, "*B N W"], hidden: Float[Tensor, "*B N W"] | None
-    ) -> Float[Tensor, "*B N W"]:
-        """One step: the output, which is what is remembered too.
-
-        Args:
-            inputs: of every agent.
-            hidden: what was remembered; None: nothing ever is.
-        """
-
-    def unroll(self, inputs: Float[Tensor, "T E N W"]) -> Float[Tensor, "T E N W"]:
-        """Whole episodes from their beginnings.
-
-        Args:
-            inputs: of every agent in every step.
-        """
 
 
 @final
@@ -228,17 +207,13 @@ def _in_sequences(
     return torch.cat(found)
 
 
-#: Any body.
-AnyBody = Feedforward | Recurrent | GroupedRecurrent
-
-
 def body(
     kind: Body,
     width: int,
     sequence: int | None,
     generator: torch.Generator,
     sharing: Groups = None,
-) -> AnyBody:
+) -> Feedforward | Recurrent | GroupedRecurrent:
     """A body.
 
     Args:
@@ -253,6 +228,19 @@ def body(
     if sharing is None:
         return Recurrent(width, sequence, generator)
     return GroupedRecurrent(width, sequence, generator, sharing)
+
+
+def memory_before(
+    after: Float[Tensor, "T E N W"], steps: Sequence[int]
+) -> Float[Tensor, "S E N W"]:
+    """What agents remembered before some steps.
+
+    Args:
+        after: what they remember after each step of whole episodes.
+        steps: S of them.
+    """
+    before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
+    return before[list(steps)]
 
 
 #: The scale of initial weights before a ReLU.

@@ -32,6 +32,7 @@ class Dense(nn.Module):
             and each group draws its own. None: all agents share.
     """
 
+    #: The group whose weights an agent has; None: all agents share, or each has its own.
     owner: Tensor | None
 
     def __init__(
@@ -55,9 +56,8 @@ class Dense(nn.Module):
         self.identity: nn.Parameter | None = None
         if agents:
             self.identity = nn.Parameter(_identities(joined[..., inputs:, :], sharing))
-        # Of which group each agent is; it follows from the config, so it is not saved.
-        owner = None if sharing is None else torch.tensor(sharing)
-        self.register_buffer("owner", owner, persistent=False)
+        # It follows from the config, so it is not saved.
+        self.register_buffer("owner", _owner(sharing), persistent=False)
         #: Which agents share a copy, where not every agent has its own.
         self.groups: HeadGroups | None = None
 
@@ -67,17 +67,16 @@ class Dense(nn.Module):
         Args:
             agents: N.
         """
-        if self.owner is not None:
-            weight = self.weight.detach().index_select(0, self.owner)
-            bias = self.bias.detach().index_select(0, self.owner)
+        if self.weight.dim() == 2:
+            weight = self.weight.expand(agents, -1, -1)
+            bias = self.bias.expand(agents, -1)
+        elif self.owner is not None:
+            weight, bias = self._of_agents()
             self.owner = None
-        elif self.weight.dim() == 2:
-            weight = self.weight.detach().expand(agents, -1, -1)
-            bias = self.bias.detach().expand(agents, -1)
         else:
             return
-        self.weight = nn.Parameter(weight.clone())
-        self.bias = nn.Parameter(bias.clone())
+        self.weight = nn.Parameter(weight.detach().clone())
+        self.bias = nn.Parameter(bias.detach().clone())
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         """Run the layer.
@@ -102,13 +101,7 @@ class Dense(nn.Module):
 
     def _each_its_own(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         leading = inputs.shape[:-1]
-        weight: Tensor = self.weight
-        bias: Tensor = self.bias
-        if self.groups is not None:
-            weight, bias = self.groups(weight), self.groups(bias)
-        if self.owner is not None:
-            weight = weight.index_select(0, self.owner)
-            bias = bias.index_select(0, self.owner)
+        weight, bias = self._of_agents()
         by_agent = inputs.reshape(
             -1,
             *inputs.shape[-2:],
@@ -119,6 +112,15 @@ class Dense(nn.Module):
             weight,
         )
         return outputs.transpose(0, 1).reshape(*leading, -1)
+
+    def _of_agents(self) -> tuple[Float[Tensor, "N I O"], Float[Tensor, "N O"]]:
+        """Each agent's weight and bias, where not all agents share them."""
+        if self.owner is not None:
+            weight = self.weight.index_select(0, self.owner)
+            return weight, self.bias.index_select(0, self.owner)
+        if self.groups is not None:
+            return self.groups(self.weight), self.groups(self.bias)
+        return self.weight, self.bias
 
 
 def _orthogonal(
@@ -134,6 +136,13 @@ def _orthogonal(
         matrix = torch.empty(shape)
         drawn.append(nn.init.orthogonal_(matrix, gain, generator=generator))
     return drawn[0] if sharing is None else torch.stack(drawn)
+
+
+def _owner(sharing: Groups) -> Tensor | None:
+    """The group of each agent, unless all of them share or each is a group of its own."""
+    if sharing is None or sharing == tuple(range(len(sharing))):
+        return None
+    return torch.tensor(sharing)
 
 
 def _identities(drawn: Tensor, sharing: Groups) -> Float[Tensor, "N O"]:

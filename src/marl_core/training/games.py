@@ -9,8 +9,8 @@ import torch
 
 from marl_core.abilities import Closes, SavesState
 from marl_core.collection.collector import Collector
+from marl_core.collection.free_memory import tell_if_too_large
 from marl_core.collection.replay import Replay
-from marl_core.collection.replay_size import tell_if_too_large
 from marl_core.construction import build_environment
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.rng import Generators, seed_for
@@ -57,19 +57,18 @@ class RankGames:
         self._replay: Replay | None = None
         self._batch = 0
         self._batches = 0
+        #: How many replays share this device's memory; 0: another rank counts them.
+        self._replays_here = 0
         self._capacity = 0
         settings = state.host.capabilities.replay
         if settings is not None:
             self._batch = settings.batch // ranks
             self._batches = settings.batches
             self._capacity = settings.capacity // ranks
-            spec = self.environment.spec
-            self._replay = Replay(self._capacity, spec)
+            self._replay = Replay(self._capacity, self.environment.spec)
             if rank == 0:
-                table = self._collector.table(state.host, state.exploration)
                 # The processes of a machine share its memory; other devices have their own.
-                together = training.devices if device.type == "cpu" else 1
-                tell_if_too_large(self._capacity * together, spec, table, device)
+                self._replays_here = training.devices if device.type == "cpu" else 1
 
     def collect(
         self, host: HostAlgorithm, exploration: ExplorationStrategy, progress: Progress
@@ -95,6 +94,9 @@ class RankGames:
         if self._replay is None:
             yield rollout
             return
+        if len(self._replay) == 0:
+            needed = self._replays_here * self._replay.bytes_for(rollout)
+            tell_if_too_large(needed, self._device)
         self._replay.add(rollout)
         generator = self._generators["replay"]
         for _ in range(self._batches):

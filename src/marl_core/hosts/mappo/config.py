@@ -73,8 +73,8 @@ class MAPPOConfig(PPOConfig):
         default=None,
         gt=0,
         le=LARGEST,
-        description="How far an update may take a value from what it was, in the scale in which it "
-        "is learnt: beyond, it learns nothing more; null: any distance.",
+        description="How far from what the critic said before the update its values are followed, "
+        "in the scale in which they are learnt; null: any distance.",
     )
     epochs: int = Field(
         default=10,

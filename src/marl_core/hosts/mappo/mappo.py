@@ -12,11 +12,12 @@ from torch import Tensor
 from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
 from marl_core.hosts.base import HostModule
-from marl_core.hosts.bodies import RELU_GAIN, body
+from marl_core.hosts.bodies import RELU_GAIN, body, memory_before
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.critic import Critic
 from marl_core.hosts.mappo.parts import Part, Parts
-from marl_core.hosts.mappo.value_scale import ValueScale, squared_error
+from marl_core.hosts.mappo.value_loss import value_error
+from marl_core.hosts.mappo.value_scale import ValueScale
 from marl_core.hosts.networks import Stack
 from marl_core.hosts.parameter_sharing import groups_of
 from marl_core.hosts.ppo.advantages import AdvantageStatistics
@@ -136,8 +137,7 @@ class MAPPO(HostModule):
         if self.config.body == "mlp":
             return {}
         after = self.body.unroll(self._encoded(without_table(rollout).observations))
-        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
-        return {_HIDDEN: before[list(steps)]}
+        return {_HIDDEN: memory_before(after, steps)}
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Policy and critic."""
@@ -241,25 +241,20 @@ class MAPPO(HostModule):
             actions_first(log_policy), cells, self._clip
         )
         values = self.critic.value(self.critic.body.unroll(self.critic.encoded(seen)))
-        value_loss = (part.weights * self._value_error(values, part)).sum()
+        errors = value_error(
+            values,
+            part.returns,
+            part.values,
+            huber=self.config.huber,
+            clip=self.config.value_clip,
+        )
+        value_loss = (part.weights * errors).sum()
         total = policy_loss + self.config.value_coefficient * value_loss
         return total, {
             "policy_loss": policy_loss.detach(),
             "value_loss": value_loss.detach(),
             "inside_clip": inside,
         }
-
-    def _value_error(
-        self, values: Float[Tensor, "T E N"], part: Part
-    ) -> Float[Tensor, "T E N"]:
-        """The error of each value; with a clip the greater one of it and of the clipped value."""
-        error = squared_error(values, part.returns, self.config.huber)
-        clip = self.config.value_clip
-        if clip is None:
-            return error
-        near = part.values + (values - part.values).clamp(-clip, clip)
-        clipped = squared_error(near, part.returns, self.config.huber)
-        return torch.maximum(error, clipped)
 
     @torch.no_grad()
     def _known(
@@ -269,7 +264,8 @@ class MAPPO(HostModule):
         acting = rollout.acting
         log_policy = self._log_policy(rollout.observations, policy, rollout.progress)
         chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
-        values, last_values = self._values(rollout)
+        said, last_said = self._values(rollout)
+        values, last_values = self._worth(rollout, said, last_said)
         advantages = generalised_advantages(
             rewards_of_the_living(
                 rollout.reward,
@@ -294,22 +290,31 @@ class MAPPO(HostModule):
             statistics.normalise(advantages),
             chosen,
             self.scale.normalised(returns),
-            self.scale.normalised(values),
+            said,
         )
 
     def _values(
         self, rollout: Rollout
     ) -> tuple[Float[Tensor, "T E N"], Float[Tensor, "E N"]]:
-        """Values at each step and after the last; the dead are worth 0."""
+        """What the critic says at each step and after the last, in the scale of learning."""
         critic = self.critic
         hidden = critic.body.unroll(critic.encoded(rollout.observations))
         last = rollout.valid.sum(0) - 1
         at_end = hidden[last, torch.arange(len(last), device=last.device)]
         seen = rollout.last_observation
         after = critic.body.step(critic.encoded(seen), at_end)
-        values = self.scale.restored(critic.value(hidden))
-        values = torch.where(rollout.acting, values, 0.0)
-        last_values = self.scale.restored(critic.value(after))
-        if seen.alive is not None:
-            last_values = torch.where(seen.alive, last_values, 0.0)
+        return critic.value(hidden), critic.value(after)
+
+    def _worth(
+        self,
+        rollout: Rollout,
+        said: Float[Tensor, "T E N"],
+        last_said: Float[Tensor, "E N"],
+    ) -> tuple[Float[Tensor, "T E N"], Float[Tensor, "E N"]]:
+        """What that is in the scale of returns; the dead are worth 0."""
+        values = torch.where(rollout.acting, self.scale.restored(said), 0.0)
+        last_values = self.scale.restored(last_said)
+        alive = rollout.last_observation.alive
+        if alive is not None:
+            last_values = torch.where(alive, last_values, 0.0)
         return values, last_values

@@ -26,7 +26,7 @@ class Part(TensorBatch):
         advantages: normalised.
         old_log_policy: the logarithm of the probability of what was done.
         returns: normalised; what the values should be.
-        values: normalised; what they were.
+        values: what the critic said, in the scale in which it learns.
     """
 
     actions: Int[Tensor, "T E N"]

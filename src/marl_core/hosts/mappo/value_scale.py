@@ -1,4 +1,4 @@
-"""The scale in which values are learnt, and their error."""
+"""The scale in which values are learnt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from marl_core.learning import Ranks
 
@@ -86,25 +85,3 @@ class ValueScale(nn.Module):
         variance = (self.squares - self.mean**2).clamp(min=_LEAST_VARIANCE)
         known = torch.where(self.count > 0, variance, torch.ones_like(variance))
         return known.sqrt().to(like.dtype)
-
-
-def squared_error(
-    values: Float[Tensor, "*B"],
-    returns: Float[Tensor, "*B"],
-    bound: float | None,
-) -> Float[Tensor, "*B"]:
-    """The square of each error, which grows linearly beyond a bound (Huber's loss, doubled).
-
-    Args:
-        values: as they are learnt.
-        returns: what they should be.
-        bound: from which error on; None: it is the square everywhere.
-    """
-    if bound is None:
-        return (values - returns).square()
-    return 2 * functional.huber_loss(
-        values,
-        returns,
-        reduction="none",
-        delta=bound,
-    )

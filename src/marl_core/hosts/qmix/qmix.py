@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from marl_core.capabilities import HostCapabilities
 from marl_core.hosts.base import HostModule
+from marl_core.hosts.bodies import memory_before
 from marl_core.hosts.qmix.batch import Batch, with_states_in_the_table
 from marl_core.hosts.qmix.config import QMIXConfig
 from marl_core.hosts.qmix.mixing import MixingWeights
@@ -119,8 +120,7 @@ class QMIX(HostModule):
         if not self._recurrent:
             return {}
         after = self.online.unroll(without_table(rollout).observations)
-        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
-        return {_HIDDEN: before[list(steps)]}
+        return {_HIDDEN: memory_before(after, steps)}
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """All but the target network."""
