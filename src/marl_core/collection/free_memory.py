@@ -18,7 +18,7 @@ def free_bytes(device: torch.device) -> int | None:
     Args:
         device: a CPU or another one.
     """
-    if device.type == "cuda":
+    if device.type == "cuda" and torch.cuda.is_available():
         return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu" or not _MEMORY.exists():
         return None
