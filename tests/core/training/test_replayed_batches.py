@@ -67,7 +67,7 @@ def test_a_resumed_run_draws_what_an_unbroken_one_draws(tmp_path: Path) -> None:
     data["training"]["checkpoint_every"] = 1
     whole = start(tmp_path / "whole", data)
     go_on(whole)
-    crashes = [(Learner, "training_step", 2, True), (Learner, "training_step", 3, True)]
+    crashes = [(Learner, "training_step", 3, True), (Learner, "training_step", 3, True)]
     parts = interrupted(tmp_path / "parts", data, *crashes)
     assert differences(outcome(parts), outcome(whole)) == []
     single = start(tmp_path / "single", data_of(1))

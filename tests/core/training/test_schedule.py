@@ -87,7 +87,7 @@ def test_a_resumed_run_has_the_rates_of_an_unbroken_one(
     data["training"]["checkpoint_every"] = 1
     whole = start(tmp_path / "whole", data)
     go_on(whole)
-    crashes = [(Learner, "training_step", 2, True), (Learner, "training_step", 3, True)]
+    crashes = [(Learner, "training_step", 3, True), (Learner, "training_step", 3, True)]
     parts = interrupted(tmp_path / "parts", data, *crashes)
     assert differences(outcome(parts), outcome(whole)) == []
     constant = start(tmp_path / "constant", data_of(host, "constant"))

@@ -30,6 +30,7 @@ class Batch:
         last_state: the same after each game's last step.
         last: what is seen after each game's last step.
         last_step: the index of each game's last step.
+        is_last: nothing of each learner's game is played after this step.
         reward: the learners'.
         terminated: the task itself ended with this step.
         valid: which learners were on.
@@ -41,6 +42,7 @@ class Batch:
     last_state: Int[Tensor, "L"] | None
     last: Observation
     last_step: Int[Tensor, "E"]
+    is_last: Bool[Tensor, "T L"]
     reward: Float[Tensor, "T L"]
     terminated: Bool[Tensor, "T L"]
     valid: Bool[Tensor, "T L"]
@@ -54,7 +56,7 @@ class Batch:
             actions: A, how many actions there are.
         """
         rollout = distinct.rollout
-        alive = rollout.observations.alive
+        alive, valid = rollout.observations.alive, rollout.valid
         state = last_state = None
         if distinct.has_table:
             state = distinct.row[..., 0].flatten()
@@ -66,16 +68,17 @@ class Batch:
             last_state=last_state,
             last=rollout.last_observation,
             last_step=rollout.valid.sum(0) - 1,
+            is_last=~torch.cat([valid[1:], torch.zeros_like(valid[:1])]),
             reward=rollout.team_reward,
             terminated=rollout.terminated,
-            valid=rollout.valid,
+            valid=valid,
         )
 
     def of_agents(self, rollout: Rollout, gamma: float) -> Batch:
         """The batch where every agent learns for itself.
 
-        Its own game terminates with its death; what it earns afterwards is moved back to its last
-        step, discounted.
+        Its death is an end, since the dead are worth nothing; what it earns afterwards is moved
+        back to its last step, discounted.
 
         Args:
             rollout: the same.
@@ -84,18 +87,13 @@ class Batch:
         acting = rollout.acting
         agents = acting.shape[-1]
         reward = rewards_of_the_living(rollout.reward, acting, rollout.valid, gamma)
-        nowhere = torch.zeros_like(acting[:1])
-        goes_on = torch.cat(
-            [rollout.valid[1:].unsqueeze(-1).expand_as(acting[1:]), nowhere]
-        )
-        dies = acting & goes_on & ~torch.cat([acting[1:], nowhere])
-        terminated = rollout.terminated.unsqueeze(-1) | dies
         return replace(
             self,
             state=_each(self.state, agents),
             last_state=_each(self.last_state, agents),
             reward=reward.flatten(1),
-            terminated=terminated.flatten(1),
+            is_last=self.is_last.repeat_interleave(agents, 1),
+            terminated=rollout.terminated.repeat_interleave(agents, 1),
             valid=acting.flatten(1),
         )
 

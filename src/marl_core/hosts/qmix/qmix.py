@@ -233,10 +233,9 @@ class QMIX(HostModule):
             now = greedy.index_select(0, batch.state).view(batch.valid.shape)
             last = greedy.index_select(0, batch.last_state)
         following = torch.cat([now[1:], last.unsqueeze(0)])
-        is_last = ~torch.cat([batch.valid[1:], torch.zeros_like(batch.valid[:1])])
         return td_lambda_returns(
             batch.reward.to(online.values.dtype),
-            torch.where(is_last, last, following),
+            torch.where(batch.is_last, last, following),
             batch.terminated,
             batch.valid,
             self.config.gamma,
