@@ -38,9 +38,10 @@ def drawn(*shape: int, seed: int) -> Tensor:
 
 def plain_layers(layer: Dense, groups: int) -> list[nn.Linear]:
     """A layer of torch for each group, with the group's weights."""
+    inputs, outputs = layer.weight.shape[1:]
     found = []
     for group in range(groups):
-        one = nn.Linear(*layer.weight.shape[1:], dtype=torch.float64)
+        one = nn.Linear(inputs, outputs, dtype=torch.float64)
         one.weight.data.copy_(layer.weight[group].T)
         one.bias.data.copy_(layer.bias[group])
         found.append(one)

@@ -185,6 +185,6 @@ def test_a_clip_binds_once_values_have_moved() -> None:
         for loss in host.losses(rollout, EXPLORATION.individual, LearningContext()):
             value_loss = float(loss.metrics["value_loss"])
             with torch.no_grad():
-                last.bias += 1.0
+                last.bias.add_(1.0)
         later.append(value_loss)
     assert later[1] > later[0] + 0.1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -312,7 +313,7 @@ def test_a_recurrent_team_acts_as_it_learns(mixer: str) -> None:
     rebuilt = host.memory_before(rollout, list(range(steps)))["hidden"]
     for step in range(steps):
         torch.testing.assert_close(rebuilt[step], memory["hidden"])
-        seen = rollout.observations.map(lambda value, t=step: value[t])
+        seen = rollout.observations.map(itemgetter(step))
         scores, memory = host.scores(seen, memory)
         for game in range(games):
             if not rollout.valid[step, game]:
