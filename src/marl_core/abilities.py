@@ -125,6 +125,10 @@ class SharesHeads(HasOwnHeads, Protocol):
 
         Args:
             groups: the group of each agent. Each group lies in one of the groups before.
+
+        Raises:
+            UserError: the host's settings rule it out, and so its capabilities do not have
+                ``head_groups``.
         """
 
 

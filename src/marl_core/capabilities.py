@@ -23,11 +23,13 @@ class ReplaySettings:
 
     Attributes:
         capacity: how many of the newest episodes are kept.
-        batch: how many different ones of them the host gets after every collection.
+        batch: how many different ones of them the host gets at a time.
+        batches: how many times it gets some after every collection; each is drawn anew.
     """
 
     capacity: int
     batch: int
+    batches: int = 1
 
 
 @dataclass(frozen=True)

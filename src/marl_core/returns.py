@@ -1,4 +1,4 @@
-"""Advantages and returns."""
+"""Advantages and returns, and rewards of the dead."""
 
 from __future__ import annotations
 
@@ -100,3 +100,38 @@ def td_lambda_returns(
     for now, weight in earlier:
         returns.append(torch.addcmul(now, weight, returns[-1]))
     return torch.stack(returns[::-1])
+
+
+def rewards_of_the_living(
+    reward: Float[Tensor, "T E N"],
+    acting: Bool[Tensor, "T E N"],
+    valid: Bool[Tensor, "T E"],
+    factor: float,
+) -> Float[Tensor, "T E N"]:
+    """Rewards in which what a dead agent earns is moved back to the last step in which it acted.
+
+    The reward is multiplied by ``factor`` for each step. So an agent that dies k steps before a
+    victory gets ``factor ** k`` of its bonus. Rewards after the end of a game are left out, and so
+    are the rewards of an agent that never acted.
+
+    Args:
+        reward: each agent's own.
+        acting: which samples are of a living agent in a game that is on.
+        valid: which games were on.
+        factor: from 0 to 1.
+    """
+    moved = torch.empty_like(reward)
+    carried = torch.zeros_like(reward[0])
+    for t in range(
+        reward.shape[0] - 1,
+        -1,
+        -1,
+    ):
+        earned = torch.where(
+            valid[t].unsqueeze(-1),
+            reward[t] + factor * carried,
+            0.0,
+        )
+        moved[t] = torch.where(acting[t], earned, 0.0)
+        carried = torch.where(acting[t], 0.0, earned)
+    return moved

@@ -248,6 +248,14 @@ class IgnoresGroups(ClaimsToShare):
         pass
 
 
+class SharesUnsaid(Sound):
+    """Shares heads by groups and does not say so."""
+
+    def share_heads(self, groups: Sequence[int]) -> None:
+        first = torch.tensor([groups.index(group) for group in groups])
+        self.heads.data.copy_(self.heads.data[first])
+
+
 class ForgetsItsMemory(Sound):
     """Says that it remembers, but has nothing to remember by."""
 
@@ -409,6 +417,7 @@ MUTANTS: dict[type[HostModule], str] = {
     SharesTheHead: "own_heads_change_no_score",
     ClaimsToShare: "groups_share_a_head",
     IgnoresGroups: "groups_share_a_head",
+    SharesUnsaid: "groups_share_a_head",
     ForgetsItsMemory: "scores_have_the_promised_shape",
     KnowsTheTable: "table_and_samples_agree",
 }

@@ -71,9 +71,9 @@ def _update(
     rollout = games.collect(state.host, state.exploration, state.progress)
     collecting = waits.kinds()
     waits.clear()
-    recalled = games.recall(rollout)
+    recalled = next(games.recall(rollout), rollout)
     policy = state.exploration.individual
-    losses = state.host.losses(recalled or rollout, policy, LearningContext())
+    losses = state.host.losses(recalled, policy, LearningContext())
     passes = 0
     learnt: dict[str, Any] = {}
     for loss in losses:

@@ -40,6 +40,17 @@ class Replay:
     def __len__(self) -> int:
         return self._size
 
+    def bytes_for(self, rollout: Rollout) -> int:
+        """How much memory is taken by as many episodes as are kept, in bytes.
+
+        Args:
+            rollout: such episodes as will be added.
+        """
+        each = 0
+        for name, value in _by_episode(rollout, self._spec).items():
+            each += value[0].numel() * self._kept_type(name, value).itemsize
+        return self._capacity * each
+
     def add(self, rollout: Rollout) -> None:
         """Keep the rollout's episodes; the oldest ones are overwritten.
 
@@ -130,22 +141,23 @@ class Replay:
 
     def _room(self, name: str, value: Tensor) -> Tensor:
         """An empty tensor for as many episodes as are kept."""
-        dtype = value.dtype
-        if dtype == torch.int64:
-            dtype = self._narrow_type(name)
         shape = (self._capacity, *value.shape[1:])
-        return torch.zeros(shape, dtype=dtype, device=value.device)
+        kept = self._kept_type(name, value)
+        return torch.zeros(shape, dtype=kept, device=value.device)
 
-    def _narrow_type(self, name: str) -> torch.dtype:
-        """The smallest type that holds the integers of a tensor."""
+    def _kept_type(self, name: str, value: Tensor) -> torch.dtype:
+        """The smallest type that holds the integers of a tensor; the type of another tensor."""
+        if value.dtype != torch.int64:
+            return value.dtype
         spec = self._spec
         bound = max(
             spec.actions,
             spec.table_rows or 0,
             len(spec.levels),
         )
-        # How many components a strategy has, the environment's spec does not say.
-        if name == "component":
+        # How many components a strategy has, and how many rows of entities there are, the
+        # environment's spec does not say.
+        if name == "component" or name.endswith(".entity_index"):
             return torch.int32
         if bound <= 2**8:
             return torch.uint8

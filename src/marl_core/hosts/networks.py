@@ -1,4 +1,4 @@
-"""Small feed-forward networks of a team: weights shared by all agents, or a copy for each."""
+"""Small feed-forward networks of a team: weights shared by all agents, by groups, or by none."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from marl_core.hosts.head_groups import HeadGroups
+from marl_core.hosts.parameter_sharing import Groups
 
 
 class Dense(nn.Module):
     """A layer ``y = x W + b``, with ReLU or without.
 
     With ``agents`` it is ``y = x W + b + e_i``, as if the agent's one-hot were part of the input.
-    ``weight`` is ``[in, out]``, or ``[N, in, out]`` once every agent has its own copy.
+    ``weight`` is ``[in, out]``; with ``sharing`` it is ``[G, in, out]``, one for each of G groups
+    of agents, and ``[N, in, out]`` once every agent has its own copy.
 
     Args:
         inputs: the width of the input.
@@ -26,7 +28,12 @@ class Dense(nn.Module):
         relu: whether ReLU is applied to the output.
         gain: the scale of the initial weights.
         agents: N, or 0 where the layer does not see which agent it works for.
+        sharing: the group of each agent, counted from 0; agents of a group share weight and bias,
+            and each group draws its own. None: all agents share.
     """
+
+    #: The group whose weights an agent has; None: all agents share, or each has its own.
+    owner: Tensor | None
 
     def __init__(
         self,
@@ -37,14 +44,20 @@ class Dense(nn.Module):
         relu: bool,
         gain: float,
         agents: int = 0,
+        sharing: Groups = None,
     ) -> None:
         super().__init__()
-        joined = torch.empty(inputs + agents, outputs)
-        nn.init.orthogonal_(joined, gain, generator=generator)
+        shape = (inputs + agents, outputs)
+        joined = _orthogonal(shape, gain, generator, sharing)
+        weight = joined[..., :inputs, :].clone()
         self.relu = relu
-        self.weight = nn.Parameter(joined[:inputs].clone())
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.identity = nn.Parameter(joined[inputs:].clone()) if agents else None
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(weight.new_zeros(*weight.shape[:-2], outputs))
+        self.identity: nn.Parameter | None = None
+        if agents:
+            self.identity = nn.Parameter(_identities(joined[..., inputs:, :], sharing))
+        # It follows from the config, so it is not saved.
+        self.register_buffer("owner", _owner(sharing), persistent=False)
         #: Which agents share a copy, where not every agent has its own.
         self.groups: HeadGroups | None = None
 
@@ -54,12 +67,16 @@ class Dense(nn.Module):
         Args:
             agents: N.
         """
-        if self.weight.dim() != 2:
+        if self.weight.dim() == 2:
+            weight = self.weight.expand(agents, -1, -1)
+            bias = self.bias.expand(agents, -1)
+        elif self.owner is not None:
+            weight, bias = self._of_agents()
+            self.owner = None
+        else:
             return
-        weight = self.weight.detach().expand(agents, -1, -1)
-        bias = self.bias.detach().expand(agents, -1)
-        self.weight = nn.Parameter(weight.clone())
-        self.bias = nn.Parameter(bias.clone())
+        self.weight = nn.Parameter(weight.detach().clone())
+        self.bias = nn.Parameter(bias.detach().clone())
 
     def forward(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         """Run the layer.
@@ -84,9 +101,7 @@ class Dense(nn.Module):
 
     def _each_its_own(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         leading = inputs.shape[:-1]
-        weight, bias = self.weight, self.bias
-        if self.groups is not None:
-            weight, bias = self.groups(weight), self.groups(bias)
+        weight, bias = self._of_agents()
         by_agent = inputs.reshape(
             -1,
             *inputs.shape[-2:],
@@ -97,6 +112,44 @@ class Dense(nn.Module):
             weight,
         )
         return outputs.transpose(0, 1).reshape(*leading, -1)
+
+    def _of_agents(self) -> tuple[Float[Tensor, "N I O"], Float[Tensor, "N O"]]:
+        """Each agent's weight and bias, where not all agents share them."""
+        if self.owner is not None:
+            weight = self.weight.index_select(0, self.owner)
+            return weight, self.bias.index_select(0, self.owner)
+        if self.groups is not None:
+            return self.groups(self.weight), self.groups(self.bias)
+        return self.weight, self.bias
+
+
+def _orthogonal(
+    shape: tuple[int, int],
+    gain: float,
+    generator: torch.Generator,
+    sharing: Groups,
+) -> Tensor:
+    """An orthogonal matrix, or one for each group."""
+    count = 1 if sharing is None else max(sharing) + 1
+    drawn = []
+    for _ in range(count):
+        matrix = torch.empty(shape)
+        drawn.append(nn.init.orthogonal_(matrix, gain, generator=generator))
+    return drawn[0] if sharing is None else torch.stack(drawn)
+
+
+def _owner(sharing: Groups) -> Tensor | None:
+    """The group of each agent, unless all of them share or each is a group of its own."""
+    if sharing is None or sharing == tuple(range(len(sharing))):
+        return None
+    return torch.tensor(sharing)
+
+
+def _identities(drawn: Tensor, sharing: Groups) -> Float[Tensor, "N O"]:
+    """What is added for each agent: its row of what its group has drawn."""
+    if sharing is None:
+        return drawn.clone()
+    return drawn[torch.tensor(sharing), torch.arange(len(sharing))]
 
 
 class Stack(nn.Module):
@@ -119,6 +172,7 @@ class Stack(nn.Module):
         relu: Sequence[bool],
         last_gain: float = 1.0,
         agents: int = 0,
+        sharing: Groups = None,
     ) -> Stack:
         """A stack with orthogonal initial weights.
 
@@ -128,6 +182,7 @@ class Stack(nn.Module):
             relu: for each layer, whether ReLU is applied to its output.
             last_gain: the scale of the last layer's initial weights.
             agents: N, if the first layer sees the agents' identities; else 0.
+            sharing: the group of each agent, whose layers are its own; None: all agents share.
         """
         layers = []
         for index, (inputs, outputs) in enumerate(pairwise(widths)):
@@ -139,6 +194,7 @@ class Stack(nn.Module):
                 relu=relu[index],
                 gain=last_gain if is_last else math.sqrt(2),
                 agents=agents if index == 0 else 0,
+                sharing=sharing,
             )
             layers.append(layer)
         return cls(layers)

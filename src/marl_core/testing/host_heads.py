@@ -10,6 +10,7 @@ from torch import Tensor
 
 from marl_core.abilities import HasOwnHeads, SharesHeads
 from marl_core.collection.episodes import games_of
+from marl_core.errors import UserError
 from marl_core.protocols import HostAlgorithm
 from marl_core.testing.checking import by_name, close, same
 from marl_core.testing.gradients import (
@@ -81,24 +82,26 @@ def groups_share_a_head(case: HostCase) -> None:
     """After ``share_heads`` the agents of a group share all that is trained of their scores.
 
     Other agents share nothing of it. No score changes where a group is divided, after learning
-    either.
+    either. A host whose settings rule it out declares that, and refuses with a ``UserError``.
 
     Why:
         A tree of heads divides what was learnt together.
 
     Broken by:
-        Copies where one head is to be shared, heads that part unequal.
+        Copies where one head is to be shared, heads that part unequal, a capability that is not
+        declared.
 
     Args:
         case: the host to check.
     """
     host = case.build()
-    assert isinstance(host, SharesHeads) == host.capabilities.head_groups, (
-        "capabilities.head_groups and share_heads do not go together"
-    )
-    if not isinstance(host, SharesHeads):
-        raise NotApplicableError("its agents cannot share heads by groups")
     agents = case.spec.agents
+    if not host.capabilities.head_groups:
+        _check_refuses(host, agents)
+        raise NotApplicableError("its agents cannot share heads by groups")
+    assert isinstance(host, SharesHeads), (
+        "capabilities.head_groups is set, and there is no share_heads"
+    )
     trajectory = random_trajectory(case, 4, 1)
     host.give_each_agent_its_own_head()
     for groups in _divisions(agents):
@@ -110,6 +113,20 @@ def groups_share_a_head(case: HostCase) -> None:
         _check_groups_are_apart(host, trajectory[0], groups)
         for loss in islice(learn(case, host), 3):
             descend(host, loss)
+
+
+def _check_refuses(host: HostAlgorithm, agents: int) -> None:
+    """See that no heads are shared that the host does not declare."""
+    if not isinstance(host, SharesHeads):
+        return
+    host.give_each_agent_its_own_head()
+    try:
+        host.share_heads([0] * agents)
+    except UserError:
+        return
+    raise AssertionError(
+        "share_heads shares heads, and capabilities.head_groups is not set"
+    )
 
 
 def _divisions(agents: int) -> list[list[int]]:

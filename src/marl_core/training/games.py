@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, final
 
 import torch
 
 from marl_core.abilities import Closes, SavesState
 from marl_core.collection.collector import Collector
+from marl_core.collection.free_memory import tell_if_too_large
 from marl_core.collection.replay import Replay
 from marl_core.construction import build_environment
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
@@ -55,12 +56,19 @@ class RankGames:
         self._device = device
         self._replay: Replay | None = None
         self._batch = 0
+        self._batches = 0
+        #: How many replays share this device's memory; 0: another rank counts them.
+        self._replays_here = 0
         self._capacity = 0
         settings = state.host.capabilities.replay
         if settings is not None:
             self._batch = settings.batch // ranks
+            self._batches = settings.batches
             self._capacity = settings.capacity // ranks
             self._replay = Replay(self._capacity, self.environment.spec)
+            if rank == 0:
+                # The processes of a machine share its memory; other devices have their own.
+                self._replays_here = training.devices if device.type == "cpu" else 1
 
     def collect(
         self, host: HostAlgorithm, exploration: ExplorationStrategy, progress: Progress
@@ -74,21 +82,28 @@ class RankGames:
         """
         return self._collector.collect(host, exploration, progress)
 
-    def recall(self, rollout: Rollout) -> Rollout | None:
-        """What to learn from once a rollout has been played.
+    def recall(self, rollout: Rollout) -> Iterator[Rollout]:
+        """What to learn from once a rollout has been played, one after the other.
+
+        The rollout itself or, off-policy, batches of episodes out of the replay: none where there
+        are too few yet.
 
         Args:
             rollout: the newest one.
-
-        Returns:
-            The rollout itself or, off-policy, episodes out of the replay; None where there are too
-            few yet.
         """
         if self._replay is None:
-            return rollout
+            yield rollout
+            return
+        if len(self._replay) == 0:
+            needed = self._replays_here * self._replay.bytes_for(rollout)
+            tell_if_too_large(needed, self._device)
         self._replay.add(rollout)
         generator = self._generators["replay"]
-        return self._replay.sample(self._batch, generator, rollout.progress)
+        for _ in range(self._batches):
+            drawn = self._replay.sample(self._batch, generator, rollout.progress)
+            if drawn is None:
+                return
+            yield drawn
 
     def close(self) -> None:
         """Give back what the environment holds."""

@@ -35,11 +35,7 @@ from marl_core.training.ranks import (
     mean_of_parts,
     told_once,
 )
-from marl_core.training.rollout_metrics import (
-    coupling_metrics,
-    mean_return,
-    means_over_ranks,
-)
+from marl_core.training.rollout_metrics import means_over_ranks, seen_in_training
 from marl_core.training.same_start import check_same_start
 from marl_core.training.saved_moments import load_moments
 from marl_core.training.saved_run import add_run
@@ -174,9 +170,10 @@ class Learner(LightningModule):
             batch_index: unused.
         """
         rollout = self._playing.collect(self.host, self.exploration, self.progress)
-        recalled = self._playing.recall(rollout)
         before = self._policy_before(rollout)
-        metrics = {} if recalled is None else self.learn(recalled)
+        metrics: Mapping[str, Tensor | float] = {}
+        for recalled in self._playing.recall(rollout):
+            metrics = self.learn(recalled)
         coupling = self.exploration.coupling
         if isinstance(coupling, LearnsItself):
             metrics = {**metrics, **self._learn_coupling(coupling, rollout)}
@@ -219,6 +216,7 @@ class Learner(LightningModule):
         vector for each group of parameters is asked for.
         """
         flat = self._flat_adam(index)
+        flat.go_to(self.progress.episodes / self.run.episodes)
         found = self.optimizers()
         optimizer = found[index] if isinstance(found, list) else found
         assert isinstance(optimizer, LightningOptimizer)
@@ -274,11 +272,7 @@ class Learner(LightningModule):
         self, rollout: Rollout, metrics: Mapping[str, Tensor | float]
     ) -> dict[str, float]:
         """What was seen in training, the mean over ranks."""
-        local = {
-            "training_return": mean_return(rollout),
-            **metrics,
-            **coupling_metrics(self.exploration.coupling, rollout),
-        }
+        local = seen_in_training(rollout, metrics, self.exploration.coupling)
         return means_over_ranks(local, self.ranks, self.device)
 
     def _evaluation_metrics(self) -> dict[str, float]:

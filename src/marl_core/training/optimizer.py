@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from marl_core.types import ParameterGroup
 
+#: Under which Adam keeps the rate from which a group's rate falls, as torch's schedulers do.
+FIRST_RATE = "initial_lr"
+
 
 @final
 class FlatAdam(torch.optim.Adam):
@@ -31,10 +34,21 @@ class FlatAdam(torch.optim.Adam):
         self.vectors = [_flatten(members) for members in self.members]
         self._limits = [group.max_gradient_norm for group in groups]
         flat = [
-            {"params": [v], "lr": group.learning_rate}
+            {"params": [v], "lr": group.learning_rate, **_schedule(group)}
             for v, group in zip(self.vectors, groups, strict=True)
         ]
         super().__init__(flat, fused=True)
+
+    def go_to(self, share: float) -> None:
+        """Set the learning rates that fall over a run. It is a function of how far the run is, so
+        that a resumed run has the same ones.
+
+        Args:
+            share: of the run's episodes, how many have been played; from 0 to 1.
+        """
+        for group in self.param_groups:
+            if FIRST_RATE in group:
+                group["lr"] = group[FIRST_RATE] * (1 - share)
 
     def gradients_of(self, loss: Tensor) -> list[Tensor]:
         """The gradient by each vector. Parameters that the loss does not depend on have gradient 0.
@@ -78,6 +92,12 @@ class FlatAdam(torch.optim.Adam):
                 _clip(vector.grad, limit)
         super().step()
         return result
+
+
+def _schedule(group: ParameterGroup) -> dict[str, float]:
+    """What Adam has to know of a group whose rate falls; nothing of one whose rate stays."""
+    falls = group.schedule == "linear"
+    return {FIRST_RATE: group.learning_rate} if falls else {}
 
 
 def _flatten(members: Sequence[nn.Parameter]) -> nn.Parameter:

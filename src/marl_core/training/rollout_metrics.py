@@ -13,6 +13,25 @@ from marl_core.protocols import Coupling
 from marl_core.types import Moment, Rollout
 
 
+def seen_in_training(
+    rollout: Rollout,
+    metrics: Mapping[str, Tensor | float],
+    coupling: Coupling,
+) -> dict[str, Tensor | float]:
+    """All that is logged about an update, on this rank.
+
+    Args:
+        rollout: what was played in it.
+        metrics: what the learner reports.
+        coupling: what the team shared.
+    """
+    return {
+        "training_return": mean_return(rollout),
+        **metrics,
+        **coupling_metrics(coupling, rollout),
+    }
+
+
 def mean_return(rollout: Rollout) -> Float[Tensor, ""]:
     """The mean return of a rollout's episodes.
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from marl_core.runs.saved_tensors import check_tensor
-from marl_core.training.optimizer import FlatAdam
+from marl_core.training.optimizer import FIRST_RATE, FlatAdam
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _NAMES = frozenset({"step", *_MOMENTS})
@@ -47,7 +47,9 @@ def _check_settings(optimizer: FlatAdam, saved: Sequence[Mapping[str, Any]]) -> 
         raise ValueError(f"Adam has {len(saved)} groups, and should have {len(own)}")
     for index, (one, other) in enumerate(zip(own, saved, strict=True)):
         # Versions of torch differ in what they name.
-        for name in one.keys() & other.keys():
+        # A rate that falls is set before each update; where it fell from has to be the same.
+        falling = {"lr"} if FIRST_RATE in one and FIRST_RATE in other else set()
+        for name in (one.keys() & other.keys()) - falling:
             if one[name] != other[name]:
                 found = f"is {other[name]!r}, and should be {one[name]!r}"
                 raise ValueError(f"Adam's {name} of group {index} {found}")

@@ -7,7 +7,7 @@ stands for any leading axes: ``E`` in a step, ``T E`` in a rollout.
 """
 
 from marl_core.types.batch import Memory, TensorBatch
-from marl_core.types.loss import Loss, ParameterGroup
+from marl_core.types.loss import Loss, ParameterGroup, Schedule
 from marl_core.types.observation import NO_OP, Observation
 from marl_core.types.progress import Moment, Progress
 from marl_core.types.rollout import Rollout
@@ -25,6 +25,7 @@ __all__ = [
     "ParameterGroup",
     "Progress",
     "Rollout",
+    "Schedule",
     "StepResult",
     "TensorBatch",
 ]

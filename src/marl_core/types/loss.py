@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+#: How a learning rate goes over all episodes of a run: it stays, or falls linearly to 0.
+Schedule = Literal["constant", "linear"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class ParameterGroup:
 
     Attributes:
         parameters: the parameters; those that are frozen are left out of the optimisation.
-        learning_rate: Adam's.
+        learning_rate: Adam's, at the beginning of the run.
         max_gradient_norm: the limit to which the norm of the group's gradient is clipped; None: it
             is not clipped.
+        schedule: how the learning rate goes from there, over the episodes of all stages.
     """
 
     parameters: Sequence[nn.Parameter]
     learning_rate: float
     max_gradient_norm: float | None = None
+    schedule: Schedule = "constant"

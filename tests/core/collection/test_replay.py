@@ -13,11 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from marl_core.collection.collector import Collector
 from marl_core.collection.replay import Replay
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.exploration.epsilon_greedy import EpsilonGreedy
+from marl_core.hosts.qmix.config import QMIXConfig
+from marl_core.hosts.qmix.qmix import QMIX
 from marl_core.observation_table import without_table
 from marl_core.testing.checking import counts_agree
 from marl_core.testing.strategies import seeds
 from marl_core.types import EnvironmentSpec, Level, Observation, Progress, Rollout
+from marl_envs.fme import FME, FMEConfig
 
 STEPS = 5
 SPEC = EnvironmentSpec(
@@ -284,6 +290,63 @@ def test_a_restored_replay_goes_on_as_the_old_one(
         assert other is not None
         for game in range(wanted):
             assert_same_episode(of_game(one, game), of_game(other, game))
+
+
+@given(
+    capacity=st.integers(1, 12),
+    games=st.integers(1, 7),
+    steps=st.integers(1, STEPS),
+    individual=st.booleans(),
+    actions=st.sampled_from([4, 300, 40_000]),
+)
+def test_its_size_is_known_before_it_takes_memory(
+    capacity: int, games: int, steps: int, individual: bool, actions: int
+) -> None:
+    """To the byte, by episodes shorter than the longest possible one too."""
+    spec = replace(SPEC, individual_reward=individual, actions=actions)
+    replay = Replay(capacity, spec)
+    rollout = made_up(games, steps, spec=spec)
+    known = replay.bytes_for(rollout)
+    assert replay._stored == {}
+    replay.add(rollout)
+    taken = [stored.untyped_storage().nbytes() for stored in replay._stored.values()]
+    assert known == sum(taken)
+
+
+@pytest.mark.parametrize("use_table", [True, False])
+def test_its_size_is_known_of_games_that_are_played(use_table: bool) -> None:
+    """Of FME with a table of observations and without."""
+    environment = FME(
+        FMEConfig(agents=3, tag="1A2B1C", actions=5),
+        games=4,
+        device="cpu",
+        generator=torch.Generator().manual_seed(0),
+    )
+    host = QMIX(QMIXConfig(), environment.spec, torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(1)
+    collector = Collector(environment, random, use_table=use_table)
+    play = CoupledExploration(EpsilonGreedy())
+    rollout = collector.collect(host, play, Progress())
+    replay = Replay(9, environment.spec)
+    known = replay.bytes_for(rollout)
+    replay.add(rollout)
+    taken = [stored.untyped_storage().nbytes() for stored in replay._stored.values()]
+    assert known == sum(taken)
+    assert ("observations.row" in replay._stored) == use_table
+
+
+def test_entities_point_to_any_row() -> None:
+    """How many rows a game has, the spec does not say."""
+    rollout = made_up(2)
+    index = torch.full((STEPS, 2, SPEC.agents, 1), 70_000)
+    rollout = replace(
+        rollout, observations=replace(rollout.observations, entity_index=index)
+    )
+    replay = Replay(2, SPEC)
+    replay.add(rollout)
+    sampled = draw(replay, 2)
+    assert sampled.observations.entity_index is not None
+    assert (sampled.observations.entity_index == 70_000).all()
 
 
 def test_an_empty_replay_can_be_restored() -> None:

@@ -21,9 +21,8 @@ from marl_core.hosts.conc4hist.acting_samples import ActingSamples
 from marl_core.hosts.conc4hist.conc4hist import Conc4Hist
 from marl_core.hosts.conc4hist.config import Conc4HistConfig
 from marl_core.hosts.conc4hist.surroundings import Surroundings
-from marl_core.hosts.ppo.advantages import rewards_of_the_living
 from marl_core.learning import LearningContext
-from marl_core.returns import generalised_advantages
+from marl_core.returns import generalised_advantages, rewards_of_the_living
 from marl_core.testing import HOST_CHECKS, HostCase
 from marl_core.testing.practice import PRACTICE, Practice, PracticeConfig
 from marl_core.testing.strategies import seeds

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from marl_core.hosts.mappo.bodies import Recurrent
+from marl_core.hosts.bodies import Recurrent
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.mappo import MAPPO
 from marl_core.hosts.mappo.value_scale import ValueScale
 from marl_core.learning import SingleRank
 from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
-from marl_core.types import EnvironmentSpec, Observation, StepResult
+from marl_core.types import EnvironmentSpec, Observation
 from tests.support.resuming import interrupted
 from tests.support.runs import differences, go_on, outcome, run_data, start
 
@@ -153,11 +153,20 @@ def mappo(data: dict[str, Any], **settings: Any) -> dict[str, Any]:
     return {**data, "host": {"name": "mappo", "hidden": 8, **settings}}
 
 
-@pytest.mark.parametrize("kind", ["gru", "mlp"])
+@pytest.mark.parametrize(
+    "modes",
+    [
+        {"body": "gru"},
+        {"body": "mlp"},
+        {"body": "gru", "parameters": [0, 0, 1, 1, 2], "value_clip": 0.2},
+        {"body": "mlp", "parameters": "per_agent", "encoder_widths": [7, 6]},
+    ],
+    ids=["gru", "mlp", "groups", "per_agent"],
+)
 def test_an_interrupted_run_ends_as_if_it_had_never_been(
-    kind: str, tmp_path: Path
+    modes: dict[str, Any], tmp_path: Path
 ) -> None:
-    settings = {"body": kind, "minibatches": 3, "epochs": 2}
+    settings = {"minibatches": 3, "epochs": 2, **modes}
     data = mappo(run_data("pr_fast", (3, 3), "ppo_ma"), **settings)
     whole = start(tmp_path / "whole", data)
     go_on(whole)
@@ -169,57 +178,13 @@ def test_an_interrupted_run_ends_as_if_it_had_never_been(
     assert float(weights["host.scale.count"]) > 0
 
 
-class Recall:
-    """Each agent sees a cue in the first step and is asked for it in the last.
-
-    In between it sees nothing. The team earns the share of right answers.
-    """
-
-    steps = 4
-    spec = EnvironmentSpec(
-        agents=2, actions=2, max_steps=steps, features=2, fixed_length=True
-    )
-
-    def __init__(
-        self,
-        config: object,
-        *,
-        games: int,
-        device: torch.device | str,
-        generator: torch.Generator,
-    ) -> None:
-        self._generator = generator
-        self._cue = torch.zeros(games, 2, dtype=torch.int64)
-        self._step = torch.zeros(games, dtype=torch.int64)
-
-    def reset(self, games: Tensor | None = None) -> Observation:
-        again = (
-            torch.ones_like(self._step, dtype=torch.bool) if games is None else games
-        )
-        drawn = torch.randint(2, self._cue.shape, generator=self._generator)
-        self._cue = torch.where(again.unsqueeze(-1), drawn, self._cue)
-        self._step = self._step.masked_fill(again, 0)
-        return self._seen()
-
-    def step(self, actions: Tensor) -> StepResult:
-        self._step = self._step + 1
-        over = self._step >= self.steps
-        right = (actions == self._cue).float().mean(-1)
-        reward = torch.where(over, right, 0.0)
-        return StepResult(self._seen(), reward, over, torch.zeros_like(over))
-
-    def _seen(self) -> Observation:
-        cue = nn.functional.one_hot(self._cue, 2).float()
-        return Observation(cue * (self._step == 0).view(-1, 1, 1))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gru", "mlp"])
 def test_memory_is_learnt_where_it_is_needed(kind: str, tmp_path: Path) -> None:
     """Chance is 0.5; who cannot remember stays there."""
     data = {
         "seed": 0,
-        "environment": {"name": f"{__name__}:Recall"},
+        "environment": {"name": "tests.support.recall:Recall"},
         "host": {"name": "mappo", "hidden": 16, "body": kind, "learning_rate": 3e-3},
         "exploration": {"name": "entropy_sampling", "coefficient": 0.01},
         "stages": [{"episodes": 64 * 60}],

@@ -64,13 +64,28 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
     ("environment", "gymnasium"): [],
     ("environment", "pettingzoo"): [],
     ("host", "conc4hist"): [{"epochs": 2}],
-    ("host", "qmix"): [{}, {"mixer": "sum"}],
+    ("host", "qmix"): [
+        {},
+        {"mixer": "sum"},
+        {"mixer": "none"},
+        {"body": "gru"},
+        {"mixer": "none", "body": "gru"},
+    ],
     ("host", "mappo"): [
         {"epochs": 2},
         {"epochs": 2, "body": "gru", "hidden": 8},
         {"epochs": 2, "body": "gru", "critic": "own", "hidden": 8, "sequence": 2},
         {"epochs": 1, "minibatches": 2, "value_normalisation": False, "huber": None},
         {"epochs": 2, "critic": "own", "identity": False},
+        {
+            "epochs": 2,
+            "parameters": "per_agent",
+            "encoder_widths": [12],
+            "value_clip": 0.2,
+        },
+        {"epochs": 2, "parameters": "per_agent", "body": "gru", "hidden": 8},
+        {"epochs": 2, "parameters": [0, 1, 0], "body": "gru", "hidden": 8},
+        {"epochs": 2, "parameters": [0, 1, 0], "critic": "own"},
     ],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
     ("coupling", "policy_resonance"): [
@@ -258,6 +273,12 @@ def _gives(case: EnvironmentCase, capabilities: HostCapabilities) -> bool:
     return all(offers[need] is not None for need in capabilities.needs)
 
 
+def _has_a_group_for_each(config: Any, case: EnvironmentCase) -> bool:
+    """Groups are given agent by agent, so that they are of a team of one size."""
+    groups = getattr(config, "parameters", "shared")
+    return isinstance(groups, str) or len(groups) == case.build(1, 0).spec.agents
+
+
 def _hosts() -> list[Any]:
     """Every registered host in every environment that gives what it needs."""
     found = []
@@ -265,6 +286,8 @@ def _hosts() -> list[Any]:
         capabilities = host_capabilities(config)
         for environment in ENVIRONMENTS:
             if not _gives(environment, capabilities):
+                continue
+            if not _has_a_group_for_each(config, environment):
                 continue
             played = type(environment.build(1, 0)).__name__
             case = HostCase(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,14 +211,14 @@ def test_a_broken_host_ends_the_run_with_its_own_error(
 def recalled_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> list[tuple[Rollout, Rollout | None]]:
-    """What ``recall`` is given and what it gives, in every update of a run."""
+    """What ``recall`` is given and what it gives first, in every update of a run."""
     seen: list[tuple[Rollout, Rollout | None]] = []
     recall = RankGames.recall
 
-    def watched(games: RankGames, rollout: Rollout) -> Rollout | None:
-        recalled = recall(games, rollout)
-        seen.append((rollout, recalled))
-        return recalled
+    def watched(games: RankGames, rollout: Rollout) -> Iterator[Rollout]:
+        recalled = list(recall(games, rollout))
+        seen.append((rollout, recalled[0] if recalled else None))
+        yield from recalled
 
     monkeypatch.setattr(RankGames, "recall", watched)
     return seen

@@ -155,11 +155,13 @@ class ConcentrationTeam(HostModule):
         ]
         critic = [*self.network.critic_parameters(), *self.critic.parameters()]
         rate = self.config.learning_rate
+        schedule = self.config.learning_rate_schedule
         return [
-            ParameterGroup(policy, rate, self.config.max_gradient_norm),
+            ParameterGroup(policy, rate, self.config.max_gradient_norm, schedule),
             ParameterGroup(
                 critic,
                 rate * self.config.critic_rate_factor,
+                schedule=schedule,
             ),
         ]
 

@@ -22,7 +22,7 @@ from marl_core.hosts.conc4hist.samples import (
     legal_actions,
 )
 from marl_core.hosts.conc4hist.surroundings import Surroundings
-from marl_core.hosts.ppo.advantages import AdvantageStatistics, rewards_of_the_living
+from marl_core.hosts.ppo.advantages import AdvantageStatistics
 from marl_core.hosts.ppo.early_end import while_inside_clip
 from marl_core.hosts.ppo.surrogate import (
     ClipRange,
@@ -32,7 +32,7 @@ from marl_core.hosts.ppo.surrogate import (
 )
 from marl_core.learning import LearningContext, Ranks
 from marl_core.protocols import IndividualPolicy
-from marl_core.returns import generalised_advantages
+from marl_core.returns import generalised_advantages, rewards_of_the_living
 from marl_core.types import EnvironmentSpec, Loss, Memory, Rollout
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from marl_core.base_config import LARGEST, MOST_AT_ONCE
 from marl_core.capabilities import HostCapabilities
+from marl_core.hosts.parameter_sharing import Parameters
 from marl_core.hosts.ppo.config import PPOConfig
 
-#: Whether a network remembers: it does with a gated recurrent unit.
-Body = Literal["mlp", "gru"]
+#: Hidden layers of an encoder.
+_MOST_LAYERS = 100
+#: A width of one.
+_Width = Annotated[int, Field(gt=0, le=MOST_AT_ONCE)]
 
 
 class MAPPOConfig(PPOConfig):
@@ -21,7 +24,13 @@ class MAPPOConfig(PPOConfig):
     hidden: int = Field(
         default=64, gt=0, le=MOST_AT_ONCE, description="Width of every hidden layer."
     )
-    body: Body = Field(
+    encoder_widths: tuple[_Width, ...] = Field(
+        default=(),
+        max_length=_MOST_LAYERS,
+        description="Widths of further hidden layers, between what is seen and the first one of "
+        "width `hidden`.",
+    )
+    body: Literal["mlp", "gru"] = Field(
         default="mlp",
         description="Whether policy and value see one step, or remember the steps before (gru).",
     )
@@ -32,6 +41,11 @@ class MAPPOConfig(PPOConfig):
     )
     identity: bool = Field(
         default=True, description="Policy and value see which agent they work for."
+    )
+    parameters: Parameters = Field(
+        default="shared",
+        description="Which agents share their networks: all (`shared`), none (`per_agent`), or "
+        "those of a group, with the group of each agent in a list, as `[0, 0, 1]`.",
     )
     sequence: int | None = Field(
         default=None,
@@ -54,6 +68,13 @@ class MAPPOConfig(PPOConfig):
         gt=0,
         le=LARGEST,
         description="From which error on the value's loss grows linearly; null: never.",
+    )
+    value_clip: float | None = Field(
+        default=None,
+        gt=0,
+        le=LARGEST,
+        description="How far from what the critic said before the update its values are followed, "
+        "in the scale in which they are learnt; null: any distance.",
     )
     epochs: int = Field(
         default=10,
@@ -81,5 +102,6 @@ class MAPPOConfig(PPOConfig):
             scores="logits",
             memory=self.body == "gru",
             own_heads=True,
-            head_groups=True,
+            # Heads that were apart from the beginning are not joined.
+            head_groups=self.parameters == "shared",
         )

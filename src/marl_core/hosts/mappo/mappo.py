@@ -8,18 +8,19 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
 from marl_core.hosts.base import HostModule
-from marl_core.hosts.mappo.bodies import RELU_GAIN, body
+from marl_core.hosts.bodies import RELU_GAIN, body, memory_before
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.critic import Critic
 from marl_core.hosts.mappo.parts import Part, Parts
+from marl_core.hosts.mappo.value_loss import value_error
 from marl_core.hosts.mappo.value_scale import ValueScale
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.ppo.advantages import AdvantageStatistics, rewards_of_the_living
+from marl_core.hosts.parameter_sharing import groups_of
+from marl_core.hosts.ppo.advantages import AdvantageStatistics
 from marl_core.hosts.ppo.early_end import while_inside_clip
 from marl_core.hosts.ppo.surrogate import (
     ClipRange,
@@ -30,7 +31,7 @@ from marl_core.hosts.ppo.surrogate import (
 from marl_core.learning import LearningContext, eagerly
 from marl_core.observation_table import without_table
 from marl_core.protocols import IndividualPolicy
-from marl_core.returns import generalised_advantages
+from marl_core.returns import generalised_advantages, rewards_of_the_living
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
@@ -47,7 +48,7 @@ _HIDDEN = "hidden"
 
 @final
 class MAPPO(HostModule):
-    """MAPPO and IPPO (Yu et al. 2022), with parameters shared by all agents.
+    """MAPPO and IPPO (Yu et al. 2022), with parameters shared by all agents, by groups, or by none.
 
     Actor and critic are networks of their own: an encoder, a body that may remember, a head. The
     clip has PPO-MA's second bound. A dead agent's reward is moved back to the last step in which it
@@ -59,7 +60,8 @@ class MAPPO(HostModule):
         generator: where the initial weights come from.
 
     Raises:
-        UserError: the environment gives no features.
+        UserError: the environment gives no features, or another number of agents than
+            ``parameters`` has groups for.
     """
 
     Config = MAPPOConfig
@@ -74,21 +76,25 @@ class MAPPO(HostModule):
         self._agents = spec.agents
         self._clip = ClipRange(config.clip, config.dual_clip)
         width = config.hidden
+        sharing = groups_of(config.parameters, spec.agents)
+        widths = [spec.features, *config.encoder_widths, width]
         self.encoder = Stack.build(
-            [spec.features, width],
+            widths,
             generator,
-            relu=(True,),
+            relu=[True] * (len(widths) - 1),
             last_gain=RELU_GAIN,
             agents=spec.agents if config.identity else 0,
+            sharing=sharing,
         )
-        self.body = body(config.body, width, config.sequence, generator)
+        self.body = body(config.body, width, config.sequence, generator, sharing)
         self.head = Stack.build(
             [width, spec.actions],
             generator,
             relu=(False,),
             last_gain=0.01,
+            sharing=sharing,
         )
-        self.critic = Critic(config, spec, generator)
+        self.critic = Critic(config, spec, generator, sharing)
         self.scale = ValueScale(enabled=config.value_normalisation)
 
     @property
@@ -131,8 +137,7 @@ class MAPPO(HostModule):
         if self.config.body == "mlp":
             return {}
         after = self.body.unroll(self._encoded(without_table(rollout).observations))
-        before = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
-        return {_HIDDEN: before[list(steps)]}
+        return {_HIDDEN: memory_before(after, steps)}
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Policy and critic."""
@@ -144,11 +149,17 @@ class MAPPO(HostModule):
         ]
         critic_rate = config.learning_rate * config.critic_rate_factor
         return [
-            ParameterGroup(policy, config.learning_rate, config.max_gradient_norm),
+            ParameterGroup(
+                policy,
+                config.learning_rate,
+                config.max_gradient_norm,
+                config.learning_rate_schedule,
+            ),
             ParameterGroup(
                 list(self.critic.parameters()),
                 critic_rate,
                 config.max_gradient_norm,
+                config.learning_rate_schedule,
             ),
         ]
 
@@ -163,7 +174,13 @@ class MAPPO(HostModule):
 
         Args:
             groups: the group of each agent. Each lies in one of the groups before.
+
+        Raises:
+            UserError: agents have not shared their networks from the beginning.
         """
+        if not self.capabilities.head_groups:
+            message = "agents with networks of their own cannot share heads"
+            raise UserError(message, "host", "parameters")
         self.head.share_copies(groups)
 
     def losses(
@@ -224,25 +241,20 @@ class MAPPO(HostModule):
             actions_first(log_policy), cells, self._clip
         )
         values = self.critic.value(self.critic.body.unroll(self.critic.encoded(seen)))
-        value_loss = (part.weights * self._error(values, part.returns)).sum()
+        errors = value_error(
+            values,
+            part.returns,
+            part.values,
+            huber=self.config.huber,
+            clip=self.config.value_clip,
+        )
+        value_loss = (part.weights * errors).sum()
         total = policy_loss + self.config.value_coefficient * value_loss
         return total, {
             "policy_loss": policy_loss.detach(),
             "value_loss": value_loss.detach(),
             "inside_clip": inside,
         }
-
-    def _error(self, values: Tensor, returns: Tensor) -> Tensor:
-        """The square of each error; linear beyond a bound."""
-        if self.config.huber is None:
-            return (values - returns).square()
-        bound = self.config.huber
-        return 2 * functional.huber_loss(
-            values,
-            returns,
-            reduction="none",
-            delta=bound,
-        )
 
     @torch.no_grad()
     def _known(
@@ -252,7 +264,8 @@ class MAPPO(HostModule):
         acting = rollout.acting
         log_policy = self._log_policy(rollout.observations, policy, rollout.progress)
         chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
-        values, last_values = self._values(rollout)
+        said, last_said = self._values(rollout)
+        values, last_values = self._worth(rollout, said, last_said)
         advantages = generalised_advantages(
             rewards_of_the_living(
                 rollout.reward,
@@ -277,21 +290,31 @@ class MAPPO(HostModule):
             statistics.normalise(advantages),
             chosen,
             self.scale.normalised(returns),
+            said,
         )
 
     def _values(
         self, rollout: Rollout
     ) -> tuple[Float[Tensor, "T E N"], Float[Tensor, "E N"]]:
-        """Values at each step and after the last; the dead are worth 0."""
+        """What the critic says at each step and after the last, in the scale of learning."""
         critic = self.critic
         hidden = critic.body.unroll(critic.encoded(rollout.observations))
         last = rollout.valid.sum(0) - 1
         at_end = hidden[last, torch.arange(len(last), device=last.device)]
         seen = rollout.last_observation
         after = critic.body.step(critic.encoded(seen), at_end)
-        values = self.scale.restored(critic.value(hidden))
-        values = torch.where(rollout.acting, values, 0.0)
-        last_values = self.scale.restored(critic.value(after))
-        if seen.alive is not None:
-            last_values = torch.where(seen.alive, last_values, 0.0)
+        return critic.value(hidden), critic.value(after)
+
+    def _worth(
+        self,
+        rollout: Rollout,
+        said: Float[Tensor, "T E N"],
+        last_said: Float[Tensor, "E N"],
+    ) -> tuple[Float[Tensor, "T E N"], Float[Tensor, "E N"]]:
+        """What that is in the scale of returns; the dead are worth 0."""
+        values = torch.where(rollout.acting, self.scale.restored(said), 0.0)
+        last_values = self.scale.restored(last_said)
+        alive = rollout.last_observation.alive
+        if alive is not None:
+            last_values = torch.where(alive, last_values, 0.0)
         return values, last_values

@@ -26,6 +26,7 @@ class Part(TensorBatch):
         advantages: normalised.
         old_log_policy: the logarithm of the probability of what was done.
         returns: normalised; what the values should be.
+        values: what the critic said, in the scale in which it learns.
     """
 
     actions: Int[Tensor, "T E N"]
@@ -33,6 +34,7 @@ class Part(TensorBatch):
     advantages: Float[Tensor, "T E N"]
     old_log_policy: Float[Tensor, "T E N"]
     returns: Float[Tensor, "T E N"]
+    values: Float[Tensor, "T E N"]
 
 
 @dataclass(frozen=True)

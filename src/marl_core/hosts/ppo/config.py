@@ -6,6 +6,7 @@ from pydantic import Field
 
 from marl_core.base_config import LARGEST, MOST_AT_ONCE, HostConfig
 from marl_core.capabilities import HostCapabilities
+from marl_core.types.loss import Schedule
 
 
 class PPOConfig(HostConfig):
@@ -16,6 +17,11 @@ class PPOConfig(HostConfig):
 
     learning_rate: float = Field(
         default=5e-4, gt=0, le=LARGEST, description="Adam's, for the policy."
+    )
+    learning_rate_schedule: Schedule = Field(
+        default="constant",
+        description="Whether learning rates stay, or fall to 0 over the episodes of all stages "
+        "(`linear`).",
     )
     critic_rate_factor: float = Field(
         default=10.0,

@@ -133,12 +133,14 @@ class PPOMA(HostModule):
             *self.head.parameters(),
         ]
         rate = self.config.learning_rate
+        schedule = self.config.learning_rate_schedule
         critic = list(self.critic.parameters())
         return [
-            ParameterGroup(policy, rate, self.config.max_gradient_norm),
+            ParameterGroup(policy, rate, self.config.max_gradient_norm, schedule),
             ParameterGroup(
                 critic,
                 rate * self.config.critic_rate_factor,
+                schedule=schedule,
             ),
         ]
 

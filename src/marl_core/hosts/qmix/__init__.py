@@ -1,1 +1,1 @@
-"""QMIX and VDN."""
+"""QMIX, VDN and independent Q-learning."""

@@ -1,4 +1,4 @@
-"""Settings of QMIX and VDN."""
+"""Settings of QMIX, VDN and independent Q-learning."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ class QMIXConfig(HostConfig):
     """Table 3; where it is silent, the settings of Hu et al. 2021."""
 
     name: str = "qmix"
-    mixer: Literal["monotonic", "sum"] = Field(
+    mixer: Literal["monotonic", "sum", "none"] = Field(
         default="monotonic",
-        description="How the team's value comes from the agents': QMIX's network, or VDN's sum.",
+        description="How the team's value comes from the agents': QMIX's network, or VDN's sum; "
+        "with `none` every agent learns for itself (IQL).",
+    )
+    body: Literal["mlp", "gru"] = Field(
+        default="mlp",
+        description="Whether the agents' values see one step, or remember the steps before (gru).",
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=LARGEST, description="Adam's.")
     gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of a step.")
@@ -27,7 +32,13 @@ class QMIXConfig(HostConfig):
         default=64,
         gt=0,
         le=MOST_AT_ONCE,
-        description="Episodes of an update, over all ranks.",
+        description="Episodes of a step, over all ranks.",
+    )
+    batches_per_update: int = Field(
+        default=1,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Steps after every batch of games, each on other replayed episodes.",
     )
     replay_episodes: int = Field(
         default=5000,
@@ -58,7 +69,12 @@ class QMIXConfig(HostConfig):
         return HostCapabilities(
             scores="values",
             needs=frozenset({"features", "state"} if monotonic else {"features"}),
+            memory=self.body == "gru",
             own_heads=True,
             head_groups=True,
-            replay=ReplaySettings(self.replay_episodes, self.batch_episodes),
+            replay=ReplaySettings(
+                self.replay_episodes,
+                self.batch_episodes,
+                self.batches_per_update,
+            ),
         )
