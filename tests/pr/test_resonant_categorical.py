@@ -289,10 +289,7 @@ def test_logits_in_place_of_probabilities_are_refused_in_one_line(
 )
 @pytest.mark.parametrize("torch_validates", [True, False])
 def test_wrong_arguments(
-    wrong: dict[str, Any],
-    said: str,
-    torch_validates: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    wrong: dict[str, Any], said: str, torch_validates: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where torch's compiler was imported before, which turns off what torch looks at."""
     monkeypatch.setattr(Distribution, "_validate_args", torch_validates)

@@ -109,10 +109,9 @@ class Dense(nn.Module):
         if self.owner is not None:
             weight = weight.index_select(0, self.owner)
             bias = bias.index_select(0, self.owner)
-        by_agent = inputs.reshape(
-            -1,
-            *inputs.shape[-2:],
-        ).transpose(0, 1)
+        # Not by ``reshape(-1, ...)``, which cannot tell the rows of a layer without inputs.
+        rows = inputs.unsqueeze(0).flatten(0, -3)
+        by_agent = rows.transpose(0, 1)
         outputs = torch.baddbmm(
             bias.unsqueeze(1),
             by_agent,
