@@ -39,8 +39,10 @@ def gaussians(
     low = draw(st.floats(-50, 50))
     width = draw(st.floats(0.1, 100))
     kind = draw(st.booleans()) if squashed is None else squashed
-    ends = [torch.full(shape[-1:], end, dtype=dtype) for end in (low, low + width)]
-    return GaussianDensities(mean.to(dtype), log_std.to(dtype), *ends, kind)
+    least_value = torch.full(shape[-1:], low, dtype=dtype)
+    return GaussianDensities(
+        mean.to(dtype), log_std.to(dtype), least_value, least_value + width, kind
+    )
 
 
 def noise_of(densities: GaussianDensities, seed: int) -> Tensor:

@@ -62,7 +62,8 @@ def test_next_to_a_bound_the_density_is_exact(
     exact = GaussianDensities(
         policy.mean.double(),
         policy.log_std.double(),
-        *(end.double() for end in ends),
+        ends[0].double(),
+        ends[1].double(),
         squashed=True,
     )
     latent = torch.atanh(action.double())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -60,7 +61,10 @@ def made(**settings: Any) -> MAPPO:
     return MAPPO(config, spec, torch.Generator().manual_seed(0))
 
 
-def played(host: MAPPO, bounds: str, games: int = 6, **settings: Any) -> Rollout:
+Bounds = Literal["clip", "tanh"]
+
+
+def played(host: MAPPO, bounds: Bounds, games: int = 6, **settings: Any) -> Rollout:
     spec_of = {"mortal": False, **settings}
     environment = Targets(
         TargetsConfig(**spec_of),
@@ -74,7 +78,7 @@ def played(host: MAPPO, bounds: str, games: int = 6, **settings: Any) -> Rollout
     return collector.collect(host, team, Progress())
 
 
-def policy_of(host: MAPPO, bounds: str) -> Gaussian:
+def policy_of(host: MAPPO, bounds: Bounds) -> Gaussian:
     return Gaussian(GaussianConfig(bounds=bounds, coefficient=0.01), _spec())
 
 
@@ -106,18 +110,20 @@ def test_each_agent_may_have_its_own_spread() -> None:
     shared = host.head(torch.ones(1, 3, 8))
     host.give_each_agent_its_own_head()
     torch.testing.assert_close(host.head(torch.ones(1, 3, 8)), shared)
+    assert isinstance(host.head, GaussianHead)
     biases = [one for one in host.head.spread.parameters() if one.numel()]
     assert [tuple(one.shape) for one in biases] == [(3, 2)]
     host.share_heads([0, 0, 1])
     torch.testing.assert_close(host.head(torch.ones(1, 3, 8)), shared)
     grouped = made(parameters=(0, 1, 1))
+    assert isinstance(grouped.head, GaussianHead)
     biases = [one for one in grouped.head.spread.parameters() if one.numel()]
     assert [tuple(one.shape) for one in biases] == [(2, 2)]
 
 
 @pytest.mark.parametrize("body", ["mlp", "gru"])
 @pytest.mark.parametrize("bounds", ["clip", "tanh"])
-def test_before_the_first_step_the_ratio_is_one(bounds: str, body: str) -> None:
+def test_before_the_first_step_the_ratio_is_one(bounds: Bounds, body: str) -> None:
     """What was drawn has the density that the host says it has, memory and all: the loss is minus
     the mean advantage, which is 0.
     """
@@ -132,7 +138,7 @@ def test_before_the_first_step_the_ratio_is_one(bounds: str, body: str) -> None:
     step_by_step = []
     memory = host.initial_memory(rollout.actions.shape[1])
     for step in range(len(rollout.actions)):
-        now = seen.map(lambda x, step=step: x[step])
+        now = seen.map(itemgetter(step))
         found, memory = host.scores(now, memory)
         densities = policy.densities(found, rollout.progress)
         step_by_step.append(densities.log_density(rollout.actions[step]))
@@ -150,7 +156,7 @@ def _context() -> Any:
 
 @settings(max_examples=10, deadline=None)
 @given(st.sampled_from(["clip", "tanh"]), st.sampled_from(["mlp", "gru"]))
-def test_a_step_raises_the_density_of_what_paid(bounds: str, body: str) -> None:
+def test_a_step_raises_the_density_of_what_paid(bounds: Bounds, body: str) -> None:
     """By the derivative along the loss's gradient; and the gradient reaches means and spreads."""
     host = made(body=body)
     rollout = played(host, bounds)
@@ -280,7 +286,7 @@ def test_a_greedy_team_takes_its_means() -> None:
             "has a box of actions, and discrete actions",
         ),
         (
-            {"environment": {"name": "fme", "agents": 3, "tag": "1A"}},
+            {"environment": {"name": "fme", "agents": 3, "tag": "1A1B1C"}},
             "host 'mappo' gives logits, but exploration 'gaussian' takes gaussian",
         ),
         (

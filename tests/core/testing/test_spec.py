@@ -86,6 +86,7 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"epochs": 2, "parameters": "per_agent", "body": "gru", "hidden": 8},
     ],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
+    ("policy", "gaussian"): [{}, {"bounds": "tanh"}],
     ("coupling", "policy_resonance"): [
         {},
         {"eta_max": 0.95, "p_min": 0.0, "ramp_episodes": 0},
