@@ -2,11 +2,11 @@
 
     marl train --config examples/lookout.yaml
 
-Each agent chooses where to stand, x in [-1, 1]. Near -0.5 it gathers: that earns the team
-1 - (x + 0.5)^2, by the mean over agents. Who stands beyond 0.5 keeps the watch, and gathers
-little. Where nobody does, the camp is raided, which costs ``raid``. One on watch is enough, so a
-team should have one of its agents stand apart. But as long as agents explore on their own, somebody
-is there by chance, and nobody has a reason to be the one.
+Each agent chooses where to stand, x in [-1, 1]. Where it is used to stand, at ``habit``, it gathers
+most: the team earns 1 - (x - habit)^2, by the mean over agents. Whoever stands beyond ``post``
+keeps the watch and gathers less. Where nobody does, the camp is raided, which costs ``raid``. One
+on watch is enough, so a team should have one of its agents stand apart. But as long as agents
+explore on their own, somebody is there by chance, and nobody has a reason to be the one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from torch import Tensor
 
 from marl_core.types import Box, EnvironmentSpec, Observation, StepResult
 
-#: Where it pays to gather, and beyond which point one is on watch.
-HABIT, POST = -0.5, 0.5
-
 
 class LookoutConfig(BaseModel):
     agents: int = Field(gt=0)
     raid: float = Field(default=0.5, gt=0)
+    habit: float = Field(default=0.0, ge=-1, le=1)
+    post: float = Field(default=0.3, ge=-1, le=1)
 
 
 class Lookout:
@@ -47,7 +46,7 @@ class Lookout:
             fixed_length=True,
             box=Box.unit(1),
         )
-        self._raid = config.raid
+        self._config = config
         self._identity = torch.eye(config.agents, device=device)
         self._games = games
 
@@ -56,12 +55,12 @@ class Lookout:
 
     def step(self, actions: Tensor) -> StepResult:
         place = actions.squeeze(-1)
-        gathered = 1 - (place - HABIT).square()
-        raided = (place < POST).all(-1)
+        gathered = 1 - (place - self._config.habit).square()
+        raided = (place < self._config.post).all(-1)
         over = torch.ones_like(raided)
         return StepResult(
             observation=self._observe(),
-            team_reward=gathered.mean(-1) - self._raid * raided,
+            team_reward=gathered.mean(-1) - self._config.raid * raided,
             terminated=over,
             truncated=~over,
         )

@@ -23,9 +23,15 @@ import torch
 from torch import Tensor
 
 from marl_core.densities.agents import Densities
-from marl_core.densities.law import DensityLaw, RankLaw
+from marl_core.densities.law import (
+    DensityLaw,
+    RankLaw,
+)
 from marl_core.shapes import Float
-from marl_pr.given_policies import as_eta, check_p_min
+from marl_pr.given_policies import (
+    as_eta,
+    check_p_min,
+)
 from marl_pr.resonance import coin_weights
 
 
@@ -77,4 +83,8 @@ def resonate_densities(
     if validate:
         check_p_min(p_min)
     eta = as_eta(eta, individual.mode(), validate=validate)
-    return DensityLaw(individual, coin_weights(eta), resonant_ranks(eta, p_min))
+    return DensityLaw(
+        individual,
+        coin_weights(eta),
+        resonant_ranks(eta, p_min),
+    )

@@ -156,7 +156,9 @@ class GaussianDensities:
         return scale * torch.finfo(self.mean.dtype).eps
 
 
-def _gauss_hermite(like: Tensor) -> tuple[Tensor, Tensor]:
+def _gauss_hermite(
+    like: Tensor,
+) -> tuple[Tensor, Tensor]:
     """Points and weights of the mean over a standard normal law.
 
     They are the eigenvalues of the Jacobi matrix of Hermite's polynomials, and the squares of the

@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 
 from marl_core.densities.agents import Densities
-from marl_core.densities.chi_square import mass_within, radius_of
+from marl_core.densities.chi_square import (
+    mass_within,
+    radius_of,
+)
 from marl_core.rng import normal
 from marl_core.shapes import Float, Int
 
@@ -33,7 +36,9 @@ class RankLaw:
     inside: Float[Tensor, "*E C"]
 
     def log_density(
-        self, rank: Float[Tensor, "*B N"], component: Int[Tensor, "*B"]
+        self,
+        rank: Float[Tensor, "*B N"],
+        component: Int[Tensor, "*B"],
     ) -> Float[Tensor, "*B N"]:
         """The logarithm of the density of ranks, given the components.
 
@@ -44,7 +49,10 @@ class RankLaw:
             rank: of each agent's action, ``[*B, N]``.
             component: that each row's team has drawn, ``[*B]``.
         """
-        core, inside = _of(self.core, component), _of(self.inside, component)
+        core, inside = (
+            _of(self.core, component),
+            _of(self.inside, component),
+        )
         within = inside.log() - core.log()
         beyond = torch.log1p(-inside) - torch.log1p(-core)
         density = torch.where(
@@ -59,7 +67,9 @@ class RankLaw:
         )
 
     def moved(
-        self, rank: Float[Tensor, "*B N"], component: Int[Tensor, "*B"]
+        self,
+        rank: Float[Tensor, "*B N"],
+        component: Int[Tensor, "*B"],
     ) -> Float[Tensor, "*B N"]:
         """Uniform ranks moved, in their order, to where the components have them.
 
@@ -67,7 +77,10 @@ class RankLaw:
             rank: uniform in [0, 1], ``[*B, N]``.
             component: that each row's team has drawn, ``[*B]``.
         """
-        core, inside = _of(self.core, component), _of(self.inside, component)
+        core, inside = (
+            _of(self.core, component),
+            _of(self.inside, component),
+        )
         within = rank * core / torch.where(inside > 0, inside, 1.0)
         rest = torch.where(inside < 1, 1 - inside, 1.0)
         beyond = core + (rank - inside) * ((1 - core) / rest)
@@ -100,7 +113,11 @@ class DensityLaw:
     ranks: RankLaw | None = None
 
     @classmethod
-    def greedy(cls, individual: Densities, weights: Float[Tensor, "1"]) -> DensityLaw:
+    def greedy(
+        cls,
+        individual: Densities,
+        weights: Float[Tensor, "1"],
+    ) -> DensityLaw:
         """Agents that surely take their modes.
 
         Args:
@@ -108,10 +125,16 @@ class DensityLaw:
             weights: ``[1]``.
         """
         core = torch.zeros_like(weights)
-        return cls(individual, weights, RankLaw(core, torch.ones_like(weights)))
+        return cls(
+            individual,
+            weights,
+            RankLaw(core, torch.ones_like(weights)),
+        )
 
     def agent_log_densities(
-        self, actions: Float[Tensor, "*B N D"], component: Int[Tensor, "*B"]
+        self,
+        actions: Float[Tensor, "*B N D"],
+        component: Int[Tensor, "*B"],
     ) -> Float[Tensor, "*B N"]:
         """The logarithm of each agent's density, given the components.
 
@@ -125,7 +148,9 @@ class DensityLaw:
         return own + self.ranks.log_density(self.individual.rank(actions), component)
 
     def log_probability(
-        self, actions: Float[Tensor, "*B N D"], component: Int[Tensor, "*B"]
+        self,
+        actions: Float[Tensor, "*B N D"],
+        component: Int[Tensor, "*B"],
     ) -> Float[Tensor, "*B"]:
         """The logarithm of the density of joint actions, given the components.
 
@@ -192,7 +217,10 @@ class DensityLaw:
         least = torch.finfo(noise.dtype).tiny
         scale = radius_of(moved, shape[-1]) / squared.sqrt().clamp(min=least)
         # A policy that is drawn from as it is keeps its noise to the last bit.
-        as_it_is = _of(self.ranks.inside == self.ranks.core, component)
+        as_it_is = _of(
+            self.ranks.inside == self.ranks.core,
+            component,
+        )
         scale = torch.where(as_it_is, 1.0, scale)
         return self.individual.at(noise * scale.unsqueeze(-1))
 

@@ -92,7 +92,9 @@ class CheckedDensities(_Checked):
         self._states = policy
 
     def densities(
-        self, scores: Float[Tensor, "*B N S"], progress: Progress
+        self,
+        scores: Float[Tensor, "*B N S"],
+        progress: Progress,
     ) -> Densities:
         """What the policy says.
 
@@ -104,7 +106,9 @@ class CheckedDensities(_Checked):
         return self._states.densities(scores, progress)
 
 
-def checked(policy: IndividualPolicy) -> CheckedPolicy | CheckedDensities:
+def checked(
+    policy: IndividualPolicy,
+) -> CheckedPolicy | CheckedDensities:
     """A policy of the same kind that sees whether scores are finite.
 
     Args:

@@ -8,10 +8,17 @@ from typing import final
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from marl_core.abilities import CouplesDensities, StatesDensities
+from marl_core.abilities import (
+    CouplesDensities,
+    StatesDensities,
+)
 from marl_core.coupling.independent import Independent
 from marl_core.joint_policy import JointLaw, TeamLaw
-from marl_core.protocols import Coupling, ExplorationStrategy, IndividualPolicy
+from marl_core.protocols import (
+    Coupling,
+    ExplorationStrategy,
+    IndividualPolicy,
+)
 from marl_core.types import Progress
 
 
@@ -50,12 +57,23 @@ def team_law(
         progress: how far the run is.
         weights: what ``strategy.coupling.weights`` said when the components were drawn.
     """
-    individual, coupling = strategy.individual, strategy.coupling
+    individual, coupling = (
+        strategy.individual,
+        strategy.coupling,
+    )
     if not isinstance(individual, StatesDensities):
-        return joint_policy(strategy, scores, legal, progress, weights)
+        return joint_policy(
+            strategy,
+            scores,
+            legal,
+            progress,
+            weights,
+        )
     assert isinstance(coupling, CouplesDensities), "seen to when the run began"
     return coupling.density_law(
-        individual.densities(scores, progress), weights, progress
+        individual.densities(scores, progress),
+        weights,
+        progress,
     )
 
 

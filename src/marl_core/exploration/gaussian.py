@@ -8,7 +8,10 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
-from marl_core.base_config import LARGEST, PolicyConfig
+from marl_core.base_config import (
+    LARGEST,
+    PolicyConfig,
+)
 from marl_core.capabilities import Scores
 from marl_core.configured import Configured
 from marl_core.densities.gaussian import GaussianDensities
@@ -55,7 +58,9 @@ class Gaussian(Configured[GaussianConfig]):
         return frozenset({"gaussian"})
 
     def densities(
-        self, scores: Float[Tensor, "*B N S"], progress: Progress
+        self,
+        scores: Float[Tensor, "*B N S"],
+        progress: Progress,
     ) -> GaussianDensities:
         """Each agent's own density, in at least single precision.
 
@@ -68,7 +73,12 @@ class Gaussian(Configured[GaussianConfig]):
         if squashed:
             mean = _FARTHEST * (mean / _FARTHEST).tanh()
         box = self._box(mean.shape[-1])
-        return GaussianDensities(mean, log_std, *box.bounds(mean), squashed)
+        return GaussianDensities(
+            mean,
+            log_std,
+            *box.bounds(mean),
+            squashed,
+        )
 
     def log_policy(
         self,

@@ -51,7 +51,10 @@ class GaussianHead(nn.Module):
         )
         # Without inputs a layer is its bias, with all that a layer can do for agents and groups.
         self.spread = Stack.build(
-            [0, numbers], generator, relu=(False,), sharing=sharing
+            [0, numbers],
+            generator,
+            relu=(False,),
+            sharing=sharing,
         )
         with torch.no_grad():
             for bias in self.spread.parameters():

@@ -12,8 +12,16 @@ from torch import Tensor
 from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment
 from marl_core.testing.checking import SIGMAS, same
-from marl_core.testing.play import still_dead, tensors_of, write_out
-from marl_core.types import Box, Observation, StepResult
+from marl_core.testing.play import (
+    still_dead,
+    tensors_of,
+    write_out,
+)
+from marl_core.types import (
+    Box,
+    Observation,
+    StepResult,
+)
 
 #: Says what everybody does, from the environment, what is seen, and the number of the step.
 Chooser = Callable[[Environment, Observation, int], Tensor]
@@ -33,7 +41,11 @@ class Course:
     which: Bool[Tensor, "E"]
     given: dict[str, list[Tensor]] = field(default_factory=dict)
 
-    def add(self, on: Bool[Tensor, "E"], tensors: dict[str, Tensor]) -> None:
+    def add(
+        self,
+        on: Bool[Tensor, "E"],
+        tensors: dict[str, Tensor],
+    ) -> None:
         """Take down a step.
 
         Args:
@@ -42,7 +54,11 @@ class Course:
         """
         for name, value in tensors.items():
             there = on.view(-1, *[1] * (value.dim() - 1))
-            kept = torch.where(there, value, torch.zeros_like(value))
+            kept = torch.where(
+                there,
+                value,
+                torch.zeros_like(value),
+            )
             self.given.setdefault(name, []).append(kept[self.which].float())
 
 
@@ -112,7 +128,10 @@ def preferring(
 
 
 def _at_point(
-    box: Box, preferred: int, agents: int, seen: Observation
+    box: Box,
+    preferred: int,
+    agents: int,
+    seen: Observation,
 ) -> Float[Tensor, "E N D"]:
     like = next(value for value in seen.tensors().values() if value.is_floating_point())
     low, high = box.bounds(like)

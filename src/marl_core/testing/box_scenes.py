@@ -12,9 +12,17 @@ from torch import Tensor
 from marl_core.abilities import StatesDensities
 from marl_core.densities.agents import Densities
 from marl_core.protocols import IndividualPolicy
-from marl_core.testing.strategies import progresses, seeds
+from marl_core.testing.strategies import (
+    progresses,
+    seeds,
+)
 from marl_core.testing.verdicts import NotApplicableError
-from marl_core.types import Box, EnvironmentSpec, Moment, Progress
+from marl_core.types import (
+    Box,
+    EnvironmentSpec,
+    Moment,
+    Progress,
+)
 
 #: Logarithms of standard deviations lie between these two.
 _NARROW, _WIDE = -3.0, 0.0
@@ -56,8 +64,15 @@ class BoxScene:
     def noise(self) -> Float[Tensor, "E N D"]:
         """Standard normal noise for every agent."""
         generator = torch.Generator().manual_seed(self.seed)
-        shape = (*self.scores.shape[:-1], self.box.numbers)
-        return torch.randn(shape, generator=generator, dtype=self.scores.dtype)
+        shape = (
+            *self.scores.shape[:-1],
+            self.box.numbers,
+        )
+        return torch.randn(
+            shape,
+            generator=generator,
+            dtype=self.scores.dtype,
+        )
 
     def repeated(self, times: int) -> BoxScene:
         """The same teams again and again.
@@ -65,10 +80,15 @@ class BoxScene:
         Args:
             times: how often.
         """
-        return replace(self, scores=self.scores.repeat(times, 1, 1))
+        return replace(
+            self,
+            scores=self.scores.repeat(times, 1, 1),
+        )
 
 
-def box_scenes(numbers: tuple[int, int] = (1, 4)) -> st.SearchStrategy[BoxScene]:
+def box_scenes(
+    numbers: tuple[int, int] = (1, 4),
+) -> st.SearchStrategy[BoxScene]:
     """Scenes of any kind.
 
     Args:
@@ -90,9 +110,21 @@ def _box_scenes(
 ) -> BoxScene:
     seed = draw(seeds())
     generator = torch.Generator().manual_seed(seed)
-    shape = (draw(games), draw(agents), draw(numbers))
-    mean = torch.randn(shape, generator=generator, dtype=torch.float64)
-    share = torch.rand(shape, generator=generator, dtype=torch.float64)
+    shape = (
+        draw(games),
+        draw(agents),
+        draw(numbers),
+    )
+    mean = torch.randn(
+        shape,
+        generator=generator,
+        dtype=torch.float64,
+    )
+    share = torch.rand(
+        shape,
+        generator=generator,
+        dtype=torch.float64,
+    )
     log_std = _NARROW + (_WIDE - _NARROW) * share
     low = draw(st.floats(-5, 5))
     width = draw(st.floats(0.5, 10))

@@ -7,12 +7,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from marl_core.abilities import CouplesDensities, DepartsFromDensities
+from marl_core.abilities import (
+    CouplesDensities,
+    DepartsFromDensities,
+)
 from marl_core.densities.agents import Densities
 from marl_core.densities.gaussian import GaussianDensities
 from marl_core.densities.law import DensityLaw
-from marl_core.testing.box_scenes import BoxScene, box_scenes
-from marl_core.testing.checking import assert_distribution, by_name, close, for_all
+from marl_core.testing.box_scenes import (
+    BoxScene,
+    box_scenes,
+)
+from marl_core.testing.checking import (
+    assert_distribution,
+    by_name,
+    close,
+    for_all,
+)
 from marl_core.testing.laws import CouplingCase
 from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import EnvironmentSpec
@@ -26,7 +37,9 @@ class _Stated(NamedTuple):
     law: DensityLaw
 
 
-def density_law_states_ranks_that_integrate_to_one(case: CouplingCase) -> None:
+def density_law_states_ranks_that_integrate_to_one(
+    case: CouplingCase,
+) -> None:
     """``density_law`` keeps the policies and weights that it is given; in each component agents'
     densities integrate to 1.
 
@@ -64,7 +77,9 @@ def density_law_states_ranks_that_integrate_to_one(case: CouplingCase) -> None:
             assert inside, f"'{name}' of the ranks is no probability"
 
 
-def density_marginal_is_the_individual_density(case: CouplingCase) -> None:
+def density_marginal_is_the_individual_density(
+    case: CouplingCase,
+) -> None:
     """Eq. 16 for densities: over all components an agent's density is its individual policy's,
     pointwise.
 
@@ -118,7 +133,12 @@ def _marginal(law: DensityLaw, actions: Tensor) -> Tensor:
 
 
 def _of_boxes(case: CouplingCase) -> None:
-    spec = EnvironmentSpec(agents=2, actions=2, max_steps=10, features=4)
+    spec = EnvironmentSpec(
+        agents=2,
+        actions=2,
+        max_steps=10,
+        features=4,
+    )
     if not isinstance(case.make(spec), CouplesDensities):
         raise NotApplicableError("it couples discrete actions alone")
 

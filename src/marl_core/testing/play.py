@@ -11,9 +11,17 @@ from torch import Tensor
 
 from marl_core.collection.episodes import games_of
 from marl_core.entity_rows import write_out_entities
-from marl_core.observation_table import look_up, table_of
+from marl_core.observation_table import (
+    look_up,
+    table_of,
+)
 from marl_core.protocols import Environment
-from marl_core.types import NO_OP, Box, Observation, StepResult
+from marl_core.types import (
+    NO_OP,
+    Box,
+    Observation,
+    StepResult,
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,11 @@ def random_actions(
         )
 
     if spec.box is not None:
-        return _in_box(spec.box, uniform(games, spec.agents, spec.box.numbers), seen)
+        return _in_box(
+            spec.box,
+            uniform(games, spec.agents, spec.box.numbers),
+            seen,
+        )
     numbers = uniform(
         games,
         spec.agents,
@@ -127,11 +139,17 @@ def _in_box(
     shares = torch.where(alike, shares[:, :1], shares)
     low, high = box.bounds(shares)
     beyond = (1.5 * shares - 0.25).clamp(0, 1)
-    return still_dead(box.clipped(low + (high - low) * beyond), seen, box)
+    return still_dead(
+        box.clipped(low + (high - low) * beyond),
+        seen,
+        box,
+    )
 
 
 def still_dead(
-    actions: Float[Tensor, "E N D"], seen: Observation, box: Box
+    actions: Float[Tensor, "E N D"],
+    seen: Observation,
+    box: Box,
 ) -> Float[Tensor, "E N D"]:
     """The actions with those of the dead as the collector has them.
 
@@ -214,7 +232,9 @@ def play(
     return played
 
 
-def tensors_of(step: StepResult) -> dict[str, Tensor]:
+def tensors_of(
+    step: StepResult,
+) -> dict[str, Tensor]:
     """Everything that a step gives, by name.
 
     Args:

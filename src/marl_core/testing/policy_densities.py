@@ -11,8 +11,17 @@ from torch import Tensor
 
 from marl_core.abilities import StatesDensities
 from marl_core.densities.chi_square import mass_within
-from marl_core.testing.box_scenes import BoxScene, box_scenes, densities_in
-from marl_core.testing.checking import SIGMAS, by_name, close, for_all
+from marl_core.testing.box_scenes import (
+    BoxScene,
+    box_scenes,
+    densities_in,
+)
+from marl_core.testing.checking import (
+    SIGMAS,
+    by_name,
+    close,
+    for_all,
+)
 from marl_core.testing.policy_case import PolicyCase
 from marl_core.testing.verdicts import NotApplicableError
 from marl_core.types import EnvironmentSpec
@@ -27,7 +36,9 @@ _DRAWS = 4096
 _STEP = 1e-5
 
 
-def of_tables(check: Callable[[PolicyCase], None]) -> Callable[[PolicyCase], None]:
+def of_tables(
+    check: Callable[[PolicyCase], None],
+) -> Callable[[PolicyCase], None]:
     """A rule about tables of probabilities, which asks nothing of policies over boxes.
 
     Args:
@@ -35,7 +46,9 @@ def of_tables(check: Callable[[PolicyCase], None]) -> Callable[[PolicyCase], Non
     """
 
     @wraps(check)
-    def of_discrete_actions(case: PolicyCase) -> None:
+    def of_discrete_actions(
+        case: PolicyCase,
+    ) -> None:
         if _states_densities(case):
             raise NotApplicableError("its actions are numbers in a box")
         check(case)
@@ -44,7 +57,12 @@ def of_tables(check: Callable[[PolicyCase], None]) -> Callable[[PolicyCase], Non
 
 
 def _states_densities(case: PolicyCase) -> bool:
-    spec = EnvironmentSpec(agents=2, actions=2, max_steps=10, features=4)
+    spec = EnvironmentSpec(
+        agents=2,
+        actions=2,
+        max_steps=10,
+        features=4,
+    )
     return isinstance(case.make(spec), StatesDensities)
 
 
@@ -53,7 +71,9 @@ def _of_boxes(case: PolicyCase) -> None:
         raise NotApplicableError("it is a policy of discrete actions")
 
 
-def log_densities_integrate_to_one(case: PolicyCase) -> None:
+def log_densities_integrate_to_one(
+    case: PolicyCase,
+) -> None:
     """The exponential of ``log_density`` integrates to 1 over all actions, of one and two numbers.
 
     Why:
@@ -111,7 +131,9 @@ def _summed(heights: Tensor, actions: Tensor) -> Tensor:
     return (corners / 4 * area.abs()).sum((0, 1))
 
 
-def ranks_are_those_of_the_draws(case: PolicyCase) -> None:
+def ranks_are_those_of_the_draws(
+    case: PolicyCase,
+) -> None:
     """An action drawn by noise has the noise's rank, the mode has rank 0, and so has no noise.
 
     Why:
@@ -140,7 +162,9 @@ def ranks_are_those_of_the_draws(case: PolicyCase) -> None:
         assert close(densities.mode(), still), "mode() is not the action without noise"
 
 
-def entropies_are_those_of_the_draws(case: PolicyCase) -> None:
+def entropies_are_those_of_the_draws(
+    case: PolicyCase,
+) -> None:
     """``entropy`` is the mean of ``-log_density`` over draws, as far as chance allows.
 
     Why:
@@ -167,7 +191,9 @@ def entropies_are_those_of_the_draws(case: PolicyCase) -> None:
         )
 
 
-def log_densities_are_differentiable(case: PolicyCase) -> None:
+def log_densities_are_differentiable(
+    case: PolicyCase,
+) -> None:
     """Gradients of ``log_density`` and ``entropy`` are finite, and what finite differences find.
 
     Why:
@@ -195,7 +221,11 @@ def log_densities_are_differentiable(case: PolicyCase) -> None:
         (exact,) = torch.autograd.grad(values(scores), scores)
         assert exact.isfinite().all(), "a gradient of log_density is not finite"
         generator = torch.Generator().manual_seed(scene.seed)
-        direction = torch.randn(exact.shape, generator=generator, dtype=exact.dtype)
+        direction = torch.randn(
+            exact.shape,
+            generator=generator,
+            dtype=exact.dtype,
+        )
         with torch.no_grad():
             above = values(scene.scores + _STEP * direction)
             below = values(scene.scores - _STEP * direction)

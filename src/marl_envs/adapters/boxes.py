@@ -50,8 +50,14 @@ class Reach:
     @property
     def box(self) -> Box:
         """The bounds, with the space's axes as one."""
-        low, high = self.space.low.ravel(), self.space.high.ravel()
-        return Box(tuple(map(float, low)), tuple(map(float, high)))
+        low, high = (
+            self.space.low.ravel(),
+            self.space.high.ravel(),
+        )
+        return Box(
+            tuple(map(float, low)),
+            tuple(map(float, high)),
+        )
 
     def action(self, numbers: np.ndarray, of_team: Box) -> Any:
         """An action as the environment takes it.
@@ -61,7 +67,10 @@ class Reach:
             of_team: the box of all agents. Where it is not the agent's own, it is stretched to
                 that.
         """
-        low, high = self.space.low.ravel(), self.space.high.ravel()
+        low, high = (
+            self.space.low.ravel(),
+            self.space.high.ravel(),
+        )
         own = numbers[: self.numbers]
         if of_team != self.box:
             own = low + (own + 1) / 2 * (high - low)

@@ -8,7 +8,10 @@ from typing import Any
 from gymnasium import spaces
 
 from marl_core.errors import UserError
-from marl_envs.adapters.boxes import Reach, box_of_team
+from marl_envs.adapters.boxes import (
+    Reach,
+    box_of_team,
+)
 from marl_envs.adapters.game import TeamView
 from marl_envs.adapters.spaces import Choice, Sight
 
@@ -31,9 +34,16 @@ def view_of(
     boxes = [isinstance(space, spaces.Box) for space in actions]
     if not any(boxes):
         pairs = zip(actions, names, strict=True)
-        return TeamView(names, sights, [Choice.of(*pair) for pair in pairs])
+        return TeamView(
+            names,
+            sights,
+            [Choice.of(*pair) for pair in pairs],
+        )
     if not all(boxes):
-        counted, number = names[boxes.index(False)], names[boxes.index(True)]
+        counted, number = (
+            names[boxes.index(False)],
+            names[boxes.index(True)],
+        )
         message = (
             f"{counted} has actions that are counted, and {number} numbers in a box"
         )
@@ -42,4 +52,10 @@ def view_of(
     for space, name in zip(actions, names, strict=True):
         assert isinstance(space, spaces.Box)
         reaches.append(Reach.of(space, name))
-    return TeamView(names, sights, (), reaches, box_of_team(reaches))
+    return TeamView(
+        names,
+        sights,
+        (),
+        reaches,
+        box_of_team(reaches),
+    )

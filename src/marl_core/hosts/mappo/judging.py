@@ -81,7 +81,9 @@ def policy_loss(
 
 
 def _densities(
-    scores: Tensor, policy: IndividualPolicy, progress: Progress
+    scores: Tensor,
+    policy: IndividualPolicy,
+    progress: Progress,
 ) -> Densities:
     assert isinstance(policy, StatesDensities), "seen to when the run began"
     return policy.densities(scores, progress)
