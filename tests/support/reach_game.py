@@ -52,7 +52,7 @@ class Reaching(ParallelEnv):
             assert space.contains(action), f"{name}: {action} is not in {space}"
         self.did = actions
         sums = {name: float(np.sum(action)) for name, action in actions.items()}
-        seen = np.float32([sum(sums.values()), 1])
+        seen = np.asarray([sum(sums.values()), 1], np.float32)
         no = dict.fromkeys(self.agents, False)
         infos: dict[str, Any] = {name: {} for name in self.agents}
         return dict.fromkeys(self.agents, seen), sums, no, no, infos

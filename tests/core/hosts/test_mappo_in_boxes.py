@@ -180,6 +180,19 @@ def test_a_step_raises_the_density_of_what_paid(bounds: Bounds, body: str) -> No
         assert float(paid()) > before
 
 
+def test_the_bonus_widens_the_policy() -> None:
+    """With all advantages taken out, a step raises the mean entropy."""
+    host = made()
+    rollout = played(host, "clip")
+    flat = replace(rollout, reward=torch.zeros_like(rollout.reward))
+    policy = Gaussian(GaussianConfig(coefficient=100.0), _spec())
+    loss = next(host.losses(flat, policy, _context()))
+    assert isinstance(host.head, GaussianHead)
+    (bias,) = [one for one in host.head.spread.parameters() if one.numel()]
+    (gradient,) = torch.autograd.grad(loss.total, [bias])
+    assert (gradient < 0).all()
+
+
 def test_the_environment_gets_what_lies_in_the_box_and_the_host_what_was_drawn() -> (
     None
 ):

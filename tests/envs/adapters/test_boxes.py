@@ -104,11 +104,11 @@ def test_what_the_environment_gets_lies_in_its_space(
     reach = Reach.of(space, "it")
     team = box_of_team([reach, Reach.of(other, "other")])
     for asked in (numbers, [-1.0, 1.0]):
-        action = reach.action(np.float32(asked), team)
+        action = reach.action(np.asarray(asked, np.float32), team)
         assert space.contains(action)
         share = (action - space.low) / (space.high - space.low)
         assert np.allclose(
-            share, (np.float32(asked) + 1) / 2, atol=1e-3 + abs(low) * 1e-6
+            share, (np.asarray(asked, np.float32) + 1) / 2, atol=1e-3 + abs(low) * 1e-6
         )
 
 
@@ -161,12 +161,16 @@ def test_ours_are_pettingzoo_s() -> None:
 def test_there_and_back_again() -> None:
     """A game of ours seen as PettingZoo's seen by the kernel has the spec that it had."""
     game = parallel_env(TARGETS, agents=3)
-    reaches = [Reach.of(game.action_space(name), name) for name in game.possible_agents]
+    reaches = []
+    for name in game.possible_agents:
+        space = game.action_space(name)
+        assert isinstance(space, spaces.Box)
+        reaches.append(Reach.of(space, name))
     assert box_of_team(reaches) == Box((-2.0, 0.0), (1.0, 4.0))
     game.reset(seed=0)
-    far = {name: np.float32([50, -50]) for name in game.agents}
+    far = {name: np.asarray([50, -50], np.float32) for name in game.agents}
     _, far_paid, *_ = game.step(far)
     game.reset(seed=0)
-    ends = {name: np.float32([1, 0]) for name in game.agents}
+    ends = {name: np.asarray([1, 0], np.float32) for name in game.agents}
     _, paid, *_ = game.step(ends)
     assert far_paid == paid
