@@ -254,6 +254,20 @@ def test_resonance_holds_for_an_episode_or_a_step(level: str, tmp_path: Path) ->
     assert "coupling/in resonance" in text
 
 
+def test_a_loaded_policy_stays_in_the_box(tmp_path: Path) -> None:
+    """Also where it draws, from a policy that is much wider than the box."""
+    folder = RunFolder(tmp_path / "run")
+    host = {"name": "mappo", "hidden": 8, "epochs": 1, "initial_std": 2.5}
+    folder.create(run_of(host=host, stages=[{"episodes": 32}]))
+    go_on(folder)
+    policy = load(folder.path).policy(mode="sampled")
+    seen = policy.make_environment(games=20).reset()
+    drawn = policy(seen)
+    low, high = Targets.BOX.bounds(drawn)
+    assert ((drawn >= low) & (drawn <= high)).all()
+    assert ((drawn == low) | (drawn == high)).any()
+
+
 def test_an_interrupted_run_ends_as_if_it_had_never_been(tmp_path: Path) -> None:
     from tests.support.resuming import interrupted
     from tests.support.runs import start
