@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from marl_core.densities.agents import Densities
+from marl_core.densities.law import DensityLaw
 from marl_core.joint_policy import JointPolicy
 from marl_core.learning import LearningContext
 from marl_core.types import (
@@ -156,6 +158,55 @@ class Departs(Protocol):
 
         Args:
             individual: every agent's individual policy, ``[*B, N, A]``.
+            progress: how far the run is.
+        """
+
+
+@runtime_checkable
+class StatesDensities(Protocol):
+    """An individual policy over numbers in a box (``EnvironmentSpec.box``).
+
+    Its ``log_policy`` refuses: there is no table of probabilities.
+    """
+
+    def densities(
+        self, scores: Float[Tensor, "*B N S"], progress: Progress
+    ) -> Densities:
+        """Each agent's own density of actions, differentiable in the scores.
+
+        Args:
+            scores: the host's, ``[*B, N, S]``: for ``gaussian`` ones S is 2 D.
+            progress: how far the run is.
+        """
+
+
+@runtime_checkable
+class CouplesDensities(Protocol):
+    """A coupling that can state the law of a team whose actions are numbers in boxes."""
+
+    def density_law(
+        self,
+        individual: Densities,
+        weights: Float[Tensor, "*E C"],
+        progress: Progress,
+    ) -> DensityLaw:
+        """The law of the joint action.
+
+        Args:
+            individual: every agent's own policy.
+            weights: what ``weights`` said when the components were drawn.
+            progress: how far the run is.
+        """
+
+
+@runtime_checkable
+class DepartsFromDensities(CouplesDensities, Protocol):
+    """A coupling that gives up Eq. 16 for densities on purpose, and says when."""
+
+    def departs_from_densities(self, progress: Progress) -> bool:
+        """Whether agents' densities over all components may differ from their own policies'.
+
+        Args:
             progress: how far the run is.
         """
 

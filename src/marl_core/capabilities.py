@@ -9,8 +9,10 @@ from typing import Literal, Protocol, runtime_checkable
 
 from marl_core.types import EnvironmentSpec
 
-#: What a host's scores are: unnormalised log-probabilities, or action values.
-Scores = Literal["logits", "values"]
+#: What a host's scores are: unnormalised log-probabilities, or action values. Or, where actions are
+#: D numbers in a box, D means and then D logarithms of standard deviations, in half widths of the
+#: box from its centre.
+Scores = Literal["logits", "values", "gaussian"]
 #: The parts of an observation that a host may need.
 Sight = Literal["features", "entities", "state"]
 #: How long a drawn component holds.
@@ -49,6 +51,8 @@ class HostCapabilities:
             (``marl_core.entity_rows``). To another host they are written out for every agent.
         replay: what an off-policy host learns from; None: the host is on-policy and learns from the
             newest rollout.
+        box_scores: what its network's outputs are where actions are numbers in a box; None: it
+            takes discrete actions alone.
     """
 
     scores: Scores
@@ -59,6 +63,15 @@ class HostCapabilities:
     component_scores: bool = False
     entity_rows: bool = False
     replay: ReplaySettings | None = None
+    box_scores: Scores | None = None
+
+    def scores_in(self, spec: EnvironmentSpec) -> Scores:
+        """What its network's outputs are in an environment whose actions it can take.
+
+        Args:
+            spec: what the environment gives.
+        """
+        return self.scores if spec.box is None else self.box_scores or self.scores
 
 
 @dataclass(frozen=True)

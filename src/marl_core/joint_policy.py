@@ -28,7 +28,7 @@ class JointSampler(Protocol):
         component: Int[Tensor, "E"],
         generator: torch.Generator,
         row: Int[Tensor, "E N"] | None = None,
-    ) -> Int[Tensor, "E N"]:
+    ) -> Int[Tensor, "E N"] | Float[Tensor, "E N D"]:
         """Draw each game's joint action, given the component that its team has drawn.
 
         Args:
@@ -40,37 +40,44 @@ class JointSampler(Protocol):
 
 
 @runtime_checkable
-class JointLaw(Protocol):
-    """What a coupling states: how a team acts.
+class TeamLaw(Protocol):
+    """How a team acts: what the kernel needs of a law to play by it.
 
-    Everything here but ``sampler`` and ``log_probability`` is about discrete actions; a law of
-    continuous actions has densities in its ``log_probability``, and its individual policies are no
-    table.
+    A law of discrete actions is a ``JointLaw``, one of numbers in boxes a
+    ``marl_core.densities.law.DensityLaw``.
     """
-
-    @property
-    def individual(self) -> Float[Tensor, "*B N A"]:
-        """What each agent's own policy says."""
 
     @property
     def weights(self) -> Float[Tensor, "*E C"]:
         """The probability of each component, ``[C]`` or ``[E, C]``."""
 
-    def marginal(self) -> Float[Tensor, "*B N A"]:
-        """How often each agent really takes each action: the left side of Eq. 16."""
-
     def log_probability(
-        self, actions: Int[Tensor, "*B N"], component: Int[Tensor, "*B"]
+        self,
+        actions: Int[Tensor, "*B N"] | Float[Tensor, "*B N D"],
+        component: Int[Tensor, "*B"],
     ) -> Float[Tensor, "*B"]:
-        """The logarithm of the probability of joint actions, given the components.
+        """The logarithm of the probability of joint actions, or of its density, given the
+        components.
 
         Args:
-            actions: one joint action for each row, ``[*B, N]``.
+            actions: one joint action for each row, ``[*B, N]``; in a box ``[*B, N, D]``.
             component: the component that each row's team has drawn, ``[*B]``.
         """
 
     def sampler(self) -> JointSampler:
         """What draws from the law; it may be used for any number of draws."""
+
+
+@runtime_checkable
+class JointLaw(TeamLaw, Protocol):
+    """What a coupling states of discrete actions: how a team acts, in tables of probabilities."""
+
+    @property
+    def individual(self) -> Float[Tensor, "*B N A"]:
+        """What each agent's own policy says."""
+
+    def marginal(self) -> Float[Tensor, "*B N A"]:
+        """How often each agent really takes each action: the left side of Eq. 16."""
 
 
 @final

@@ -11,7 +11,7 @@ iteration of training like this::
     component = draw_components(weights, games, generator)             # what the team shares
     while games are on:
         scores, memory = host.scores(observation, memory)
-        law = joint_policy(exploration, scores, observation.legal_actions(), progress, weights)
+        law = team_law(exploration, scores, observation.legal_actions(), progress, weights)
         actions = law.sampler().draw(component, generator)
         result = environment.step(actions)
     for loss in host.losses(rollout, policy, context):
@@ -79,11 +79,12 @@ class Environment(Protocol):
             What the agents of every game see, leading axis E.
         """
 
-    def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
+    def step(self, actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]) -> StepResult:
         """Advance every game by one step.
 
         Args:
-            actions: each agent's action, ``[E, N]``, from 0 to ``spec.actions - 1``.
+            actions: each agent's action, ``[E, N]``, from 0 to ``spec.actions - 1``; where
+                ``spec.box`` is given, its numbers, ``[E, N, D]``, which lie in the box.
 
         Returns:
             What came of it, leading axis E.
@@ -95,6 +96,8 @@ class IndividualPolicy(Protocol):
     """What each agent does on its own: from a host's scores to the frequencies of its actions.
 
     Schedules are functions of ``Progress``. A policy draws nothing and keeps nothing between calls.
+    A policy over numbers in a box has densities in place of a table
+    (``marl_core.abilities.StatesDensities``), and its ``log_policy`` refuses.
     """
 
     @property
@@ -148,7 +151,9 @@ class Coupling(Protocol):
           that ``law`` gets have a leading axis C, and the individual policy of an agent is the mean
           of the C by the weights.
         - Given the component, agents may act independently (``JointPolicy``) or one after the other
-          (``SequentialPolicy``). A continuous law is another implementation of ``JointLaw``.
+          (``SequentialPolicy``).
+        - Where actions are numbers in a box, the law is one of densities, and ``density_law``
+          states it in place of ``law`` (``marl_core.abilities.CouplesDensities``).
     """
 
     @property
@@ -240,7 +245,8 @@ class HostAlgorithm(Protocol):
             memory: the host's memory before this step, leading axis E.
 
         Returns:
-            The scores ``[*B, N, A]``, and the memory for the next step.
+            The scores ``[*B, N, A]``, and the memory for the next step. Where actions are numbers
+            in a box, what ``capabilities.box_scores`` says stands in place of the A scores.
         """
 
     def losses(

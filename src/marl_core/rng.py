@@ -75,6 +75,24 @@ def uniform(
     return torch.rand(shape, generator=generator, device=place, dtype=dtype)
 
 
+def normal(
+    shape: tuple[int, ...],
+    generator: torch.Generator | None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Standard normal numbers, in at least single precision.
+
+    Args:
+        shape: of the tensor.
+        generator: where the numbers come from, and on which device they are; None: torch's own.
+        device: where they are drawn without a generator.
+    """
+    default = torch.get_default_dtype()
+    dtype = default if default.itemsize >= 4 else torch.float32
+    place = device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, device=place, dtype=dtype)
+
+
 class Generators:
     """The named generators of one rank. A name's generator is made at its first use.
 

@@ -15,9 +15,12 @@ from marl_core.base_config import MOST_IN_ALL, mistake
 from marl_core.capabilities import CouplingNeeds, Holds
 from marl_core.config.named import CouplingConfig
 from marl_core.configured import Configured
+from marl_core.densities.agents import Densities
+from marl_core.densities.law import DensityLaw, RankLaw
 from marl_core.joint_policy import JointPolicy
 from marl_core.notes import note
 from marl_core.types import EnvironmentSpec, Moment, Progress
+from marl_pr.density_resonance import resonant_ranks
 from marl_pr.head_tree import groups_at
 from marl_pr.resonance import (
     clamp_acts,
@@ -54,7 +57,8 @@ class PolicyResonanceConfig(CouplingConfig):
         ge=0,
         le=0.5,
         description="p_min of Eq. 18. The paper bounds it by 1/n_k. Above 0.5 an agent would act "
-        "greedily more often than not, whatever its policy says.",
+        "greedily more often than not, whatever its policy says. Where actions are numbers in a "
+        "box, how often an agent lies in the core outside of resonance.",
     )
     level: Holds = Field(
         default="episode", description="How long the team's coin holds (Fig. 2)."
@@ -190,6 +194,33 @@ class PolicyResonance(Configured[PolicyResonanceConfig]):
         else:
             components = torch.stack([policies, greedy_policies(policies)])
         return JointPolicy(policies, components, weights)
+
+    def density_law(
+        self,
+        individual: Densities,
+        weights: Float[Tensor, "2"],
+        progress: Progress,
+    ) -> DensityLaw:
+        """Eq. 11 over densities, where actions are numbers in a box: no ``p_min`` breaks Eq. 16.
+
+        Args:
+            individual: every agent's own policy.
+            weights: P(not resonated) and P(resonated).
+            progress: how far the run is; the weights have it already.
+        """
+        ranks = resonant_ranks(weights[1], self.config.p_min)
+        if not self.config.corrected:
+            own = torch.stack([ranks.core[0], ranks.inside[1]])
+            ranks = RankLaw(ranks.core, own)
+        return DensityLaw(individual, weights, ranks)
+
+    def departs_from_densities(self, progress: Progress) -> bool:
+        """Uncorrected, agents that explore draw from their cores more often than they say.
+
+        Args:
+            progress: how far the run is.
+        """
+        return not self.config.corrected
 
     def departs(
         self, individual: Float[Tensor, "*B N A"], progress: Progress

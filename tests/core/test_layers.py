@@ -24,6 +24,7 @@ ROOMS = (
     ("version", "errors", "notes", "rng", "returns", "shapes"),
     ("base_config", "types"),
     ("configured", "conformance", "joint_policy", "sequential_policy", "learning"),
+    ("densities",),
     ("capabilities", "compiled_code", "entity_rows", "late_number"),
     ("abilities", "protocols", "observation_table"),
     ("registry",),

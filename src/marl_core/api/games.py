@@ -83,12 +83,13 @@ class Games:
         return self._seen(observation)
 
     def step(
-        self, actions: Int[Tensor, "E N"]
+        self, actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]
     ) -> tuple[Observation, Float[Tensor, "E"], Bool[Tensor, "E"]]:
         """Advance every game by one step. All else that came of it is in ``last``.
 
         Args:
-            actions: each agent's action, ``[E, N]``; those of ended games do not count.
+            actions: each agent's action, ``[E, N]``, or ``[E, N, D]`` in a box; those of ended
+                games do not count.
 
         Returns:
             What the agents see, the team's reward ``[E]`` (0 in games that had ended before), and

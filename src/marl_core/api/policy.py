@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.api.games import Games
@@ -14,7 +14,7 @@ from marl_core.construction import build_environment
 from marl_core.entity_rows import write_out_entities
 from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import Mode, uncoupled
-from marl_core.exploration.coupled import joint_policy
+from marl_core.exploration.coupled import team_law
 from marl_core.observation_table import look_up, table_of
 from marl_core.rng import generator
 from marl_core.run_state import RunState
@@ -120,7 +120,7 @@ class Policy:
     def __call__(
         self,
         observation: Observation,
-    ) -> Int[Tensor, "E N"]:
+    ) -> Int[Tensor, "E N"] | Float[Tensor, "E N D"]:
         """What every agent does.
 
         Args:
@@ -128,7 +128,8 @@ class Policy:
                 last one that the policy was asked for: the host may remember.
 
         Returns:
-            Each agent's action, ``[E, N]``; that of a dead agent is 0.
+            Each agent's action, ``[E, N]``; that of a dead agent is 0. Where actions are numbers,
+            ``[E, N, D]``, clipped to their box.
         """
         seen = self._written_out(observation)
         if self._memory is None:
@@ -138,16 +139,18 @@ class Policy:
         moment = Moment(progress, scores.device, seen)
         weights = self._team.coupling.weights(moment)
         legal = seen.legal_actions()
-        law = joint_policy(self._team, scores, legal, progress, weights)
+        law = team_law(self._team, scores, legal, progress, weights)
         component = torch.zeros(
             len(scores),
             dtype=torch.int64,
             device=scores.device,
         )
         actions = law.sampler().draw(component, self._generator)
-        if seen.alive is None:
-            return actions
-        return actions.masked_fill(~seen.alive, NO_OP)
+        box = self.spec.box
+        if seen.alive is not None:
+            dead = ~seen.alive if box is None else ~seen.alive.unsqueeze(-1)
+            actions = actions.masked_fill(dead, NO_OP)
+        return actions if box is None else box.clipped(actions)
 
     def _written_out(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.abilities import RebuildsMemory
@@ -45,7 +45,8 @@ class Collector:
         self._generator = generator
         self._episodes = episodes
         self._table = table_of(environment)
-        self._use_table = use_table and self._table is not None
+        has_table = self._table is not None and environment.spec.box is None
+        self._use_table = use_table and has_table
         self._entity_rows = False
 
     @torch.no_grad()
@@ -126,7 +127,8 @@ class Collector:
         alive = games.observation.alive
         if alive is not None:
             # With a table, or without action masks, no mask stops the dead.
-            actions = actions.masked_fill(~alive, NO_OP)
+            dead = ~alive if actions.dim() == 2 else ~alive.unsqueeze(-1)
+            actions = actions.masked_fill(dead, NO_OP)
         result = self._stepped(actions)
         observation = self._seen(result.observation, table)
         games.advance(
@@ -137,8 +139,16 @@ class Collector:
             observation,
         )
 
-    def _stepped(self, actions: Int[Tensor, "E N"]) -> StepResult:
-        """A step of all games, never in mixed precision: that is for networks, not for games."""
+    def _stepped(
+        self, actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]
+    ) -> StepResult:
+        """A step of all games, never in mixed precision: that is for networks, not for games.
+
+        Numbers are clipped to their box on the way; learners get them as they were drawn.
+        """
+        box = self._environment.spec.box
+        if box is not None:
+            actions = box.clipped(actions)
         device = actions.device.type
         if not torch.is_autocast_enabled(device):
             return self._environment.step(actions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.collection.late_end import LateEnd
@@ -60,7 +60,7 @@ class GamesInPlay:
 
     def advance(
         self,
-        actions: Int[Tensor, "E N"],
+        actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"],
         component: Int[Tensor, "E"],
         memory: Memory,
         result: StepResult,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.abilities import HasComponentScores
 from marl_core.collection.episodes import GamesInPlay, games_of
-from marl_core.exploration.coupled import joint_policy
-from marl_core.joint_policy import JointLaw, JointSampler, draw_components
+from marl_core.exploration.coupled import team_law
+from marl_core.joint_policy import JointSampler, TeamLaw, draw_components
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.types import NO_OP, Memory, Moment, Observation, Progress
 
@@ -91,7 +91,7 @@ class Team:
         self,
         games: GamesInPlay,
         few: Int[Tensor, "few"] | None,
-    ) -> tuple[Int[Tensor, "E N"], Memory]:
+    ) -> tuple[Int[Tensor, "E N"] | Float[Tensor, "E N D"], Memory]:
         """The actions of all games, and the host's memory for the next step.
 
         Args:
@@ -122,7 +122,7 @@ class Team:
             self.component[few],
             self._generator,
         )
-        shape = (self.component.shape[0], drawn.shape[1])
+        shape = (self.component.shape[0], *drawn.shape[1:])
         actions = drawn.new_full(shape, NO_OP).index_copy(0, few, drawn)
         updated = {}
         for name, value in remembered.items():
@@ -131,7 +131,7 @@ class Team:
 
     def _law(
         self, observation: Observation, memory: Memory, weights: Tensor
-    ) -> tuple[JointLaw, Memory]:
+    ) -> tuple[TeamLaw, Memory]:
         if self._coupling.needs.component_scores:
             host = self._host
             assert isinstance(host, HasComponentScores), "seen to when the stage began"
@@ -139,7 +139,7 @@ class Team:
         else:
             scores, memory = self._host.scores(observation, memory)
         legal = observation.legal_actions()
-        law = joint_policy(
+        law = team_law(
             self._exploration,
             scores,
             legal,

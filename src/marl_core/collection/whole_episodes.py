@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.types import Memory, Observation, Progress, Rollout, StepResult
@@ -24,7 +24,7 @@ class Step(NamedTuple):
     Attributes:
         observation: what the agents saw before the step.
         memory: the host's, before the step.
-        actions: what each agent did, ``[E, N]``.
+        actions: what each agent did, ``[E, N]``; in a box ``[E, N, D]``.
         component: what each team had drawn, ``[E]``.
         on: which games were on, ``[E]``.
         episode: the number of the episode that each game was in, ``[E]``.
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
     observation: Observation
     memory: Memory
-    actions: Int[Tensor, "E N"]
+    actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]
     component: Int[Tensor, "E"]
     on: Bool[Tensor, "E"]
     episode: Int[Tensor, "E"]
@@ -79,7 +79,7 @@ def by_game(
         gained[name] = stack_tensors([getattr(result, name) for result in results])
     reward = stack_tensors([result.individual_reward for result in results])
     if reward is None:
-        reward = gained["team_reward"].unsqueeze(-1).expand(actions.shape)
+        reward = gained["team_reward"].unsqueeze(-1).expand(actions.shape[:3])
     return Rollout(
         observations=stack_tensors([step.observation for step in steps]),
         last_observation=last,

@@ -11,6 +11,8 @@ from torch import Tensor
 from marl_core.capabilities import CouplingNeeds, Holds
 from marl_core.config.named import CouplingConfig
 from marl_core.configured import Configured
+from marl_core.densities.agents import Densities
+from marl_core.densities.law import DensityLaw
 from marl_core.joint_policy import JointPolicy, certain, greedy_actions
 from marl_core.types import Moment, Progress
 
@@ -77,3 +79,23 @@ class Greedy(Configured[GreedyConfig]):
             progress: how far the run is; it makes no difference.
         """
         return individual.amax(-1) < 1
+
+    def density_law(
+        self, individual: Densities, weights: Float[Tensor, "1"], progress: Progress
+    ) -> DensityLaw:
+        """Every agent's mode, for certain, where actions are numbers in a box.
+
+        Args:
+            individual: every agent's own policy.
+            weights: ``[1]``.
+            progress: how far the run is; it makes no difference.
+        """
+        return DensityLaw.greedy(individual, weights)
+
+    def departs_from_densities(self, progress: Progress) -> bool:
+        """It does (``marl_core.abilities.DepartsFromDensities``).
+
+        Args:
+            progress: how far the run is; it makes no difference.
+        """
+        return True

@@ -11,6 +11,8 @@ from torch import Tensor
 from marl_core.capabilities import CouplingNeeds, Holds
 from marl_core.config.named import CouplingConfig
 from marl_core.configured import Configured
+from marl_core.densities.agents import Densities
+from marl_core.densities.law import DensityLaw
 from marl_core.joint_policy import JointPolicy
 from marl_core.types import Moment, Progress
 
@@ -62,3 +64,15 @@ class Independent(Configured[IndependentConfig]):
             progress: how far the run is; it makes no difference.
         """
         return JointPolicy(policies, policies.unsqueeze(0), weights)
+
+    def density_law(
+        self, individual: Densities, weights: Float[Tensor, "1"], progress: Progress
+    ) -> DensityLaw:
+        """The product of the individual policies, where actions are numbers in a box.
+
+        Args:
+            individual: every agent's own policy.
+            weights: ``[1]``.
+            progress: how far the run is; it makes no difference.
+        """
+        return DensityLaw(individual, weights)

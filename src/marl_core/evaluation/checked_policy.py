@@ -1,4 +1,4 @@
-"""An individual policy that sees whether the host's scores are finite."""
+"""Individual policies that see whether the host's scores are finite."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import final
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from marl_core.abilities import StatesDensities
 from marl_core.capabilities import Scores
+from marl_core.densities.agents import Densities
 from marl_core.errors import UserError
 from marl_core.protocols import IndividualPolicy
 from marl_core.types import Progress
 
 
-@final
-class CheckedPolicy:
-    """Any individual policy, and whether all scores that it was given are finite.
-
-    A policy of NaN looks like a policy: an argmax over NaN always picks the same action.
+class _Checked:
+    """What both kinds of policies have in common. Base.
 
     Args:
         policy: turns scores into frequencies.
@@ -45,8 +44,7 @@ class CheckedPolicy:
             legal: which actions are legal, ``[*B, N, A]``; None: all of them.
             progress: how far the run is.
         """
-        finite = scores.isfinite().all()
-        self._finite = finite if self._finite is None else self._finite & finite
+        self._look_at(scores)
         return self._policy.log_policy(scores, legal, progress)
 
     def entropy_coefficient(self, progress: Progress) -> float:
@@ -66,3 +64,56 @@ class CheckedPolicy:
         if self._finite is not None and not bool(self._finite):
             message = "the host's scores are not finite: there is nothing to evaluate"
             raise UserError(message)
+
+    def _look_at(self, scores: Tensor) -> None:
+        finite = scores.isfinite().all()
+        self._finite = finite if self._finite is None else self._finite & finite
+
+
+@final
+class CheckedPolicy(_Checked):
+    """A policy of discrete actions, and whether all scores that it was given are finite.
+
+    A policy of NaN looks like a policy: an argmax over NaN always picks the same action.
+    """
+
+
+@final
+class CheckedDensities(_Checked):
+    """The same of a policy over numbers in a box.
+
+    Args:
+        policy: turns scores into densities.
+    """
+
+    def __init__(self, policy: IndividualPolicy) -> None:
+        super().__init__(policy)
+        assert isinstance(policy, StatesDensities)
+        self._states = policy
+
+    def densities(
+        self,
+        scores: Float[Tensor, "*B N S"],
+        progress: Progress,
+    ) -> Densities:
+        """What the policy says.
+
+        Args:
+            scores: the host's.
+            progress: how far the run is.
+        """
+        self._look_at(scores)
+        return self._states.densities(scores, progress)
+
+
+def checked(
+    policy: IndividualPolicy,
+) -> CheckedPolicy | CheckedDensities:
+    """A policy of the same kind that sees whether scores are finite.
+
+    Args:
+        policy: of discrete actions, or over numbers in a box.
+    """
+    if isinstance(policy, StatesDensities):
+        return CheckedDensities(policy)
+    return CheckedPolicy(policy)

@@ -14,7 +14,7 @@ from marl_core.collection.collector import Collector
 from marl_core.construction import build_environment
 from marl_core.coupling.greedy import Greedy
 from marl_core.coupling.independent import Independent
-from marl_core.evaluation.checked_policy import CheckedPolicy
+from marl_core.evaluation.checked_policy import checked
 from marl_core.evaluation.scores import Evaluation, Score
 from marl_core.evaluation.statistics import Interval, mean_interval, share_interval
 from marl_core.exploration.coupled import CoupledExploration, joint_policy
@@ -86,7 +86,7 @@ def _play(
         config.environment, games=episodes, device=device, generator=play
     )
     collector = Collector(environment, act, use_table=config.training.use_table)
-    policy = CheckedPolicy(state.exploration.individual)
+    policy = checked(state.exploration.individual)
     rollout = collector.collect(state.host, uncoupled(policy, mode), state.progress)
     policy.check()
     return environment, rollout

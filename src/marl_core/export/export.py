@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from marl_core.errors import UserError
 from marl_core.export.beginning import Beginning, beginning
 from marl_core.export.formats import check_export, content_of, runner_of
 from marl_core.export.parity import check_parity
@@ -65,6 +66,9 @@ def export_state(state: RunState, out: Path, kind: str) -> dict[str, Any]:
     Raises:
         UserError: the host cannot be exported, or the program is not what the host is.
     """
+    if state.spec.box is not None:
+        message = "policies over numbers in a box cannot be exported yet"
+        raise UserError(f"{message}: load(run).policy() acts by them")
     module = TeamProgram(state).eval()
     begun = beginning(state, _EXAMPLES)
     traced = trace(module, begun.inputs)

@@ -102,10 +102,9 @@ class Dense(nn.Module):
     def _each_its_own(self, inputs: Float[Tensor, "*B N I"]) -> Float[Tensor, "*B N O"]:
         leading = inputs.shape[:-1]
         weight, bias = self._of_agents()
-        by_agent = inputs.reshape(
-            -1,
-            *inputs.shape[-2:],
-        ).transpose(0, 1)
+        # Not by ``reshape(-1, ...)``, which cannot tell the rows of a layer without inputs.
+        rows = inputs.unsqueeze(0).flatten(0, -3)
+        by_agent = rows.transpose(0, 1)
         outputs = torch.baddbmm(
             bias.unsqueeze(1),
             by_agent,

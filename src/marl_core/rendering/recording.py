@@ -10,6 +10,7 @@ from torch import Tensor
 
 from marl_core.collection.collector import Collector
 from marl_core.construction import build_environment
+from marl_core.errors import UserError
 from marl_core.evaluation.evaluate import uncoupled
 from marl_core.exploration.coupled import CoupledExploration
 from marl_core.protocols import Environment, ExplorationStrategy
@@ -42,7 +43,13 @@ def record(
 
     Returns:
         The environment that it was played in, and the episode.
+
+    Raises:
+        UserError: actions are numbers in a box.
     """
+    if state.spec.box is not None:
+        message = "episodes with numbers in a box as actions cannot be shown yet"
+        raise UserError(f"{message}: a page shows how probable each action was")
     draws = generator("cpu", state.config.seed, "rendering", "play", seed)
     environment = build_environment(
         state.config.environment,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marl_core.capabilities import HostCapabilities, Sight
+from marl_core.abilities import CouplesDensities
+from marl_core.capabilities import HostCapabilities, Scores, Sight
 from marl_core.config.run import RunConfig
 from marl_core.construction import host_capabilities
 from marl_core.errors import Location, UserError
@@ -29,10 +30,14 @@ def check_compatible(
         UserError: what is needed by which part, and which part cannot give it.
     """
     capabilities = host_capabilities(config.host)
+    _check_actions(config, capabilities, spec)
     _check_sight(config, capabilities, spec)
     _check_replay(config, capabilities)
     for stage, exploration in enumerate(explorations):
+        _check_scores(config, capabilities.scores_in(spec), stage, exploration)
         _check_exploration(config, capabilities, stage, exploration)
+        if spec.box is not None:
+            _check_couples_densities(config, stage, exploration)
         _check_heads_are_together(config, stage, explorations)
 
 
@@ -55,6 +60,25 @@ def _check_sight(
             raise UserError(message, "host", "name")
 
 
+def _check_actions(
+    config: RunConfig, capabilities: HostCapabilities, spec: EnvironmentSpec
+) -> None:
+    """Refuse a host that cannot act in a box, and boxes that go with what they do not go with."""
+    if spec.box is None:
+        return
+    environment = config.environment.name
+    if spec.actions or spec.action_masks or spec.table_rows is not None:
+        message = f"environment '{environment}' has a box of actions"
+        beside = "discrete actions, masks or a table of observations"
+        raise UserError(f"{message}, and {beside} beside it", "environment", "name")
+    if capabilities.box_scores is None:
+        message = (
+            f"host '{config.host.name}' takes discrete actions alone, "
+            f"and those of environment '{environment}' are numbers in a box (mappo takes them)"
+        )
+        raise UserError(message, "host", "name")
+
+
 def _check_replay(config: RunConfig, capabilities: HostCapabilities) -> None:
     """Refuse a replay from which there would never be a batch, or not the same for every device."""
     settings = capabilities.replay
@@ -73,6 +97,31 @@ def _check_replay(config: RunConfig, capabilities: HostCapabilities) -> None:
         raise UserError(message, "training", "devices")
 
 
+def _check_scores(
+    config: RunConfig, scores: Scores, stage: int, exploration: ExplorationStrategy
+) -> None:
+    accepts = exploration.individual.accepts
+    if scores in accepts:
+        return
+    accepted = " or ".join(sorted(accepts))
+    chosen = config.stage_exploration(stage).name
+    gives = f"host '{config.host.name}' gives {scores}"
+    hint = " (actions are numbers in a box)" if scores == "gaussian" else ""
+    message = f"{gives}, but exploration '{chosen}' takes {accepted}{hint}"
+    raise UserError(message, *_where_chosen(config, stage))
+
+
+def _check_couples_densities(
+    config: RunConfig, stage: int, exploration: ExplorationStrategy
+) -> None:
+    if isinstance(exploration.coupling, CouplesDensities):
+        return
+    name = config.stage_exploration(stage).name
+    message = f"exploration '{name}' couples discrete actions alone"
+    hint = "it has no density_law, which numbers in a box need"
+    raise UserError(f"{message}: {hint}", *_where_chosen(config, stage))
+
+
 def _check_exploration(
     config: RunConfig,
     capabilities: HostCapabilities,
@@ -82,12 +131,6 @@ def _check_exploration(
     chosen = config.stage_exploration(stage)
     where = _where_chosen(config, stage)
     host = config.host.name
-    accepts = exploration.individual.accepts
-    if capabilities.scores not in accepts:
-        accepted = " or ".join(sorted(accepts))
-        gives = f"host '{host}' gives {capabilities.scores}"
-        message = f"{gives}, but exploration '{chosen.name}' takes {accepted}"
-        raise UserError(message, *where)
     needs = exploration.coupling.needs
     if needs.own_heads and not capabilities.own_heads:
         message = (

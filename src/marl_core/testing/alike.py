@@ -6,17 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.collection.episodes import games_of
 from marl_core.protocols import Environment
 from marl_core.testing.checking import SIGMAS, same
-from marl_core.testing.play import tensors_of, write_out
-from marl_core.types import Observation, StepResult
+from marl_core.testing.play import (
+    still_dead,
+    tensors_of,
+    write_out,
+)
+from marl_core.types import (
+    Box,
+    Observation,
+    StepResult,
+)
 
 #: Says what everybody does, from the environment, what is seen, and the number of the step.
-Chooser = Callable[[Environment, Observation, int], Int[Tensor, "E N"]]
+Chooser = Callable[[Environment, Observation, int], Tensor]
+#: In a box, so many actions are preferred, evenly from its low bounds to its high ones.
+POINTS = 4
 
 
 @dataclass
@@ -31,7 +41,11 @@ class Course:
     which: Bool[Tensor, "E"]
     given: dict[str, list[Tensor]] = field(default_factory=dict)
 
-    def add(self, on: Bool[Tensor, "E"], tensors: dict[str, Tensor]) -> None:
+    def add(
+        self,
+        on: Bool[Tensor, "E"],
+        tensors: dict[str, Tensor],
+    ) -> None:
         """Take down a step.
 
         Args:
@@ -40,7 +54,11 @@ class Course:
         """
         for name, value in tensors.items():
             there = on.view(-1, *[1] * (value.dim() - 1))
-            kept = torch.where(there, value, torch.zeros_like(value))
+            kept = torch.where(
+                there,
+                value,
+                torch.zeros_like(value),
+            )
             self.given.setdefault(name, []).append(kept[self.which].float())
 
 
@@ -86,8 +104,10 @@ def preferring(
     environment: Environment,
     seen: Observation,
     preferred: int,
-) -> Int[Tensor, "E N"]:
+) -> Int[Tensor, "E N"] | Float[Tensor, "E N D"]:
     """The legal action that comes first, counted from the preferred one on.
+
+    In a box there are ``POINTS`` of them, from the low bounds to the high ones.
 
     Args:
         environment: is played.
@@ -96,6 +116,8 @@ def preferring(
     """
     spec = environment.spec
     device = next(iter(seen.tensors().values())).device
+    if spec.box is not None:
+        return _at_point(spec.box, preferred, spec.agents, seen)
     order = torch.arange(spec.actions, device=device) - preferred
     rank = (order % spec.actions).expand(games_of(seen), spec.agents, -1)
     legal = write_out(environment, seen).legal_actions()
@@ -103,6 +125,20 @@ def preferring(
         rank = torch.where(legal, rank, spec.actions)
     actions = rank.argmin(-1)
     return actions if seen.alive is None else actions.masked_fill(~seen.alive, 0)
+
+
+def _at_point(
+    box: Box,
+    preferred: int,
+    agents: int,
+    seen: Observation,
+) -> Float[Tensor, "E N D"]:
+    like = next(value for value in seen.tensors().values() if value.is_floating_point())
+    low, high = box.bounds(like)
+    share = preferred % POINTS / (POINTS - 1)
+    one = low + share * (high - low)
+    actions = one.expand(games_of(seen), agents, -1)
+    return still_dead(box.clipped(actions), seen, box)
 
 
 def difference(one: Course, other: Course) -> str | None:

@@ -9,6 +9,7 @@ from marl_core.capabilities import Holds
 from marl_core.conformance import misfits
 from marl_core.protocols import Coupling
 from marl_core.testing.checking import by_name, for_all, run_checks, same
+from marl_core.testing.coupled_densities import COUPLED_DENSITY_CHECKS
 from marl_core.testing.dependence import (
     CONSTANCY_CHECKS,
     games_do_not_influence_each_other,
@@ -111,5 +112,6 @@ COUPLING_CHECKS = {
     **by_name(what_a_coupling_says_of_itself_fits, games_do_not_influence_each_other),
     **SURROUNDING_CHECKS,
     **LAW_CHECKS,
+    **COUPLED_DENSITY_CHECKS,
     **LEARNT_COUPLING_CHECKS,
 }

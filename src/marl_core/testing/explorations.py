@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
 
+from marl_core.abilities import StatesDensities
 from marl_core.conformance import misfits
 from marl_core.protocols import Coupling, ExplorationStrategy, IndividualPolicy
 from marl_core.testing.checking import for_all, run_checks
 from marl_core.testing.couplings import COUPLING_CHECKS
-from marl_core.testing.laws import CouplingCase, Exempt, nobody
+from marl_core.testing.laws import CouplingCase, Exempt, nobody, plain_policy
 from marl_core.testing.play import EnvironmentCase
 from marl_core.testing.policies import POLICY_CHECKS
 from marl_core.testing.policy_case import PolicyCase
@@ -41,16 +42,23 @@ class ExplorationCase:
 
     @property
     def of_coupling(self) -> CouplingCase:
-        """Its coupling, to be checked over its own individual policy."""
+        """Its coupling, to be checked over its own individual policy.
+
+        Tables are coupled over a softmax where that one has densities in their place.
+        """
         return CouplingCase(
             self._coupling,
             self.exempt,
-            self._individual,
+            self._individual_with_a_table,
             self.environment,
         )
 
     def _individual(self, spec: EnvironmentSpec) -> IndividualPolicy:
         return self.make(spec).individual
+
+    def _individual_with_a_table(self, spec: EnvironmentSpec) -> IndividualPolicy:
+        own = self._individual(spec)
+        return plain_policy(spec) if isinstance(own, StatesDensities) else own
 
     def _coupling(self, spec: EnvironmentSpec) -> Coupling:
         return self.make(spec).coupling

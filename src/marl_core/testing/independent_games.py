@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from marl_core.protocols import Environment
-from marl_core.testing.alike import Course, difference, follow, preferring
+from marl_core.testing.alike import POINTS, Course, difference, follow, preferring
 from marl_core.testing.play import EnvironmentCase
 from marl_core.types import Observation
 
@@ -34,7 +34,8 @@ def games_do_not_influence_each_other(case: EnvironmentCase) -> None:
         case: the environment to check.
     """
     quiet = _course_beside(case, 0)
-    last = case.build(1, 0).spec.actions - 1
+    spec = case.build(1, 0).spec
+    last = (spec.actions if spec.box is None else POINTS) - 1
     for others in sorted({*range(1, min(last, _ACTIONS) + 1), last}):
         found = difference(quiet, _course_beside(case, others))
         assert found is None, (
@@ -49,10 +50,11 @@ def _course_beside(case: EnvironmentCase, others: int) -> Course:
 
     def choose(
         environment: Environment, seen: Observation, number: int
-    ) -> Int[Tensor, "E N"]:
+    ) -> Int[Tensor, "E N"] | Float[Tensor, "E N D"]:
+        own = preferring(environment, seen, number)
         return torch.where(
-            mine.unsqueeze(-1),
-            preferring(environment, seen, number),
+            mine.view(-1, *[1] * (own.dim() - 1)),
+            own,
             preferring(environment, seen, others),
         )
 

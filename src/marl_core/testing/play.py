@@ -6,14 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.collection.episodes import games_of
 from marl_core.entity_rows import write_out_entities
-from marl_core.observation_table import look_up, table_of
+from marl_core.observation_table import (
+    look_up,
+    table_of,
+)
 from marl_core.protocols import Environment
-from marl_core.types import NO_OP, Observation, StepResult
+from marl_core.types import (
+    NO_OP,
+    Box,
+    Observation,
+    StepResult,
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def random_actions(
     environment: Environment,
     seen: Observation,
     generator: torch.Generator,
-) -> Int[Tensor, "E N"]:
+) -> Int[Tensor, "E N"] | Float[Tensor, "E N D"]:
     """Random legal actions.
 
     In about half of the games each agent has its own, in the others all have the same where it is
@@ -89,6 +97,12 @@ def random_actions(
             device=generator.device,
         )
 
+    if spec.box is not None:
+        return _in_box(
+            spec.box,
+            uniform(games, spec.agents, spec.box.numbers),
+            seen,
+        )
     numbers = uniform(
         games,
         spec.agents,
@@ -115,6 +129,41 @@ def random_actions(
     )
 
 
+def _in_box(
+    box: Box,
+    shares: Float[Tensor, "E N D"],
+    seen: Observation,
+) -> Float[Tensor, "E N D"]:
+    """Numbers all over a box; some of them are its bounds, and some games' agents act alike."""
+    alike = shares[:, :1, :1] < 0.5
+    shares = torch.where(alike, shares[:, :1], shares)
+    low, high = box.bounds(shares)
+    beyond = (1.5 * shares - 0.25).clamp(0, 1)
+    return still_dead(
+        box.clipped(low + (high - low) * beyond),
+        seen,
+        box,
+    )
+
+
+def still_dead(
+    actions: Float[Tensor, "E N D"],
+    seen: Observation,
+    box: Box,
+) -> Float[Tensor, "E N D"]:
+    """The actions with those of the dead as the collector has them.
+
+    Args:
+        actions: of every agent.
+        seen: says who lives.
+        box: in which they lie.
+    """
+    if seen.alive is None:
+        return actions
+    dead = ~seen.alive.unsqueeze(-1)
+    return box.clipped(actions.masked_fill(dead, NO_OP))
+
+
 def write_out(environment: Environment, seen: Observation) -> Observation:
     """The observation with its table's rows and its rows of entities written out.
 
@@ -134,13 +183,13 @@ class Played:
     Attributes:
         on: which games were on, ``[E]``.
         before: what was seen before the step.
-        actions: what was done, ``[E, N]``.
+        actions: what was done, ``[E, N]``; in a box ``[E, N, D]``.
         result: what came of it.
     """
 
     on: Bool[Tensor, "E"]
     before: Observation
-    actions: Int[Tensor, "E N"]
+    actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]
     result: StepResult
 
     @property
@@ -183,7 +232,9 @@ def play(
     return played
 
 
-def tensors_of(step: StepResult) -> dict[str, Tensor]:
+def tensors_of(
+    step: StepResult,
+) -> dict[str, Tensor]:
     """Everything that a step gives, by name.
 
     Args:

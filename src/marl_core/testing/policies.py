@@ -20,6 +20,7 @@ from marl_core.testing.checking import (
     same,
 )
 from marl_core.testing.policy_case import MakePolicy, PolicyCase, log_policy_in
+from marl_core.testing.policy_densities import DENSITY_CHECKS, of_tables
 from marl_core.testing.policy_gradients import log_policy_is_differentiable
 from marl_core.testing.scenes import Scene, scenes
 from marl_core.testing.strategies import progresses
@@ -265,15 +266,18 @@ def _answers(policy: IndividualPolicy, scene: Scene) -> dict[str, Tensor]:
     }
 
 
-POLICY_CHECKS = by_name(
-    policy_has_every_member,
-    policy_leaves_global_randomness_alone,
-    schedules_depend_on_progress_alone,
-    scores_are_only_read,
-    individual_policy_is_a_distribution,
-    illegal_actions_are_never_taken,
-    log_policy_is_differentiable,
-    games_do_not_influence_each_other,
-    entropy_coefficient_is_a_number,
-    low_precision_scores_are_enough,
-)
+POLICY_CHECKS = {
+    **by_name(
+        policy_has_every_member,
+        of_tables(policy_leaves_global_randomness_alone),
+        of_tables(schedules_depend_on_progress_alone),
+        of_tables(scores_are_only_read),
+        of_tables(individual_policy_is_a_distribution),
+        of_tables(illegal_actions_are_never_taken),
+        of_tables(log_policy_is_differentiable),
+        of_tables(games_do_not_influence_each_other),
+        entropy_coefficient_is_a_number,
+        of_tables(low_precision_scores_are_enough),
+    ),
+    **DENSITY_CHECKS,
+}

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from marl_core.abilities import RebuildsMemory
+from marl_core.abilities import RebuildsMemory, StatesDensities
+from marl_core.densities.agents import Densities
 from marl_core.protocols import HostAlgorithm, IndividualPolicy
 from marl_core.training.optimizer import FlatAdam
 from marl_core.types import Memory, Observation, Progress, Rollout
@@ -31,13 +32,14 @@ class PolicyBefore:
         observation: the sample, leading axis B.
         memory: the host's, before each of the observations.
         progress: that of the rollout: schedules make no difference.
-        logarithm: of the policy then, ``[B, N, A]``.
+        said: the logarithm of the policy then, ``[B, N, A]``; where actions are numbers in a box,
+            the densities.
     """
 
     observation: Observation
     memory: Memory
     progress: Progress
-    logarithm: Float[Tensor, "B N A"]
+    said: Float[Tensor, "B N A"] | Densities
 
     @classmethod
     @torch.no_grad()
@@ -55,14 +57,14 @@ class PolicyBefore:
             policy: the team's individual policy.
         """
         observation, memory = _sample(rollout, host)
-        logarithm = _policy(
+        said = _policy(
             host,
             policy,
             observation,
             memory,
             rollout.progress,
         )
-        return cls(observation, memory, rollout.progress, logarithm)
+        return cls(observation, memory, rollout.progress, said)
 
     @torch.no_grad()
     def compared(
@@ -82,8 +84,14 @@ class PolicyBefore:
         """
         seen = self.observation
         after = _policy(host, policy, seen, self.memory, self.progress)
-        before = self.logarithm.exp()
-        change = before * (self.logarithm - after)
+        if not isinstance(self.said, Tensor):
+            assert not isinstance(after, Tensor)
+            entropy = after.entropy().mean()
+            divergence = self.said.divergence(after).mean()
+            return {"entropy": float(entropy), "approximate_kl": float(divergence)}
+        assert isinstance(after, Tensor)
+        before = self.said.exp()
+        change = before * (self.said - after)
         entropy = -(after.exp() * after).sum(-1).mean()
         divergence = change.sum(-1).mean()
         return {"entropy": float(entropy), "approximate_kl": float(divergence)}
@@ -95,8 +103,10 @@ def _policy(
     observation: Observation,
     memory: Memory,
     progress: Progress,
-) -> Float[Tensor, "B N A"]:
+) -> Float[Tensor, "B N A"] | Densities:
     scores, _ = host.scores(observation, memory)
+    if isinstance(policy, StatesDensities):
+        return policy.densities(scores.clone(), progress)
     return policy.log_policy(
         scores,
         observation.legal_actions(),
@@ -111,7 +121,7 @@ def _sample(
     """The table of distinct observations, or else games at steps that are evenly apart."""
     if rollout.table is not None:
         return rollout.table, {}
-    steps, games, agents = rollout.actions.shape
+    steps, games, agents = rollout.actions.shape[:3]
     most_steps = max(1, _MOST_SAMPLES // (games * agents))
     every = -(-steps // most_steps)
     few = max(1, _MOST_SAMPLES // agents)

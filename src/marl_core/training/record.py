@@ -62,7 +62,8 @@ class RecordPolicies(Callback):
     def _write(self, learner: Learner) -> None:
         table = table_of(learner.environment)
         remembers = learner.host.capabilities.memory
-        if table is None or remembers or learner.global_rank != 0:
+        boxes = learner.environment.spec.box is not None
+        if table is None or remembers or boxes or learner.global_rank != 0:
             return
         scores, _ = learner.host.scores(table, {})
         policy = learner.exploration.individual

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from marl_core.types.batch import TensorBatch
 
-#: The action of an agent that is dead or has no legal action.
+#: The action of an agent that is dead or has no legal action; in a box, each of its numbers, as far
+#: as the bounds allow it.
 NO_OP = 0
 
 

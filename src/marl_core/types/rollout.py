@@ -30,7 +30,8 @@ class Rollout(Ends):
     Attributes:
         observations: what the agents saw before each step.
         last_observation: what the agents see after the last step of each game, for bootstrapping.
-        actions: what each agent did.
+        actions: what each agent did; numbers as they were drawn, which the environment may have got
+            clipped to its box.
         reward: the agents' own rewards, or the team's given to every agent.
         team_reward: the team's reward.
         terminated: the task itself ended with this step.
@@ -49,7 +50,9 @@ class Rollout(Ends):
 
     observations: Observation = field(metadata=_EACH_STEP)
     last_observation: Observation = field(metadata=_EACH_GAME)
-    actions: Int[Tensor, "T E N"] = field(metadata=_EACH_STEP)
+    actions: Int[Tensor, "T E N"] | Float[Tensor, "T E N D"] = field(
+        metadata=_EACH_STEP
+    )
     reward: Float[Tensor, "T E N"] = field(metadata=_EACH_STEP)
     team_reward: Float[Tensor, "T E"] = field(metadata=_EACH_STEP)
     terminated: Bool[Tensor, "T E"] = field(metadata=_EACH_STEP)
@@ -68,7 +71,8 @@ class Rollout(Ends):
         """Which samples are of a living agent in a game that is on."""
         valid = self.valid.unsqueeze(-1)
         alive = self.observations.alive
-        return valid.expand_as(self.actions) if alive is None else valid & alive
+        shape = self.actions.shape[:3]
+        return valid.expand(shape) if alive is None else valid & alive
 
     def map_steps(
         self,

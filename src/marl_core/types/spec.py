@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from marl_core.types.box import Box
+
 
 @dataclass(frozen=True)
 class Level:
@@ -24,7 +26,7 @@ class EnvironmentSpec:
 
     Attributes:
         agents: N.
-        actions: A.
+        actions: A, how many actions there are; 0 where they are numbers in a box.
         max_steps: no episode lasts longer, in steps.
         features: O; None: agents see no features.
         entities: (K, F); None: agents see no entities.
@@ -37,6 +39,8 @@ class EnvironmentSpec:
         agents_die: agents may die before their game ends.
         wins: the task has a goal, and ``StepResult.won`` says which games reached it.
         levels: the parts of the task whose rewards are reported one by one.
+        box: the numbers that an action consists of, in place of ``actions``; None: actions are
+            discrete. With a box there is no table and no mask of actions.
     """
 
     agents: int
@@ -52,3 +56,4 @@ class EnvironmentSpec:
     agents_die: bool = False
     wins: bool = False
     levels: tuple[Level, ...] = ()
+    box: Box | None = None

@@ -72,9 +72,7 @@ class OneGame(ParallelEnv):
         self._seen: Observation | None = None
         seen = _space_of(self._spec)
         self.observation_spaces = dict.fromkeys(names, seen)
-        self.action_spaces = {
-            name: spaces.Discrete(self._spec.actions) for name in names
-        }
+        self.action_spaces = {name: _actions_of(self._spec) for name in names}
         size = self._spec.state_features
         if size is not None:
             self.state_space = _unbounded(size)
@@ -117,7 +115,7 @@ class OneGame(ParallelEnv):
         return seen, {name: {} for name in seen}
 
     def step(
-        self, actions: Mapping[str, int]
+        self, actions: Mapping[str, Any]
     ) -> tuple[
         dict[str, _Seen],
         dict[str, float],
@@ -128,15 +126,15 @@ class OneGame(ParallelEnv):
         """Advance the game.
 
         Args:
-            actions: of the agents that are there, by name.
+            actions: of the agents that are there, by name: numbers of actions, or vectors where
+                actions lie in a box.
 
         Returns:
             For each agent that was there: what it sees, its reward, whether the game has ended for
             it, whether the game has been cut, and an empty info.
         """
         acting = self.agents
-        chosen = [int(actions.get(name, NO_OP)) for name in self.possible_agents]
-        result = self._environment.step(torch.tensor([chosen]))
+        result = self._environment.step(self._chosen(actions))
         self._seen = self._looked_up(result.observation)
         own = result.individual_reward
         living = set(self._living())
@@ -153,6 +151,18 @@ class OneGame(ParallelEnv):
         on = not over and not cut
         self.agents = [name for name in acting if on and name in living]
         return seen, rewards, ended, truncated, {name: {} for name in acting}
+
+    def _chosen(self, actions: Mapping[str, Any]) -> Tensor:
+        """The actions of a game, with those of agents that are not there."""
+        box = self._spec.box
+        if box is None:
+            return torch.tensor(
+                [[int(actions.get(name, NO_OP)) for name in self.possible_agents]]
+            )
+        nothing = np.full(box.numbers, NO_OP, dtype=np.float32)
+        rows = [actions.get(name, nothing) for name in self.possible_agents]
+        chosen = torch.from_numpy(np.asarray(rows, dtype=np.float32))
+        return box.clipped(chosen.unsqueeze(0))
 
     def state(self) -> np.ndarray:
         """The state of the game.
@@ -221,6 +231,14 @@ def _space_of(spec: EnvironmentSpec) -> spaces.Space[Any]:
         return rows
     mask = spaces.MultiBinary(spec.actions)
     return spaces.Dict({"observation": rows, "action_mask": mask})
+
+
+def _actions_of(spec: EnvironmentSpec) -> spaces.Space[Any]:
+    if spec.box is None:
+        return spaces.Discrete(spec.actions)
+    low = np.asarray(spec.box.low, dtype=np.float32)
+    high = np.asarray(spec.box.high, dtype=np.float32)
+    return spaces.Box(low, high, dtype=np.float32)
 
 
 def _unbounded(*shape: int | None) -> spaces.Box:

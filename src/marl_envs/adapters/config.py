@@ -83,6 +83,7 @@ class AdapterConfig(EnvironmentConfig):
             individual_reward=self.reward == "own",
             action_masks=layout.masks,
             agents_die=self.may_die,
+            box=layout.box,
         )
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.types import EnvironmentSpec, Observation, StepResult
@@ -67,7 +67,7 @@ class AdaptedEnvironment:
         self._players.ask("reset")
         return self._observation()
 
-    def step(self, actions: Int[Tensor, "E N"]) -> StepResult:
+    def step(self, actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]) -> StepResult:
         """Advance every game that has not ended.
 
         Args:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, final
 
+from marl_core.types import Box
 from marl_envs.adapters.rows import Layout, Rows
 
 if TYPE_CHECKING:
+    from marl_envs.adapters.boxes import Reach
     from marl_envs.adapters.spaces import Choice, Sight
 
 
@@ -48,18 +50,29 @@ class TeamView:
     Args:
         names: of the agents.
         sights: what each of them sees.
-        choices: what each of them may do.
+        choices: what each of them may do; none where ``reaches`` are given.
+        reaches: the numbers that each of them may choose, in place of ``choices``.
+        box: of the whole team, where there are ``reaches``.
     """
 
     def __init__(
-        self, names: Sequence[str], sights: Sequence[Sight], choices: Sequence[Choice]
+        self,
+        names: Sequence[str],
+        sights: Sequence[Sight],
+        choices: Sequence[Choice],
+        reaches: Sequence[Reach] = (),
+        box: Box | None = None,
     ) -> None:
         self.names = tuple(names)
         self.choices = tuple(choices)
+        self.box = box
+        self._reaches = tuple(reaches)
         self._sights = tuple(sights)
         self.features = max(sight.size for sight in sights)
-        self.actions = max(choice.count for choice in choices)
-        self.has_masks = any(sight.has_mask for sight in sights)
+        self.actions = max((choice.count for choice in choices), default=0)
+        # What is legal is said of actions that are counted, and of no numbers.
+        masked = any(sight.has_mask for sight in sights)
+        self.has_masks = masked and box is None
         self.differ = any(choice.count != self.actions for choice in choices)
 
     def write(self, row: Rows, index: int, seen: Any, info: Any) -> None:
@@ -74,12 +87,14 @@ class TeamView:
         sight = self._sights[index]
         vector = sight.vector(seen)
         row.features[index, : len(vector)] = vector
+        row.alive[index] = True
+        if self.box is not None:
+            return
         legal = row.legal[index]
         legal[:] = False
         count = self.choices[index].count
         mask = sight.mask(seen, info)
         legal[:count] = True if mask is None else mask[:count]
-        row.alive[index] = True
 
     def clear(self, row: Rows, index: int) -> None:
         """Write that an agent is not there.
@@ -90,7 +105,7 @@ class TeamView:
         """
         row.features[index] = 0
         row.legal[index] = False
-        row.legal[index, 0] = True
+        row.legal[index, :1] = True
         row.alive[index] = False
 
     def decoded(self, row: Rows, index: int) -> Any:
@@ -100,5 +115,7 @@ class TeamView:
             row: of the game.
             index: of the agent.
         """
+        if self.box is not None:
+            return self._reaches[index].action(row.actions[index], self.box)
         choice = self.choices[index]
         return choice.action(min(int(row.actions[index]), choice.count - 1))

@@ -11,7 +11,8 @@ from marl_core.errors import UserError
 from marl_envs.adapters.bystanders import Bystanders
 from marl_envs.adapters.game import Behaviour, TeamView
 from marl_envs.adapters.rows import Layout, Rows
-from marl_envs.adapters.spaces import Choice, Sight
+from marl_envs.adapters.spaces import Sight
+from marl_envs.adapters.views import view_of
 
 
 @final
@@ -119,15 +120,15 @@ class ParallelGame:
             view.features,
             view.actions,
             state,
-            masks or view.has_masks or view.differ,
+            view.box is None and (masks or view.has_masks or view.differ),
             _limit(self._env, max_steps),
+            view.box,
         )
 
 
 def _view_of(env: Any, names: list[str]) -> TeamView:
     sights = [Sight.of(env.observation_space(name)) for name in names]
-    choices = [Choice.of(env.action_space(name), name) for name in names]
-    return TeamView(names, sights, choices)
+    return view_of(names, sights, [env.action_space(name) for name in names])
 
 
 def _bystanders_of(env: Any, team: set[str], behaviour: Behaviour) -> Bystanders:

@@ -9,6 +9,8 @@ from typing import Final, final
 
 import numpy as np
 
+from marl_core.types import Box
+
 #: Where arrays begin in a shared block: at multiples of a cache line.
 _ALIGNED: Final = 64
 
@@ -20,10 +22,11 @@ class Layout:
     Args:
         agents: the names of the team's agents, in their order.
         features: O; the vectors of agents who see less end in zeros.
-        actions: A; the surplus actions of agents who have fewer are illegal.
+        actions: A; the surplus actions of agents who have fewer are illegal. 0 with a box.
         state: S; 0: there is none.
         masks: whether some actions may be illegal.
         max_steps: no game lasts longer.
+        box: of the team, where actions are numbers; None: they are counted.
     """
 
     agents: tuple[str, ...]
@@ -32,6 +35,7 @@ class Layout:
     state: int
     masks: bool
     max_steps: int
+    box: Box | None = None
 
 
 @final
@@ -47,7 +51,7 @@ class Rows:
         reward: of the last step, ``[E, N]``.
         terminated: the task itself has ended, ``[E, 1]``.
         truncated: a limit has ended the game, ``[E, 1]``.
-        actions: what the agents shall do, ``[E, N]``.
+        actions: what the agents shall do, ``[E, N]``; in a box ``[E, N, D]``.
         seeds: for the next reset, ``[E, 1]``; below zero: the game goes on.
     """
 
@@ -109,6 +113,9 @@ _Shape = tuple[tuple[int, ...], type]
 
 def _shapes(layout: Layout, games: int) -> dict[str, _Shape]:
     agents = len(layout.agents)
+    actions: _Shape = ((games, agents), np.int64)
+    if layout.box is not None:
+        actions = ((games, agents, layout.box.numbers), np.float32)
     return {
         "features": ((games, agents, layout.features), np.float32),
         "legal": ((games, agents, layout.actions), np.bool_),
@@ -117,7 +124,7 @@ def _shapes(layout: Layout, games: int) -> dict[str, _Shape]:
         "reward": ((games, agents), np.float32),
         "terminated": ((games, 1), np.bool_),
         "truncated": ((games, 1), np.bool_),
-        "actions": ((games, agents), np.int64),
+        "actions": actions,
         "seeds": ((games, 1), np.int64),
     }
 

@@ -113,7 +113,7 @@ class Choice:
                 return cls(space, count)
             message = f"{count} combinations of actions"
             raise UserError(f"{agent} has {message}, and {_MOST_COMBINATIONS} is most")
-        message = "only Discrete and MultiDiscrete actions can be learnt here"
+        message = "only Discrete, MultiDiscrete and Box actions can be learnt here"
         raise UserError(f"{agent} acts in {space}: {message}")
 
     def action(self, number: int) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 from gymnasium import spaces
 
 from marl_core.errors import UserError
-from marl_envs.adapters.game import TeamView
 from marl_envs.adapters.rows import Layout, Rows
-from marl_envs.adapters.spaces import Choice, Sight
+from marl_envs.adapters.spaces import Sight
+from marl_envs.adapters.views import view_of
 
 #: How environments call the number of steps after which they end a game.
 _LIMITS: Final = ("_max_episode_steps", "max_steps")
@@ -44,14 +44,14 @@ class TupleGame:
             raise UserError(f"{message}, and this one has {type(seen).__name__}")
         names = tuple(f"agent_{index}" for index in range(len(seen.spaces)))
         sights = [Sight.of(space) for space in seen.spaces]
-        pairs = zip(names, _actions_of(acted, len(names)), strict=True)
-        choices = [Choice.of(space, name) for name, space in pairs]
-        self._view = TeamView(names, sights, choices)
+        self._view = view_of(names, sights, _actions_of(acted, len(names)))
         self._steps = 0
         view = self._view
         masks = view.has_masks or view.differ
         limit = _limit(self._env, max_steps)
-        self.layout = Layout(names, view.features, view.actions, 0, masks, limit)
+        self.layout = Layout(
+            names, view.features, view.actions, 0, masks, limit, view.box
+        )
 
     def reset(self, seed: int, row: Rows) -> None:
         """Start anew.

@@ -17,7 +17,7 @@ from marl_core.exploration.coupled import CoupledExploration
 from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.mappo import MAPPO
-from marl_core.hosts.networks import Dense
+from marl_core.hosts.networks import Dense, Stack
 from marl_core.learning import LearningContext
 from marl_core.testing.practice import Practice, PracticeConfig
 from marl_core.types import EnvironmentSpec, Loss, Observation, Progress, Rollout
@@ -110,7 +110,7 @@ def test_heads_that_were_apart_are_not_joined(parameters: Any) -> None:
 def test_own_heads_begin_as_those_of_the_groups() -> None:
     """And are the agents' own from then on."""
     host = host_of(3, parameters=(0, 1, 0), body="gru")
-    head = next(layer for layer in host.head.layers if isinstance(layer, Dense))
+    head = head_of(host)
     before = head.weight.detach().clone()
     host.give_each_agent_its_own_head()
     assert torch.equal(head.weight, before[[0, 1, 0]])
@@ -120,8 +120,13 @@ def test_own_heads_begin_as_those_of_the_groups() -> None:
     assert trained.count(False) == 7  # encoder and unit
 
 
+def head_of(host: MAPPO) -> Dense:
+    assert isinstance(host.head, Stack)
+    return next(layer for layer in host.head.layers if isinstance(layer, Dense))
+
+
 def touched_head(host: MAPPO, agent: int) -> Tensor:
-    head = next(layer for layer in host.head.layers if isinstance(layer, Dense))
+    head = head_of(host)
     scores = host.head(torch.ones(1, 3, 6))
     (gradient,) = torch.autograd.grad(scores[:, agent].square().sum(), head.weight)
     return gradient != 0

@@ -31,10 +31,12 @@ from marl_core.testing import (
     check_policy,
 )
 from marl_core.testing.checking import run_checks
+from marl_core.testing.coupled_densities import COUPLED_DENSITY_CHECKS
 from marl_core.testing.verdicts import BrokenRuleError
 from marl_core.types import EnvironmentSpec
 from tests.support import (
     broken_couplings,
+    broken_densities,
     broken_environments,
     broken_games,
     broken_hosts,
@@ -42,13 +44,16 @@ from tests.support import (
     broken_policies,
     rude_couplings,
 )
+from tests.support.box_games import Targets, TargetsConfig
 from tests.support.broken_environments import Wrapped, WrappedFME
 
 #: Eq. 17 holds down to pi(u*) = eta; scenes have at most 12 actions, so pi(u*) >= 1/12.
 assert broken_couplings.Sound.ETA < 1 / 12
 
-POLICIES = broken_policies.MUTANTS
-COUPLINGS = broken_couplings.MUTANTS | rude_couplings.MUTANTS
+POLICIES: dict[Any, str] = broken_policies.MUTANTS | broken_densities.POLICIES
+COUPLINGS = (
+    broken_couplings.MUTANTS | rude_couplings.MUTANTS | broken_densities.COUPLINGS
+)
 ENVIRONMENTS = broken_environments.MUTANTS | broken_games.MUTANTS
 HOSTS = broken_hosts.MUTANTS | broken_learners.MUTANTS
 
@@ -98,8 +103,14 @@ def _half_a_strategy(spec: EnvironmentSpec) -> Any:
 
 def test_sound_implementations_are_accepted() -> None:
     check_exploration(_strategy(broken_policies.Sound, broken_couplings.Sound))
+    check_policy(broken_densities.SoundDensities)
+    run_checks(
+        COUPLED_DENSITY_CHECKS,
+        CouplingCase(partial(broken_couplings.make, broken_densities.SoundCoupling)),
+    )
     check_environment(Wrapped)
     check_environment(WrappedFME)
+    check_environment(partial(Targets, TargetsConfig(mortal=True)))
     check_host(partial(broken_hosts.Sound, None))
     check_host(partial(broken_learners.Learner, None))
     check_host(partial(broken_hosts.Memoryless, None), environment=WrappedFME)

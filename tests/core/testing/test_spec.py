@@ -88,6 +88,7 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"epochs": 2, "parameters": [0, 1, 0], "critic": "own"},
     ],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
+    ("policy", "gaussian"): [{}, {"bounds": "tanh"}],
     ("coupling", "policy_resonance"): [
         {},
         {"eta_max": 0.95, "p_min": 0.0, "ramp_episodes": 0},

@@ -188,7 +188,6 @@ def test_a_limit_cuts_games() -> None:
         ({"id": "sisl/persuit-v5"}, "'sisl/persuit-v5' cannot be made: "),
         ({"id": "mpe3:spread"}, "'mpe3:spread' cannot be imported: pip install mpe3"),
         ({"team": "buyer"}, "no agent's name begins with 'buyer' (there are: trader_"),
-        ({"team": "thief"}, "thief acts in Box(-1.0, 1.0, (2,), float32): only"),
         ({"kwargs": {"size": 3}}, f"'{MARKET}' cannot be made: TypeError: Market"),
     ],
 )

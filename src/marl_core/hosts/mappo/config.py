@@ -82,6 +82,13 @@ class MAPPOConfig(PPOConfig):
         le=MOST_AT_ONCE,
         description="Epochs over the whole batch in an update.",
     )
+    initial_std: float = Field(
+        default=0.5,
+        ge=0.01,
+        le=2.5,
+        description="Where actions are numbers in a box: the policy's standard deviation at first, "
+        "in half widths of the box.",
+    )
     critic_rate_factor: float = Field(
         default=1.0,
         gt=0,
@@ -104,4 +111,5 @@ class MAPPOConfig(PPOConfig):
             own_heads=True,
             # Heads that were apart from the beginning are not joined.
             head_groups=self.parameters == "shared",
+            box_scores="gaussian",
         )

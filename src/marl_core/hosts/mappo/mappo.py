@@ -13,21 +13,18 @@ from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
 from marl_core.hosts.base import HostModule
 from marl_core.hosts.bodies import RELU_GAIN, body, memory_before
+from marl_core.hosts.gaussian_head import GaussianHead
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.critic import Critic
+from marl_core.hosts.mappo.judging import log_of_chosen, policy_loss
 from marl_core.hosts.mappo.parts import Part, Parts
 from marl_core.hosts.mappo.value_loss import value_error
 from marl_core.hosts.mappo.value_scale import ValueScale
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.parameter_sharing import groups_of
+from marl_core.hosts.parameter_sharing import Groups, groups_of
 from marl_core.hosts.ppo.advantages import AdvantageStatistics
 from marl_core.hosts.ppo.early_end import while_inside_clip
-from marl_core.hosts.ppo.surrogate import (
-    ClipRange,
-    SurrogateCells,
-    actions_first,
-    clipped_objective,
-)
+from marl_core.hosts.ppo.surrogate import ClipRange
 from marl_core.learning import LearningContext, eagerly
 from marl_core.observation_table import without_table
 from marl_core.protocols import IndividualPolicy
@@ -87,13 +84,7 @@ class MAPPO(HostModule):
             sharing=sharing,
         )
         self.body = body(config.body, width, config.sequence, generator, sharing)
-        self.head = Stack.build(
-            [width, spec.actions],
-            generator,
-            relu=(False,),
-            last_gain=0.01,
-            sharing=sharing,
-        )
+        self.head = _head(config, spec, generator, sharing)
         self.critic = Critic(config, spec, generator, sharing)
         self.scale = ValueScale(enabled=config.value_normalisation)
 
@@ -117,7 +108,7 @@ class MAPPO(HostModule):
     def scores(
         self, observation: Observation, memory: Memory
     ) -> tuple[Float[Tensor, "*B N A"], Memory]:
-        """Logits, and what the policy remembers.
+        """Logits, or means and spreads of numbers in a box; and what the policy remembers.
 
         Args:
             observation: with features, leading axes ``*B``.
@@ -213,12 +204,9 @@ class MAPPO(HostModule):
         assert observation.features is not None
         return self.encoder(observation.features)
 
-    def _log_policy(
-        self, observation: Observation, policy: IndividualPolicy, progress: Progress
-    ) -> Float[Tensor, "T E N A"]:
-        """Of whole episodes."""
-        scores = self.head(self.body.unroll(self._encoded(observation)))
-        return policy.log_policy(scores, observation.legal_actions(), progress)
+    def _unrolled(self, observation: Observation) -> Float[Tensor, "T E N A"]:
+        """The scores in whole episodes."""
+        return self.head(self.body.unroll(self._encoded(observation)))
 
     def _objective(
         self,
@@ -228,18 +216,8 @@ class MAPPO(HostModule):
         progress: Progress,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a minibatch."""
-        weights = part.weights.flatten()
-        cells = SurrogateCells.of_samples(
-            part.advantages.flatten(),
-            weights,
-            part.old_log_policy.flatten(),
-            policy.entropy_coefficient(progress) * weights,
-            part.actions.view(1, -1),
-        )
-        log_policy = self._log_policy(seen, policy, progress)
-        policy_loss, inside = clipped_objective(
-            actions_first(log_policy), cells, self._clip
-        )
+        scores = self._unrolled(seen)
+        loss, inside = policy_loss(scores, seen, part, policy, progress, self._clip)
         values = self.critic.value(self.critic.body.unroll(self.critic.encoded(seen)))
         errors = value_error(
             values,
@@ -249,9 +227,9 @@ class MAPPO(HostModule):
             clip=self.config.value_clip,
         )
         value_loss = (part.weights * errors).sum()
-        total = policy_loss + self.config.value_coefficient * value_loss
+        total = loss + self.config.value_coefficient * value_loss
         return total, {
-            "policy_loss": policy_loss.detach(),
+            "policy_loss": loss.detach(),
             "value_loss": value_loss.detach(),
             "inside_clip": inside,
         }
@@ -262,8 +240,10 @@ class MAPPO(HostModule):
     ) -> Part:
         """What all epochs of an update share."""
         acting = rollout.acting
-        log_policy = self._log_policy(rollout.observations, policy, rollout.progress)
-        chosen = log_policy.gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
+        seen = rollout.observations
+        chosen = log_of_chosen(
+            self._unrolled(seen), seen, rollout.actions, policy, rollout.progress
+        )
         said, last_said = self._values(rollout)
         values, last_values = self._worth(rollout, said, last_said)
         advantages = generalised_advantages(
@@ -318,3 +298,23 @@ class MAPPO(HostModule):
         if alive is not None:
             last_values = torch.where(alive, last_values, 0.0)
         return values, last_values
+
+
+def _head(
+    config: MAPPOConfig,
+    spec: EnvironmentSpec,
+    generator: torch.Generator,
+    sharing: Groups,
+) -> Stack | GaussianHead:
+    """What scores actions: logits, or means and spreads of numbers in a box."""
+    width = config.hidden
+    if spec.box is not None:
+        numbers = spec.box.numbers
+        return GaussianHead(width, numbers, config.initial_std, generator, sharing)
+    return Stack.build(
+        [width, spec.actions],
+        generator,
+        relu=(False,),
+        last_gain=0.01,
+        sharing=sharing,
+    )

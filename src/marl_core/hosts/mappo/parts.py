@@ -21,7 +21,7 @@ class Part(TensorBatch):
     """What is known of some games before the first epoch. All leading axes are ``T E N``.
 
     Attributes:
-        actions: what was done.
+        actions: what was done; numbers in a box have an axis more.
         weights: the share of each sample; 0 where nobody acted.
         advantages: normalised.
         old_log_policy: the logarithm of the probability of what was done.
@@ -29,7 +29,7 @@ class Part(TensorBatch):
         values: what the critic said, in the scale in which it learns.
     """
 
-    actions: Int[Tensor, "T E N"]
+    actions: Int[Tensor, "T E N"] | Float[Tensor, "T E N D"]
     weights: Float[Tensor, "T E N"]
     advantages: Float[Tensor, "T E N"]
     old_log_policy: Float[Tensor, "T E N"]

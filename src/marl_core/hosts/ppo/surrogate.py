@@ -42,7 +42,8 @@ class SurrogateCells:
         shares: each cell's share of all samples, in the same two parts.
         old_log_policy: the logarithm of the probability of each cell's action before the update.
         entropy_weights: the weight of each policy's entropy.
-        chosen: the action of each policy that is a cell; None: every action of every policy is one.
+        chosen: the action of each policy that is a cell; None: every action of every policy is one,
+            or actions are numbers in a box.
     """
 
     advantages: Float[Tensor, "2 G"]
@@ -58,7 +59,7 @@ class SurrogateCells:
         weights: Float[Tensor, "G"],
         old_log_policy: Float[Tensor, "G"],
         entropy_weights: Float[Tensor, "G"],
-        chosen: Int[Tensor, "1 G"],
+        chosen: Int[Tensor, "1 G"] | None,
     ) -> SurrogateCells:
         """A cell and a policy for every sample.
 
@@ -67,7 +68,7 @@ class SurrogateCells:
             weights: their shares: 1 over the number of samples, or 0 if a sample does not count.
             old_log_policy: the logarithm of the probability of what was done, before the update.
             entropy_weights: the weight of each policy's entropy.
-            chosen: what was done.
+            chosen: what was done; None where it is no number of an action.
         """
         shares = torch.stack([advantages >= 0, advantages < 0]) * weights
         return cls(
@@ -108,8 +109,25 @@ def clipped_objective(
     chosen = log_policy
     if cells.chosen is not None:
         chosen = log_policy.gather(0, cells.chosen)
+    surrogate, inside = clipped_surrogate(chosen.flatten(), cells, clip)
+    entropy = -(log_policy.exp() * log_policy * cells.entropy_weights).sum()
+    return -surrogate - entropy, inside
+
+
+def clipped_surrogate(
+    chosen: Float[Tensor, "G"],
+    cells: SurrogateCells,
+    clip: ClipRange,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """``E[A clip(ratio)]``, and the share of samples inside the clip range.
+
+    Args:
+        chosen: the logarithm of the probability of each cell's action, or of its density.
+        cells: what the batch is.
+        clip: the bounds.
+    """
     # This bound lies far outside any clip range. It keeps 0 * inf out of cells without a sample.
-    change = (chosen.flatten() - cells.old_log_policy).clamp(max=20.0)
+    change = (chosen - cells.old_log_policy).clamp(max=20.0)
     ratio = change.exp()
     for_gains = ratio.clamp(max=1 + clip.epsilon)
     for_losses = ratio.clamp(
@@ -122,5 +140,4 @@ def clipped_objective(
     inside_gains = cells.shares[0] * (for_gains == ratio)
     inside_losses = cells.shares[1] * (for_losses == ratio)
     inside = (inside_gains + inside_losses).sum()
-    entropy = -(log_policy.exp() * log_policy * cells.entropy_weights).sum()
-    return -surrogate - entropy, inside.detach()
+    return surrogate, inside.detach()

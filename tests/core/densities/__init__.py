@@ -1,0 +1,1 @@
+"""Tests of marl_core.densities."""
