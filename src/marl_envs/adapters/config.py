@@ -14,6 +14,7 @@ from marl_core.base_config import (
     MOST_PROCESSES,
     EnvironmentConfig,
 )
+from marl_core.errors import UserError
 from marl_core.types import EnvironmentSpec
 from marl_envs.adapters.game import Behaviour
 from marl_envs.adapters.making import gymnasium_game, pettingzoo_game
@@ -50,6 +51,12 @@ class AdapterConfig(EnvironmentConfig):
         description="How many processes play; 0: the run's own. Results do not depend on it.",
     )
 
+    state: Literal["none", "joined", "own"] = Field(
+        default="none",
+        description="The global state that hosts get: none, all agents' observations one after "
+        "another, or the environment's own, which PettingZoo alone has.",
+    )
+
     @abstractmethod
     def maker(self) -> GameMaker:
         """What makes a game."""
@@ -79,12 +86,19 @@ class AdapterConfig(EnvironmentConfig):
             actions=layout.actions,
             max_steps=layout.max_steps,
             features=layout.features,
-            state_features=layout.state or None,
+            state_features=self._state_features(layout),
             individual_reward=self.reward == "own",
             action_masks=layout.masks,
             agents_die=self.may_die,
             box=layout.box,
         )
+
+    def _state_features(self, layout: Layout) -> int | None:
+        if self.state == "joined":
+            return len(layout.agents) * layout.features
+        if self.state == "own" and not layout.state:
+            raise UserError(f"'{self.id}' has no global state of its own: say joined")
+        return layout.state or None
 
 
 class PettingZooConfig(AdapterConfig):
@@ -104,10 +118,6 @@ class PettingZooConfig(AdapterConfig):
     others: Behaviour = Field(
         default="random",
         description="What the other agents do: any legal action, or the first one.",
-    )
-    state: Literal["none", "own"] = Field(
-        default="none",
-        description="Whether hosts get the environment's own global state.",
     )
     agents_die: bool = Field(
         default=True,

@@ -88,12 +88,20 @@ class AdaptedEnvironment:
 
     def _observation(self) -> Observation:
         rows, spec = self._players.rows, self.spec
+        features = self._tensor(rows.features)
         return Observation(
-            self._tensor(rows.features),
-            state=None if spec.state_features is None else self._tensor(rows.state),
+            features,
+            state=self._state(features),
             action_mask=self._tensor(rows.legal) if spec.action_masks else None,
             alive=self._tensor(rows.alive) if spec.agents_die else None,
         )
+
+    def _state(self, features: Float[Tensor, "E N O"]) -> Float[Tensor, "E S"] | None:
+        if self._config.state == "none":
+            return None
+        if self._config.state == "joined":
+            return features.flatten(1).clone()
+        return self._tensor(self._players.rows.state)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         """A copy: the next request writes into the array."""

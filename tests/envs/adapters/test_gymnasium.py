@@ -54,6 +54,26 @@ def test_a_game_is_the_bare_game() -> None:
             observation = result.observation
 
 
+def test_the_state_is_what_all_agents_see() -> None:
+    config = CONFIG.model_copy(update={"state": "joined"})
+    generator = torch.Generator().manual_seed(0)
+    environment = GymnasiumTeam(config, games=2, device="cpu", generator=generator)
+    for observation in (
+        environment.reset(),
+        environment.step(torch.ones(2, 2, dtype=torch.int64)).observation,
+    ):
+        assert observation.features is not None
+        assert observation.state is not None
+        assert torch.equal(observation.state, observation.features.flatten(1))
+        assert observation.state.shape[-1] == environment.spec.state_features
+
+
+def test_a_state_that_is_not_there_is_told() -> None:
+    config = CONFIG.model_copy(update={"state": "own"})
+    with pytest.raises(UserError, match="no global state of its own: say joined"):
+        config.spec()
+
+
 class Alone(gymnasium.Env[Any, Any]):
     """An environment of a single agent."""
 
