@@ -173,7 +173,7 @@ def tiny_runs(draw: st.DrawFn) -> dict[str, Any]:
     policy = draw(st.sampled_from(policies))
     stages: list[dict[str, Any]] = [{"episodes": batch}]
     coupling = draw(st.sampled_from(["independent", "greedy", "policy_resonance"]))
-    coupled = {**part(f"coupling_{coupling}"), "individual": None}
+    coupled = {**_own_heads(part(f"coupling_{coupling}")), "individual": None}
     stages.append({"episodes": batch, "exploration": coupled})
     training = draw(values_of(defs["TrainingConfig"], TINY))
     machine = {"accelerator", "strategy", "devices", "num_nodes", "compile", "threads"}
@@ -196,6 +196,13 @@ def tiny_runs(draw: st.DrawFn) -> dict[str, Any]:
         "stages": stages,
         "training": training,
     }
+
+
+def _own_heads(coupling: dict[str, Any]) -> dict[str, Any]:
+    """A tree of heads only where agents have heads of their own."""
+    if coupling.get("heads") == "tree":
+        coupling |= {"variant": "pr_fast"}
+    return coupling
 
 
 def _falling(policy: dict[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,9 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
     ],
     # They have tests of their own, beside the bare environments.
     ("environment", "gymnasium"): [],
+    ("environment", "jaxmarl"): [],
     ("environment", "pettingzoo"): [],
+    ("environment", "vmas"): [],
     ("host", "conc4hist"): [{"epochs": 2}],
     ("host", "qmix"): [
         {},

@@ -17,7 +17,7 @@ from marl_envs.adapters.batched.vmas import VMAS, VMASConfig
 vmas = pytest.importorskip("vmas", reason="an extra of the package")
 
 #: Agents who see unlike much.
-UNLIKE = VMASConfig(id="simple_adversary", max_steps=5, state="joined")
+UNLIKE = VMASConfig(id="simple_tag", max_steps=5, state="joined")
 SCENARIOS = [
     pytest.param(UNLIKE, id="unlike agents"),
     pytest.param(

@@ -123,7 +123,7 @@ class VMAS:
             _SEEDS, (count,), generator=self._generator, device=self._generator.device
         )
         seeds: list[int] = drawn.tolist()
-        if games is None or self._seen is None:
+        if games is None or self._seen is None or bool(games.all()):
             with self._random.in_use():
                 self._seen = self._features(self._games.reset(seed=seeds[0]))
         else:
