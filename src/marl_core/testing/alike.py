@@ -25,7 +25,8 @@ from marl_core.types import (
 
 #: Says what everybody does, from the environment, what is seen, and the number of the step.
 Chooser = Callable[[Environment, Observation, int], Tensor]
-#: In a box, so many actions are preferred, evenly from its low bounds to its high ones.
+#: The number of actions from which agents choose in a box. They are evenly spaced between its
+#: bounds.
 POINTS = 4
 
 

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cache, partial
-from typing import Any, Literal
 
 from pydantic import Field
 
 from marl_core.base_config import (
     LONGEST_NAME,
-    MOST_AT_ONCE,
     MOST_PROCESSES,
-    EnvironmentConfig,
 )
-from marl_core.errors import UserError
 from marl_core.types import EnvironmentSpec
 from marl_envs.adapters.game import Behaviour
+from marl_envs.adapters.library_config import LibraryConfig
 from marl_envs.adapters.making import gymnasium_game, pettingzoo_game
 from marl_envs.adapters.requests import GameMaker
 from marl_envs.adapters.rows import Layout
 
 
-class AdapterConfig(EnvironmentConfig):
-    """What all adapters have in common. Abstract base."""
+class AdapterConfig(LibraryConfig):
+    """What adapters of single games have in common. Abstract base."""
 
-    id: str = Field(max_length=LONGEST_NAME, description="Which environment.")
-    kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="What its maker is called with."
-    )
-    reward: Literal["own", "team"] = Field(
-        default="own",
-        description="Whether agents learn from their own rewards or from the team's, their mean.",
-    )
-    max_steps: int | None = Field(
-        default=None,
-        gt=0,
-        le=MOST_AT_ONCE,
-        description="After how many steps a game is cut; by default as the environment says.",
-    )
     rebuild: bool = Field(
         default=False,
         description="Whether every game is played in an environment made anew: for those whose "
@@ -51,20 +34,9 @@ class AdapterConfig(EnvironmentConfig):
         description="How many processes play; 0: the run's own. Results do not depend on it.",
     )
 
-    state: Literal["none", "joined", "own"] = Field(
-        default="none",
-        description="The global state that hosts get: none, all agents' observations one after "
-        "another, or the environment's own, which PettingZoo alone has.",
-    )
-
     @abstractmethod
     def maker(self) -> GameMaker:
         """What makes a game."""
-
-    @property
-    def may_die(self) -> bool:
-        """Whether agents may leave a game before its end."""
-        return False
 
     def layout(self) -> Layout:
         """The shapes of a game; one is built to look at it, once for each config.
@@ -86,19 +58,14 @@ class AdapterConfig(EnvironmentConfig):
             actions=layout.actions,
             max_steps=layout.max_steps,
             features=layout.features,
-            state_features=self._state_features(layout),
+            state_features=self.state_features(
+                len(layout.agents), layout.features, layout.state or None
+            ),
             individual_reward=self.reward == "own",
             action_masks=layout.masks,
             agents_die=self.may_die,
             box=layout.box,
         )
-
-    def _state_features(self, layout: Layout) -> int | None:
-        if self.state == "joined":
-            return len(layout.agents) * layout.features
-        if self.state == "own" and not layout.state:
-            raise UserError(f"'{self.id}' has no global state of its own: say joined")
-        return layout.state or None
 
 
 class PettingZooConfig(AdapterConfig):

@@ -13,9 +13,7 @@ from torch import Tensor
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.adapters.config import AdapterConfig, GymnasiumConfig, PettingZooConfig
 from marl_envs.adapters.playing import Players, PlayersElsewhere, PlayersHere
-
-#: Seeds are below this number.
-_SEEDS = 2**31
+from marl_envs.adapters.seeds import seeds_of
 
 
 class AdaptedEnvironment:
@@ -54,13 +52,7 @@ class AdaptedEnvironment:
             games: which ones; None: all of them.
         """
         rows = self._players.rows
-        # As many are drawn whichever games are reset, so that no game depends on another.
-        seeds = torch.randint(
-            _SEEDS,
-            (len(rows.seeds),),
-            generator=self._generator,
-            device=self._generator.device,
-        )
+        seeds = seeds_of(len(rows.seeds), self._generator)
         if games is not None:
             seeds = torch.where(games.to(seeds.device), seeds, -1)
         rows.seeds[:, 0] = seeds.cpu().numpy()

@@ -42,9 +42,9 @@ def test_it_keeps_the_rules(check: str, config: VMASConfig) -> None:
     ENVIRONMENT_CHECKS[check](EnvironmentCase(partial(VMAS, config), "cpu"))
 
 
-def _actions(environment: VMAS, generator: torch.Generator) -> Tensor:
+def _actions(environment: VMAS, games: int, generator: torch.Generator) -> Tensor:
     spec = environment.spec
-    shape = (environment._games.num_envs, spec.agents)
+    shape = (games, spec.agents)
     return torch.randint(spec.actions, shape, generator=generator)
 
 
@@ -61,7 +61,7 @@ def test_games_are_the_bare_games(scenario: str) -> None:
     for step in range(limit):
         assert observation.features is not None
         assert torch.equal(observation.features, torch.stack(expected, 1))
-        actions = _actions(environment, draw)
+        actions = _actions(environment, games, draw)
         result = environment.step(actions)
         expected, rewards, done, _ = bare.step(list(actions.unsqueeze(-1).unbind(1)))
         assert result.individual_reward is not None
@@ -87,7 +87,7 @@ def test_environments_do_not_draw_from_each_other() -> None:
             if disturbed:
                 other.reset()
                 torch.rand(3)
-            environment.step(_actions(environment, draw))
+            environment.step(_actions(environment, 3, draw))
         return seen
 
     assert played(disturbed=False) == played(disturbed=True)

@@ -13,15 +13,15 @@ from marl_core.capabilities import HostCapabilities
 from marl_core.errors import UserError
 from marl_core.hosts.base import HostModule
 from marl_core.hosts.bodies import RELU_GAIN, body, memory_before
-from marl_core.hosts.gaussian_head import GaussianHead
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.critic import Critic
+from marl_core.hosts.mappo.head import policy_head
 from marl_core.hosts.mappo.judging import log_of_chosen, policy_loss
 from marl_core.hosts.mappo.parts import Part, Parts
 from marl_core.hosts.mappo.value_loss import value_error
 from marl_core.hosts.mappo.value_scale import ValueScale
 from marl_core.hosts.networks import Stack
-from marl_core.hosts.parameter_sharing import Groups, groups_of
+from marl_core.hosts.parameter_sharing import groups_of
 from marl_core.hosts.ppo.advantages import AdvantageStatistics
 from marl_core.hosts.ppo.early_end import while_inside_clip
 from marl_core.hosts.ppo.surrogate import ClipRange
@@ -84,7 +84,7 @@ class MAPPO(HostModule):
             sharing=sharing,
         )
         self.body = body(config.body, width, config.sequence, generator, sharing)
-        self.head = _head(config, spec, generator, sharing)
+        self.head = policy_head(config, spec, generator, sharing)
         self.critic = Critic(config, spec, generator, sharing)
         self.scale = ValueScale(enabled=config.value_normalisation)
 
@@ -298,23 +298,3 @@ class MAPPO(HostModule):
         if alive is not None:
             last_values = torch.where(alive, last_values, 0.0)
         return values, last_values
-
-
-def _head(
-    config: MAPPOConfig,
-    spec: EnvironmentSpec,
-    generator: torch.Generator,
-    sharing: Groups,
-) -> Stack | GaussianHead:
-    """What scores actions: logits, or means and spreads of numbers in a box."""
-    width = config.hidden
-    if spec.box is not None:
-        numbers = spec.box.numbers
-        return GaussianHead(width, numbers, config.initial_std, generator, sharing)
-    return Stack.build(
-        [width, spec.actions],
-        generator,
-        relu=(False,),
-        last_gain=0.01,
-        sharing=sharing,
-    )

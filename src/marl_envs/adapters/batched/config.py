@@ -5,13 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, final
+from typing import final
 
-from pydantic import Field
-
-from marl_core.base_config import LONGEST_NAME, MOST_AT_ONCE, EnvironmentConfig
-from marl_core.errors import UserError
 from marl_core.types import EnvironmentSpec
+from marl_envs.adapters.library_config import LibraryConfig
 
 
 @final
@@ -36,28 +33,8 @@ class TeamShape:
     max_steps: int | None = None
 
 
-class BatchedConfig(EnvironmentConfig):
+class BatchedConfig(LibraryConfig):
     """What the adapters of batched libraries have in common. Abstract base."""
-
-    id: str = Field(max_length=LONGEST_NAME, description="Which environment.")
-    kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="What its maker is called with."
-    )
-    reward: Literal["own", "team"] = Field(
-        default="own",
-        description="Whether agents learn from their own rewards or from the team's, their mean.",
-    )
-    max_steps: int | None = Field(
-        default=None,
-        gt=0,
-        le=MOST_AT_ONCE,
-        description="After how many steps a game is cut; by default as the environment says.",
-    )
-    state: Literal["none", "joined", "own"] = Field(
-        default="none",
-        description="The global state that hosts get: none, all agents' observations one after "
-        "another, or the library's own.",
-    )
 
     @abstractmethod
     def look(self) -> TeamShape:
@@ -66,11 +43,6 @@ class BatchedConfig(EnvironmentConfig):
         Raises:
             UserError: there is no such environment, or it cannot be learnt in.
         """
-
-    @property
-    def may_die(self) -> bool:
-        """Whether agents may die before their game ends."""
-        return False
 
     @property
     def knows_wins(self) -> bool:
@@ -102,21 +74,14 @@ class BatchedConfig(EnvironmentConfig):
             actions=shape.actions,
             max_steps=self.limit(),
             features=shape.features,
-            state_features=self._state_features(shape),
+            state_features=self.state_features(
+                shape.agents, shape.features, shape.state
+            ),
             individual_reward=self.reward == "own",
             action_masks=shape.masks,
             agents_die=self.may_die,
             wins=self.knows_wins,
         )
-
-    def _state_features(self, shape: TeamShape) -> int | None:
-        if self.state == "none":
-            return None
-        if self.state == "joined":
-            return shape.agents * shape.features
-        if shape.state is None:
-            raise UserError(f"'{self.id}' has no global state of its own: say joined")
-        return shape.state
 
 
 #: How long a game lasts where neither the config nor the library says it.

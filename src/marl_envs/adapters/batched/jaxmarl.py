@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import torch
 from jaxtyping import Bool, Int
@@ -13,12 +13,10 @@ from torch.utils.dlpack import from_dlpack
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.adapters.batched.ends import Ends
 from marl_envs.adapters.batched.jaxmarl_config import JaxMARLConfig
+from marl_envs.adapters.seeds import seeds_of
 
 if TYPE_CHECKING:
     from marl_envs.adapters.batched.jax_program import Games, Seen
-
-#: Seeds are below this number.
-_SEEDS: Final = 2**31
 
 
 @final
@@ -62,13 +60,7 @@ class JaxMARL:
             games: which ones; None: all of them.
         """
         self._ends.reset(games)
-        # As many are drawn whichever games are reset, so that no game depends on another.
-        seeds = torch.randint(
-            _SEEDS,
-            (self._count,),
-            generator=self._generator,
-            device=self._generator.device,
-        )
+        seeds = seeds_of(self._count, self._generator)
         if games is None or self._games is None:
             self._games = self._program.reset(_given(seeds))
         else:

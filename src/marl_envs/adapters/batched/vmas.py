@@ -19,10 +19,9 @@ from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.adapters.batched.config import BatchedConfig, TeamShape
 from marl_envs.adapters.batched.ends import Ends
 from marl_envs.adapters.making import imported, made
+from marl_envs.adapters.seeds import seeds_of
 
 _SCENARIO: Final = re.compile(r"[A-Za-z_]\w*")
-#: Seeds are below this number.
-_SEEDS: Final = 2**31
 
 
 class VMASConfig(BatchedConfig):
@@ -117,11 +116,7 @@ class VMAS:
             games: which ones; None: all of them.
         """
         self._ends.reset(games)
-        # As many are drawn whichever games are reset, so that no game depends on another.
-        count = self._games.num_envs
-        drawn = torch.randint(
-            _SEEDS, (count,), generator=self._generator, device=self._generator.device
-        )
+        drawn = seeds_of(self._games.num_envs, self._generator)
         seeds: list[int] = drawn.tolist()
         if games is None or self._seen is None or bool(games.all()):
             with self._random.in_use():
