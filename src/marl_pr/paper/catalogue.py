@@ -23,12 +23,15 @@ SUMMARIES: Final = {
     "fig7b": "win rate over eta_max, ADCA",
     "fig6": "win rate over enemies, ADCA",
 }
-#: The item that needs a file of weights, and so is no part of ``all``.
+#: The item that needs a file of weights.
 GIVEN_TEAM: Final = "given_team"
-#: The item that needs other libraries, and so is no part of ``all`` either.
+#: The item that needs other libraries.
 STRANGERS: Final = "strangers"
-_STRANGERS_SUMMARY = "environments of other libraries, with and without PR *"
-_GIVEN_SUMMARY = "continuations of the team in --weights, ADCA *"
+#: Items that need what not everybody has, and so are no part of ``all``.
+APART: Final = {
+    GIVEN_TEAM: "continuations of the team in --weights, ADCA *",
+    STRANGERS: "environments of other libraries, with and without PR *",
+}
 _FOOTNOTE = "* not in the paper"
 #: Figures and tables of the paper that are no items, and why not.
 NO_ITEMS: Final = {
@@ -51,9 +54,7 @@ def named_like(kind: str) -> str:
 
 def list_of_items() -> str:
     """All items with what they show, a line for each."""
+    listed = {**SUMMARIES, ALL: "all of them", **APART}
     width = max(map(len, SUMMARIES))
-    lines = [f"{name:{width}}  {summary}" for name, summary in SUMMARIES.items()]
-    everything = f"{ALL:{width}}  all of them"
-    given = f"{GIVEN_TEAM:{width}}  {_GIVEN_SUMMARY}"
-    strangers = f"{STRANGERS:{width}}  {_STRANGERS_SUMMARY}"
-    return "\n".join([*lines, everything, given, strangers, _FOOTNOTE])
+    lines = [f"{name:{width}}  {summary}" for name, summary in listed.items()]
+    return "\n".join([*lines, _FOOTNOTE])

@@ -7,6 +7,7 @@ from pathlib import Path
 from marl_core.errors import UserError, suggestion
 from marl_pr.paper.catalogue import (
     ALL,
+    APART,
     GIVEN_TEAM,
     NO_ITEMS,
     STRANGERS,
@@ -83,5 +84,5 @@ def _unknown(name: str) -> str:
         return f"{message} (figures: {named_like('fig')})"
     if name.startswith("table"):
         return f"{message} (tables: {named_like('table')})"
-    known = [*ITEMS, ALL, GIVEN_TEAM, STRANGERS]
+    known = [*ITEMS, ALL, *APART]
     return message + (suggestion(name, known) or f" (known: {', '.join(known)})")

@@ -33,6 +33,8 @@ _COMPARED: Final = (MAPPO, MAPPO_PR)
 #: Plots beside each other in the figure.
 _ABREAST: Final = 3
 _HOW: Final = ("greedy", "sampled")
+#: What the metrics of tasks are called.
+_METRICS: Final = {"return": "return", "win_rate": "win rate"}
 
 
 @final
@@ -104,10 +106,6 @@ class Strangers(Item):
             if index == 0:
                 add_legend(axis)
         return figure
-
-
-#: What the metrics of tasks are called.
-_METRICS: Final = {"return": "return", "win_rate": "win rate"}
 
 
 def _job(task: Task, algorithm: str, seed: int, scale: Scale) -> LabelledJob:
