@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from marl_core.base_config import MOST_AT_ONCE
 from marl_core.errors import UserError
@@ -13,10 +13,16 @@ from marl_core.errors import UserError
 #: A group of agents, by its number; which numbers there are makes no difference.
 _Group = Annotated[int, Field(ge=0, le=MOST_AT_ONCE)]
 #: What a config says: all agents share, none do, or those of a group, which each agent names.
-Parameters = (
-    Literal["shared", "per_agent"]
-    | Annotated[tuple[_Group, ...], Field(min_length=1, max_length=MOST_AT_ONCE)]
-)
+Parameters = Annotated[
+    Annotated[Literal["shared", "per_agent"], Tag("word")]
+    | Annotated[
+        tuple[_Group, ...],
+        Field(min_length=1, max_length=MOST_AT_ONCE),
+        Tag("groups"),
+    ],
+    # So a slip in a word gets no second line about a list.
+    Discriminator(lambda given: "word" if isinstance(given, str) else "groups"),
+]
 #: The group of each agent, counted from 0 without gaps; None: all agents share.
 Groups = tuple[int, ...] | None
 

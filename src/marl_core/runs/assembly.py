@@ -85,13 +85,23 @@ def saved_state(config: RunConfig, saved: Mapping[str, Any]) -> RunState:
     Raises:
         UserError: the parts do not fit together, or the checkpoint is of another run.
     """
-    spec = environment_spec(config.environment)
+    spec = _spec_of(config)
     with fitting(source_of(saved)):
         progress = saved_progress(config, spec, saved["marl"]["progress"])
     state, _ = _at(config, progress, {})
     with fitting(source_of(saved)):
         _load_parameters(state, saved["state_dict"])
     return state
+
+
+def _spec_of(config: RunConfig) -> EnvironmentSpec:
+    """What the environment gives. What is wrong with it is told with its place in the config."""
+    try:
+        return environment_spec(config.environment)
+    except UserError as error:
+        if error.location or len(error.lines) > 1:
+            raise
+        raise UserError(error.message, "environment") from error
 
 
 def _load_parameters(state: RunState, saved: Mapping[str, Any]) -> None:
@@ -156,7 +166,7 @@ def _at(
     """The run with its networks as they are built or given, changed by the stages up to the one
     that it is in; and the given parameters that fit nowhere.
     """
-    spec = environment_spec(config.environment)
+    spec = _spec_of(config)
     explorations = [
         stage_exploration(config, stage, spec) for stage in range(len(config.stages))
     ]

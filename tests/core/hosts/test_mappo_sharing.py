@@ -9,8 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from torch import Tensor
 
+from marl_core.base_config import validate_strictly
 from marl_core.collection.collector import Collector
 from marl_core.errors import UserError
 from marl_core.exploration.coupled import CoupledExploration
@@ -193,3 +195,11 @@ def test_a_clip_binds_once_values_have_moved() -> None:
                 last.bias.add_(1.0)
         later.append(value_loss)
     assert later[1] > later[0] + 0.1
+
+
+@pytest.mark.parametrize("given", ["per_agnt", 3, [0, -1], [0, "x"], []])
+def test_a_slip_gets_one_line(given: Any) -> None:
+    """Of the word or of the list, whichever was meant."""
+    with pytest.raises(ValidationError) as caught:
+        validate_strictly(MAPPOConfig, {"name": "mappo", "parameters": given})
+    assert caught.value.error_count() == 1

@@ -10,9 +10,12 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from marl_core.base_config import validate_strictly
+from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.testing.environments import ENVIRONMENT_CHECKS
 from marl_core.testing.play import EnvironmentCase
+from marl_core.training.stages import check
 from marl_envs.adapters.config import GymnasiumConfig
 from marl_envs.adapters.environment import GymnasiumTeam
 
@@ -72,6 +75,18 @@ def test_a_state_that_is_not_there_is_told() -> None:
     config = CONFIG.model_copy(update={"state": "own"})
     with pytest.raises(UserError, match="no global state of its own: say joined"):
         config.spec()
+
+
+def test_a_mistake_is_told_with_its_place() -> None:
+    data = {
+        "environment": {"name": "gymnasium", "id": "lbforaging:No-Such-v3"},
+        "host": {"name": "mappo"},
+        "exploration": {"name": "entropy_sampling"},
+        "stages": [{"episodes": 512}],
+    }
+    with pytest.raises(UserError, match=r"^environment: .*cannot be made") as caught:
+        check(validate_strictly(RunConfig, data))
+    assert caught.value.location == ("environment",)
 
 
 class Alone(gymnasium.Env[Any, Any]):

@@ -48,49 +48,69 @@ def _actions(environment: VMAS, games: int, generator: torch.Generator) -> Tenso
     return torch.randint(spec.actions, shape, generator=generator)
 
 
-@pytest.mark.parametrize("scenario", ["balance", "navigation"])
+@pytest.mark.parametrize("scenario", ["balance", "navigation", "football"])
 def test_games_are_the_bare_games(scenario: str) -> None:
-    """Until they end, by the goal or by the limit."""
+    """Until they end, by the goal or by the limit; one after the other, so that neither draws from
+    where the other stands.
+    """
     games, limit = 8, 10
     environment = made(VMASConfig(id=scenario, max_steps=limit), games, seed=3)
+    draw = torch.Generator().manual_seed(0)
+    seen = [environment.reset()]
+    chosen, results = [], []
+    for _ in range(limit):
+        chosen.append(_actions(environment, games, draw))
+        results.append(environment.step(chosen[-1]))
+        seen.append(results[-1].observation)
+
     seeds = torch.randint(2**31, (games,), generator=torch.Generator().manual_seed(3))
     bare = vmas.make_env(scenario, num_envs=games, continuous_actions=False)
     expected = bare.reset(seed=int(seeds[0]))
-    observation = environment.reset()
-    draw = torch.Generator().manual_seed(0)
-    for step in range(limit):
-        assert observation.features is not None
-        assert torch.equal(observation.features, torch.stack(expected, 1))
-        actions = _actions(environment, games, draw)
-        result = environment.step(actions)
-        expected, rewards, done, _ = bare.step(list(actions.unsqueeze(-1).unbind(1)))
+    for step, (actions, result) in enumerate(zip(chosen, results, strict=True)):
+        features = seen[step].features
+        assert features is not None
+        assert torch.equal(features, torch.stack(expected, 1))
+        given = list(actions.unsqueeze(-1).unbind(1))
+        expected, rewards, done, _ = bare.step(given)
         assert result.individual_reward is not None
         on = result.terminated.logical_not() | done
         assert torch.equal(result.individual_reward[on], torch.stack(rewards, 1)[on])
         assert torch.equal(result.truncated, (step + 1 == limit) & ~result.terminated)
-        observation = result.observation
 
 
 def test_environments_do_not_draw_from_each_other() -> None:
-    """VMAS keeps one state of randomness for a whole process."""
+    """VMAS keeps one state of randomness for a whole process; the opponents of football draw in
+    every step.
+    """
 
     def played(disturbed: bool) -> list[Any]:
-        environment = made(VMASConfig(id="navigation", max_steps=50), 3)
-        other = made(VMASConfig(id="wind_flocking", max_steps=50), 2, seed=9)
+        environment = made(VMASConfig(id="football"), 3)
+        other = made(VMASConfig(id="football"), 2, seed=9)
+        other.reset()
         draw = torch.Generator().manual_seed(0)
         seen = []
-        for step in range(6):
-            games = torch.tensor([True, False, True]) if step else None
-            features = environment.reset(games).features
-            assert features is not None
-            seen.append(features.tolist())
+        observation = environment.reset()
+        for _ in range(6):
+            assert observation.features is not None
+            seen.append(observation.features.tolist())
             if disturbed:
-                other.reset()
+                other.step(torch.zeros(2, other.spec.agents, dtype=torch.int64))
                 torch.rand(3)
-            environment.step(_actions(environment, 3, draw))
+            result = environment.step(_actions(environment, 3, draw))
+            observation = result.observation
         return seen
 
     assert played(disturbed=False) == played(disturbed=True)
+
+
+def test_vmas_is_left_as_it_was() -> None:
+    """Somebody else's environments of VMAS in the same process draw what they would have drawn."""
+    shared = vmas.simulator.environment.Environment.vmas_random_state
+    before = shared[0].clone()
+    environment = made(VMASConfig(id="discovery"), 2)
+    environment.reset()
+    environment.step(torch.zeros(2, environment.spec.agents, dtype=torch.int64))
+    assert torch.equal(shared[0], before)
 
 
 def test_a_reset_of_some_games_leaves_the_others_alone() -> None:

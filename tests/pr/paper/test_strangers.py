@@ -25,8 +25,10 @@ def test_each_environment_is_trained_on_with_and_without_resonance() -> None:
         theirs: dict[str, Any] = resonant.job.config.model_dump()
         differing = {name for name in ours if ours[name] != theirs[name]}
         assert differing == {"exploration"}
-        exploration = resonant.job.config.exploration
-        assert exploration.model_dump()["individual"] == ours["exploration"]
+        exploration = theirs["exploration"]
+        assert exploration["individual"] == ours["exploration"]
+        assert exploration["eta_max"] == resonant.labels["eta_max"] == 0.5
+        assert exploration["ramp_episodes"] == resonant.job.config.episodes // 2
 
 
 def test_a_quick_run_is_short() -> None:

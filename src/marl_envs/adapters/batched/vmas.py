@@ -35,9 +35,10 @@ class VMASConfig(BatchedConfig):
 
     def look(self) -> TeamShape:
         """Make the scenario once to see what it gives."""
-        environment = self.made(1, torch.device("cpu"))
+        with _RandomState().in_use():
+            environment = self.made(1, torch.device("cpu"))
+            seen = _joined(environment.reset(seed=0))
         counts = _action_counts(environment)
-        seen = _joined(environment.reset(seed=0))
         return TeamShape(
             agents=len(counts),
             actions=max(counts),
