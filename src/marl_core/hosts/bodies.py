@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, final
 
 import torch
@@ -54,29 +54,15 @@ class Feedforward(nn.Module):
         return self.layers(inputs)
 
 
-@final
-class Recurrent(nn.Module):
-    """A gated recurrent unit (Cho et al. 2014); every agent has a memory of its own.
+class _Remembering(nn.Module):
+    """A body in which every agent has a memory of its own. Abstract base.
 
     Args:
-        width: W.
         sequence: through how many steps gradients flow back; None: all of them.
-        generator: where the initial weights come from.
     """
 
-    def __init__(
-        self, width: int, sequence: int | None, generator: torch.Generator
-    ) -> None:
+    def __init__(self, sequence: int | None) -> None:
         super().__init__()
-        # torch's own initial weights would come from the global generator.
-        self.unit = nn.GRU(width, width, device="meta").to_empty(device="cpu")
-        with torch.no_grad():
-            for parameter in self.unit.parameters():
-                if parameter.dim() == 1:
-                    parameter.zero_()
-                    continue
-                for gate in parameter.chunk(3):
-                    nn.init.orthogonal_(gate, generator=generator)
         self._sequence = sequence
 
     def step(
@@ -89,15 +75,57 @@ class Recurrent(nn.Module):
             hidden: the memory before.
         """
         assert hidden is not None, "a recurrent body remembers"
-        return self._run(inputs.unsqueeze(0), hidden)[0]
+        return self._run(inputs.unsqueeze(0), hidden.to(inputs.dtype))[0]
 
     def unroll(self, inputs: Float[Tensor, "T E N W"]) -> Float[Tensor, "T E N W"]:
-        """The memory after every step of whole episodes.
+        """The memory after every step of whole episodes, with the gradient cut after each sequence.
+
+        What is truncated is the gradient alone. The values are those of the whole episode under the
+        present weights, where stored memories would be those of earlier ones.
 
         Args:
             inputs: of every agent in every step.
         """
-        return _in_sequences(self._run, inputs, self._sequence)
+        hidden = torch.zeros_like(inputs[0])
+        found = []
+        for part in inputs.split(self._sequence or len(inputs)):
+            found.append(self._run(part, hidden))
+            hidden = found[-1][-1].detach()
+        return torch.cat(found)
+
+    def _run(self, inputs: Tensor, hidden: Tensor) -> Tensor:
+        """The memory after each step, ``[T, *B, N, W]``.
+
+        Args:
+            inputs: of every agent in every step.
+            hidden: the memory before the first of them.
+        """
+        raise NotImplementedError
+
+
+@final
+class Recurrent(_Remembering):
+    """A gated recurrent unit (Cho et al. 2014); every agent has a memory of its own.
+
+    Args:
+        width: W.
+        sequence: through how many steps gradients flow back; None: all of them.
+        generator: where the initial weights come from.
+    """
+
+    def __init__(
+        self, width: int, sequence: int | None, generator: torch.Generator
+    ) -> None:
+        super().__init__(sequence)
+        # torch's own initial weights would come from the global generator.
+        self.unit = nn.GRU(width, width, device="meta").to_empty(device="cpu")
+        with torch.no_grad():
+            for parameter in self.unit.parameters():
+                if parameter.dim() == 1:
+                    parameter.zero_()
+                    continue
+                for gate in parameter.chunk(3):
+                    nn.init.orthogonal_(gate, generator=generator)
 
     def _run(self, inputs: Tensor, hidden: Tensor) -> Tensor:
         rows = inputs.flatten(1, -2)
@@ -107,7 +135,7 @@ class Recurrent(nn.Module):
 
 
 @final
-class GroupedRecurrent(nn.Module):
+class GroupedRecurrent(_Remembering):
     """A gated recurrent unit whose weights are shared within groups of agents alone.
 
     With torch's convention for the gates (``torch.nn.GRU``)::
@@ -131,30 +159,9 @@ class GroupedRecurrent(nn.Module):
         generator: torch.Generator,
         sharing: tuple[int, ...],
     ) -> None:
-        super().__init__()
+        super().__init__(sequence)
         self.of_input = _gates(width, generator, sharing)
         self.of_memory = _gates(width, generator, sharing)
-        self._sequence = sequence
-
-    def step(
-        self, inputs: Float[Tensor, "*B N W"], hidden: Float[Tensor, "*B N W"] | None
-    ) -> Float[Tensor, "*B N W"]:
-        """One step: the new memory.
-
-        Args:
-            inputs: of every agent.
-            hidden: the memory before.
-        """
-        assert hidden is not None, "a recurrent body remembers"
-        return self._next(self.of_input(inputs), hidden.to(inputs.dtype))
-
-    def unroll(self, inputs: Float[Tensor, "T E N W"]) -> Float[Tensor, "T E N W"]:
-        """The memory after every step of whole episodes.
-
-        Args:
-            inputs: of every agent in every step.
-        """
-        return _in_sequences(self._run, inputs, self._sequence)
 
     def _run(self, inputs: Tensor, hidden: Tensor) -> Tensor:
         found = []
@@ -187,24 +194,6 @@ def _gates(width: int, generator: torch.Generator, sharing: Groups) -> Dense:
             for matrix in matrices:
                 nn.init.orthogonal_(matrix, generator=generator)
     return layer
-
-
-def _in_sequences(
-    run: Callable[[Tensor, Tensor], Tensor],
-    inputs: Float[Tensor, "T E N W"],
-    sequence: int | None,
-) -> Float[Tensor, "T E N W"]:
-    """The memory after every step, with the gradient cut after each sequence.
-
-    What is truncated is the gradient alone. The values are those of the whole episode under the
-    present weights, where stored memories would be those of earlier ones.
-    """
-    hidden = torch.zeros_like(inputs[0])
-    found = []
-    for part in inputs.split(sequence or len(inputs)):
-        found.append(run(part, hidden))
-        hidden = found[-1][-1].detach()
-    return torch.cat(found)
 
 
 def body(
