@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from marl_core.errors import UserError
-from marl_core.types import Box
+from marl_envs.adapters.bounds import Bounds
 
 
 @final
@@ -48,18 +48,18 @@ class Reach:
         return int(np.prod(self.space.shape))
 
     @property
-    def box(self) -> Box:
+    def box(self) -> Bounds:
         """The bounds, with the space's axes as one."""
         low, high = (
             self.space.low.ravel(),
             self.space.high.ravel(),
         )
-        return Box(
+        return Bounds(
             tuple(map(float, low)),
             tuple(map(float, high)),
         )
 
-    def action(self, numbers: np.ndarray, of_team: Box) -> Any:
+    def action(self, numbers: np.ndarray, of_team: Bounds) -> Any:
         """An action as the environment takes it.
 
         Args:
@@ -79,7 +79,7 @@ class Reach:
         return inside.astype(self.space.dtype)
 
 
-def box_of_team(reaches: Sequence[Reach]) -> Box:
+def box_of_team(reaches: Sequence[Reach]) -> Bounds:
     """The box of a team: its agents' own, where it is the same for all of them.
 
     Otherwise it is [-1, 1] in as many numbers as the greatest has.
@@ -90,4 +90,4 @@ def box_of_team(reaches: Sequence[Reach]) -> Box:
     boxes = {reach.box for reach in reaches}
     if len(boxes) == 1:
         return boxes.pop()
-    return Box.unit(max(reach.numbers for reach in reaches))
+    return Bounds.unit(max(reach.numbers for reach in reaches))

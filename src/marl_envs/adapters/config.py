@@ -11,7 +11,7 @@ from marl_core.base_config import (
     LONGEST_NAME,
     MOST_PROCESSES,
 )
-from marl_core.types import EnvironmentSpec
+from marl_core.types import Box, EnvironmentSpec
 from marl_envs.adapters.game import Behaviour
 from marl_envs.adapters.library_config import LibraryConfig
 from marl_envs.adapters.making import gymnasium_game, pettingzoo_game
@@ -64,7 +64,7 @@ class AdapterConfig(LibraryConfig):
             individual_reward=self.reward == "own",
             action_masks=layout.masks,
             agents_die=self.may_die,
-            box=layout.box,
+            box=layout.box and Box(*layout.box),
         )
 
 

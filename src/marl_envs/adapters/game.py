@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, final
 
-from marl_core.types import Box
+from marl_envs.adapters.bounds import Bounds
 from marl_envs.adapters.rows import Layout, Rows
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class TeamView:
         sights: Sequence[Sight],
         choices: Sequence[Choice],
         reaches: Sequence[Reach] = (),
-        box: Box | None = None,
+        box: Bounds | None = None,
     ) -> None:
         self.names = tuple(names)
         self.choices = tuple(choices)

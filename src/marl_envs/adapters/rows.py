@@ -9,7 +9,7 @@ from typing import Final, final
 
 import numpy as np
 
-from marl_core.types import Box
+from marl_envs.adapters.bounds import Bounds
 
 #: Where arrays begin in a shared block: at multiples of a cache line.
 _ALIGNED: Final = 64
@@ -35,7 +35,7 @@ class Layout:
     state: int
     masks: bool
     max_steps: int
-    box: Box | None = None
+    box: Bounds | None = None
 
 
 @final

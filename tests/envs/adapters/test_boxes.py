@@ -166,7 +166,7 @@ def test_there_and_back_again() -> None:
         space = game.action_space(name)
         assert isinstance(space, spaces.Box)
         reaches.append(Reach.of(space, name))
-    assert box_of_team(reaches) == Box((-2.0, 0.0), (1.0, 4.0))
+    assert box_of_team(reaches) == ((-2.0, 0.0), (1.0, 4.0))
     game.reset(seed=0)
     far = {name: np.asarray([50, -50], np.float32) for name in game.agents}
     _, far_paid, *_ = game.step(far)

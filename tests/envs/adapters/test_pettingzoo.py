@@ -269,6 +269,18 @@ def test_an_interrupted_run_ends_as_if_it_had_never_been(tmp_path: Path) -> None
     assert differences(outcome(parts), outcome(whole)) == []
 
 
+def test_a_process_that_plays_needs_no_torch() -> None:
+    """Its import takes seconds, and a run may start many such processes."""
+    program = """
+import sys
+import marl_envs.adapters.worker
+import marl_envs.adapters.parallel_game
+import marl_envs.adapters.tuple_game
+sys.exit("torch" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 @pytest.mark.parametrize("name", ["pettingzoo", "gymnasium"])
 def test_without_the_libraries_the_rest_works(name: str, tmp_path: Path) -> None:
     """``marl list`` lists the adapters; a config that needs a missing one is told so in a line."""
