@@ -62,6 +62,14 @@ class TrainingConfig(StrictModel):
         description="Games played at once, over all ranks; one that ends is started anew until "
         "all episodes of an update have begun. By default all of them at once.",
     )
+    rollout_steps: int | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Learn from so many steps of each game in place of whole episodes. Games go "
+        "on in the next update, and one that ends is started anew. Whatever counts episodes then "
+        "counts these pieces: `episodes_per_update` is the number of games.",
+    )
     use_table: bool = Field(
         default=True,
         description="Evaluate networks once for each distinct observation, if known.",
@@ -207,6 +215,9 @@ class RunConfig(StrictModel):
         devices = self.training.processes
         if games is None:
             return
+        if self.training.rollout_steps is not None:
+            message = f"with rollout_steps, all games of {setting} are played at once"
+            raise mistake(message, "training", "parallel_games")
         if games > self.training.episodes_per_update:
             message = f"{games} is more than {setting}"
             raise mistake(message, "training", "parallel_games")

@@ -84,4 +84,5 @@ class PPOMAConfig(PPOConfig):
             scores="logits",
             own_heads=True,
             head_groups=True,
+            pieces=True,
         )
