@@ -13,6 +13,7 @@ from marl_core.collection.free_memory import tell_if_too_large
 from marl_core.collection.pieces import PieceCollector
 from marl_core.collection.replay import Replay
 from marl_core.construction import build_environment
+from marl_core.notes import note
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.rng import Generators, seed_for
 from marl_core.run_state import RunState
@@ -52,9 +53,10 @@ class RankGames:
         #: Plays pieces of episodes, where those are what is learnt from.
         self._pieces: PieceCollector | None = None
         if training.rollout_steps is not None:
-            self._pieces = PieceCollector(
-                self.environment, draws, training.rollout_steps
-            )
+            steps = training.rollout_steps
+            self._pieces = PieceCollector(self.environment, draws, steps)
+            if rank == 0 and not isinstance(self.environment, SavesState):
+                _tell_that_games_are_lost(config.environment.name)
         self._collector = Collector(
             self.environment,
             draws,
@@ -181,3 +183,10 @@ class RankGames:
         if self._replay is not None:
             spec = self.environment.spec
             check_episodes(state["replay"], self._capacity, spec, components)
+
+
+def _tell_that_games_are_lost(environment: str) -> None:
+    note(
+        f"training.rollout_steps: games of environment '{environment}' cannot be saved, so where "
+        "this run is resumed they begin anew, and it does not go on exactly as it would have"
+    )
