@@ -23,6 +23,7 @@ from marl_core.config.named import (
     AnyHost,
     CouplingConfig,
 )
+from marl_core.config.optimizer import AdamConfig, AnyOptimizer, SGDConfig
 from marl_core.config.plugins import CallbackConfig, LoggerConfig
 from marl_core.errors import UserError
 
@@ -180,6 +181,11 @@ class RunConfig(StrictModel):
     training: TrainingConfig = Field(
         default=TrainingConfig(), description="How the run is driven."
     )
+    optimizer: AnyOptimizer = Field(
+        default=AdamConfig(),
+        description="By which optimiser host and coupling descend: `adam`, `adamw`, `rmsprop` or "
+        "`sgd`, with its own settings. Learning rates are the host's.",
+    )
     loggers: tuple[LoggerConfig, ...] = Field(
         default=(),
         max_length=MOST_WATCHERS,
@@ -208,6 +214,14 @@ class RunConfig(StrictModel):
                 nearest = max(1, round(stage.episodes / batch)) * batch
                 message = f"{stage.episodes} is no multiple of {setting}; {nearest} is"
                 raise mistake(message, "stages", index, "episodes")
+        return self
+
+    @model_validator(mode="after")
+    def _momentum(self) -> Self:
+        chosen = self.optimizer
+        if isinstance(chosen, SGDConfig) and chosen.nesterov and not chosen.momentum:
+            message = "nesterov looks ahead by the momentum, which is 0"
+            raise mistake(message, "optimizer", "nesterov")
         return self
 
     def _check_games(self, setting: str) -> None:
