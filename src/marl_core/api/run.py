@@ -33,18 +33,22 @@ if TYPE_CHECKING:
 AnyStage = StageConfig | Mapping[str, Any]
 
 
-def load(path: str | Path, *, trust: bool = False) -> Run:
+def load(
+    path: str | Path, *, trust: bool = False, checkpoint: str | None = None
+) -> Run:
     """A run that has been begun, finished or not.
 
     Args:
         path: its folder.
         trust: whether the code that the folder names as ``module:Class`` may be run. Say so of
             folders whose author you know: a module can do whatever you can do.
+        checkpoint: which kept checkpoint is looked at (``training.keep``), as ``best``; None: the
+            newest. A run always goes on from its newest.
 
     Raises:
         UserError: there is no run, or it needs code and is not trusted.
     """
-    run = Run(path, trust=trust)
+    run = Run(path, trust=trust, checkpoint=checkpoint)
     _ = run.config
     return run
 
@@ -56,11 +60,18 @@ class Run:
     Args:
         path: of the folder.
         trust: whether the code that the folder names may be run.
+        checkpoint: which kept checkpoint is looked at; None: the newest.
     """
 
-    def __init__(self, path: str | Path, *, trust: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        trust: bool = False,
+        checkpoint: str | None = None,
+    ) -> None:
         self.path = Path(path)
-        self._folder = RunFolder(self.path, trust=trust)
+        self._folder = RunFolder(self.path, trust=trust, checkpoint=checkpoint)
 
     @property
     def config(self) -> RunConfig:
@@ -139,7 +150,7 @@ class Run:
             UserError: there is no checkpoint, the host cannot be exported, or the file cannot be
                 written.
         """
-        return export_run(self.path, Path(out), trust=self._folder.trust)
+        return export_run(self._folder, Path(out))
 
     def evaluate(self, episodes: int = 192) -> Scores:
         """How good the team of the newest checkpoint is, without its coupling.

@@ -32,6 +32,13 @@ TrustOption = Annotated[
         help="Run the code that the run folder names, as module:Class.",
     ),
 ]
+CheckpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        help="A kept checkpoint (training.keep), as best; by default the newest.",
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 

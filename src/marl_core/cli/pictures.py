@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from marl_core.base_config import LARGEST_SEED, MOST_IN_ALL
-from marl_core.cli.arguments import RunArgument, TrustOption
+from marl_core.cli.arguments import CheckpointOption, RunArgument, TrustOption
 from marl_core.cli.saying import say
 
 
@@ -44,6 +44,7 @@ def render(
             help="Of a film: pictures a second (10).",
         ),
     ] = None,
+    checkpoint: CheckpointOption = None,
     trust: TrustOption = False,
 ) -> None:
     """Watch an episode of a run's newest policy: as a page, a picture or a film.
@@ -56,14 +57,17 @@ def render(
         seed: which episode.
         step: of one picture: which.
         fps: of a film: pictures a second.
+        checkpoint: which kept checkpoint; None: the newest.
         trust: whether the code that the run folder names may be run.
 
     Raises:
         UserError: there is nothing to show, or it cannot be written.
     """
     from marl_core.rendering.render import render_run
+    from marl_core.runs.folder import RunFolder
 
-    episode = render_run(run, out, mode, seed, step, fps, trust=trust)
+    folder = RunFolder(run, trust=trust, checkpoint=checkpoint)
+    episode = render_run(folder, out, mode, seed, step, fps)
     earned = float(episode.team_reward.sum())
     say(f"{out}: {episode.title}, {episode.steps} steps, return {earned:.3f}")
 

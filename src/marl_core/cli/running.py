@@ -12,6 +12,7 @@ import typer
 
 from marl_core.base_config import MOST_TEST_EPISODES
 from marl_core.cli.arguments import (
+    CheckpointOption,
     ConfigArgument,
     ConfigOption,
     RunArgument,
@@ -164,6 +165,7 @@ def evaluate(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
+    checkpoint: CheckpointOption = None,
     trust: TrustOption = False,
 ) -> None:
     """Evaluate a run's newest policy: greedy and sampled, beside the exact value, uncoupled.
@@ -173,6 +175,7 @@ def evaluate(
         run: the run folder.
         episodes: test episodes, greedy and sampled each.
         as_json: print one JSON object in place of a table.
+        checkpoint: which kept checkpoint; None: the newest.
         trust: whether the code that the run folder names may be run.
 
     Raises:
@@ -183,12 +186,12 @@ def evaluate(
         from marl_core.cli.printing import print_scores
         from marl_core.runs.provenance import cpu_name
 
-    begun = load(run, trust=trust)
+    begun = load(run, trust=trust, checkpoint=checkpoint)
     scores = begun.evaluate(episodes)
-    if not begun.finished:
+    if checkpoint is not None or not begun.finished:
         trained = f"{begun.trained_episodes} of {begun.config.episodes} episodes"
-        message = f"this run is not finished: its checkpoint is of {trained}"
-        say(f"{run}: {message}", err=True)
+        why = "" if begun.finished else "this run is not finished: "
+        say(f"{run}: {why}its checkpoint is of {trained}", err=True)
     if as_json:
         typer.echo(json.dumps(scores.evaluation.as_json()))
     else:

@@ -47,6 +47,26 @@ class StageConfig(StrictModel):
     )
 
 
+class KeepConfig(StrictModel):
+    """Which checkpoints are kept besides the newest. They stay until somebody deletes them."""
+
+    every: int | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_IN_ALL,
+        description="Updates from one kept checkpoint, `update-UPDATE`, to the next.",
+    )
+    best: str | None = Field(
+        default=None,
+        max_length=LONGEST_NAME,
+        description="The metric by which evaluations tell which one is kept as `best`, as "
+        "`greedy/return` or `greedy/win_rate`.",
+    )
+    mode: Literal["max", "min"] = Field(
+        default="max", description="Whether more of the metric is better, or less."
+    )
+
+
 class TrainingConfig(StrictModel):
     """How a run is driven; nothing here is part of the algorithm but ``episodes_per_update``."""
 
@@ -98,6 +118,10 @@ class TrainingConfig(StrictModel):
         gt=0,
         le=MOST_IN_ALL,
         description="Updates from one checkpoint to the next.",
+    )
+    keep: KeepConfig = Field(
+        default=KeepConfig(),
+        description="Which checkpoints are kept besides the newest and the one before it.",
     )
     accelerator: str = Field(
         default="cpu",

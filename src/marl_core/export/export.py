@@ -29,16 +29,15 @@ _EXAMPLES = 3
 FORMAT = "marl team 1"
 
 
-def export_run(run: Path, out: Path, *, trust: bool = False) -> dict[str, Any]:
+def export_run(folder: RunFolder, out: Path) -> dict[str, Any]:
     """Write the policy of a run's newest checkpoint as a program that needs no framework.
 
     Resonance is not in it. What is written is run on random observations first, and compared with
     the host.
 
     Args:
-        run: the run folder, which stays as it is.
+        folder: of the run; it stays as it is.
         out: the file: ``.pt2`` for torch.export, ``.onnx`` for ONNX. An existing one is replaced.
-        trust: whether the code that the run folder names may be run.
 
     Returns:
         What is known of the policy, which the file holds as well.
@@ -48,7 +47,7 @@ def export_run(run: Path, out: Path, *, trust: bool = False) -> dict[str, Any]:
             host is, or the file cannot be written.
     """
     kind = check_export(out)
-    state = newest_state(RunFolder(run, trust=trust))
+    state = newest_state(folder)
     return export_state(state, out, kind)
 
 

@@ -19,25 +19,22 @@ FRAMES_PER_SECOND = 10
 
 
 def render_run(
-    run: Path,
+    folder: RunFolder,
     out: Path,
     mode: Mode = "greedy",
     seed: int = 0,
     step: int | None = None,
     fps: int | None = None,
-    *,
-    trust: bool = False,
 ) -> Episode:
     """Record an episode by a run's newest checkpoint and write it.
 
     Args:
-        run: the run folder, which stays as it is.
+        folder: of the run; it stays as it is.
         out: the file; its ending says what is written.
         mode: how the team acts.
         seed: which episode.
         step: for a picture: which one of the film; by default the viewer's choice.
         fps: for a film: pictures a second.
-        trust: whether the code that the run folder names may be run.
 
     Returns:
         The episode.
@@ -46,7 +43,6 @@ def render_run(
         UserError: there is nothing to show, or no way to show it, or it cannot be written.
     """
     check_format(out, step, fps)
-    folder = RunFolder(run, trust=trust)
     state = newest_state(folder)
     environment, episode = record(
         state,

@@ -22,6 +22,7 @@ FREE_TRAINING_SETTINGS = frozenset(
         "threads",
         "tensorboard",
         "record_policies",
+        "keep",
     }
 )
 #: The parts of a config that only watch.

@@ -11,6 +11,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from marl_core.runs.checkpoints import Checkpoints
 from marl_core.runs.seal import sealed
+from marl_core.runs.whole_writes import write_whole
 
 
 @final
@@ -26,9 +27,14 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
         Args:
             checkpoint: what to save.
-            path: of the newest checkpoint of a run.
+            path: of the newest checkpoint of a run, or of one that is kept beside it.
             storage_options: Lightning's; unused.
         """
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        Checkpoints(Path(path).parent).write(sealed(content.getvalue()))
+        whole = sealed(content.getvalue())
+        checkpoints = Checkpoints(Path(path).parent)
+        if Path(path) == checkpoints.newest:
+            checkpoints.write(whole)
+        else:
+            write_whole(Path(path), whole)

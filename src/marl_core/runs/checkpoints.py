@@ -74,6 +74,37 @@ class Checkpoints:
         saved, _ = self._newest_sound(_content_with)
         return saved
 
+    def kept(self, name: str) -> Path:
+        """The file of a checkpoint that is kept (``training.keep``).
+
+        Args:
+            name: as ``best``, or ``update-00000064``.
+        """
+        return self.folder / f"{name}.ckpt"
+
+    def read_kept(self, name: str) -> dict[str, Any]:
+        """A checkpoint that is kept.
+
+        Args:
+            name: as ``kept`` takes it.
+
+        Raises:
+            UserError: there is none of this name, or it is not sound. The message says which there
+                are.
+        """
+        path = self.kept(name)
+        try:
+            return _judged(path, _content_with)
+        except FileNotFoundError as error:
+            known = sorted(
+                file.stem
+                for file in self.folder.glob("*.ckpt")
+                if file != self._set_aside
+            )
+            there_are = ", ".join(known) or "none"
+            message = f"no such checkpoint; there are: {there_are}"
+            raise UserError(f"{path}: {message}") from error
+
     def take_up(self, judge: Judge) -> dict[str, Any] | None:
         """The one from which the run goes on. Where it is not the newest, that one is set aside,
         lest it takes the sound one's place when the next is written.

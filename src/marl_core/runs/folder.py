@@ -38,11 +38,19 @@ class RunFolder:
     Args:
         path: of the folder, which need not exist yet.
         trust: whether the code that the folder names may be run.
+        checkpoint: which kept checkpoint is read, as ``best``; None: the newest.
     """
 
-    def __init__(self, path: Path, *, trust: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        trust: bool = False,
+        checkpoint: str | None = None,
+    ) -> None:
         self.path = path
         self.trust = trust
+        self._chosen = checkpoint
         self.config_file = path / "config.yaml"
         self.versions = path / "versions.json"
         self.metrics = path / "metrics.csv"
@@ -167,12 +175,26 @@ class RunFolder:
         return tuple(map(str, modules)) if isinstance(modules, list) else ()
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest sound checkpoint, on the CPU; None where the run never got to its first.
+        """The newest sound checkpoint, on the CPU, or the kept one that was asked for.
+
+        Returns:
+            None where the run never got to its first.
 
         Raises:
-            UserError: the file is no checkpoint of a run, or of another version.
+            UserError: the file is no checkpoint of a run, or of another version; or there is no
+                such kept checkpoint.
         """
-        return self.checkpoints.read()
+        if self._chosen is None:
+            return self.checkpoints.read()
+        return self.checkpoints.read_kept(self._chosen)
+
+    def kept(self, name: str) -> Path:
+        """The file of a checkpoint that is kept (``training.keep``).
+
+        Args:
+            name: as ``best``.
+        """
+        return self.checkpoints.kept(name)
 
     def take_up_checkpoint(self) -> dict[str, Any] | None:
         """The checkpoint from which the run goes on: the newest that is sound, and of which

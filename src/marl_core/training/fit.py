@@ -12,6 +12,7 @@ from marl_core.runs.folder import RunFolder
 from marl_core.training.company import in_company
 from marl_core.training.determinism import deterministic
 from marl_core.training.interrupts import EndBetweenUpdates, interruption
+from marl_core.training.keeping import KeepCheckpoints
 from marl_core.training.learner import Learner
 from marl_core.training.place import Place
 from marl_core.training.progress_bar import RunProgressBar
@@ -44,6 +45,9 @@ def fit(
     config = learner.run
     ending = EndBetweenUpdates(learner)
     callbacks: list[Callback] = [*watchers.callbacks, ending, SaveEveryEpoch(folder)]
+    keep = config.training.keep
+    if keep.every is not None or keep.best is not None:
+        callbacks.append(KeepCheckpoints(folder, keep))
     if config.training.record_policies:
         callbacks.append(RecordPolicies(folder))
     if watchers.progress_bar:

@@ -347,9 +347,9 @@ def test_what_has_no_table_says_so(tmp_path: Path) -> None:
     from marl_core.rendering.render import render_run
 
     with pytest.raises(UserError, match="cannot be exported yet"):
-        export_run(folder.path, tmp_path / "team.pt2")
+        export_run(folder, tmp_path / "team.pt2")
     with pytest.raises(UserError, match="cannot be shown yet"):
-        render_run(folder.path, tmp_path / "page.html")
+        render_run(folder, tmp_path / "page.html")
     with pytest.raises(UserError, match="no table of actions"):
         Gaussian().log_policy(torch.zeros(1, 1, 2), None, Progress())
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from marl_core.rendering import Episode, Viewer, html_page
 from marl_core.rendering.render import render_run
+from marl_core.runs.folder import RunFolder
 from marl_envs.fme import FME
 from tests.support.command import Command, refused
 from tests.support.episodes import MODES, data_of
@@ -41,14 +42,14 @@ def test_pictures_and_films(marl: Command, fme_run: Path, adca_run: Path) -> Non
 def test_a_battles_film_has_a_picture_for_each_state(
     tmp_path: Path, adca_run: Path
 ) -> None:
-    episode = render_run(adca_run, tmp_path / "battle.gif", seed=1)
+    episode = render_run(RunFolder(adca_run), tmp_path / "battle.gif", seed=1)
     with Image.open(tmp_path / "battle.gif") as film:
         assert getattr(film, "n_frames", 1) == episode.steps + 1
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg")
 def test_mp4(tmp_path: Path, fme_run: Path) -> None:
-    render_run(fme_run, tmp_path / "lesson.mp4")
+    render_run(RunFolder(fme_run), tmp_path / "lesson.mp4")
     assert (tmp_path / "lesson.mp4").read_bytes()[4:8] == b"ftyp"
 
 
@@ -57,7 +58,7 @@ def test_steps_differ_and_the_same_step_is_the_same_picture(
 ) -> None:
     pictures = []
     for number, step in enumerate((3, 3, 10)):
-        render_run(adca_run, tmp_path / f"{number}.png", step=step)
+        render_run(RunFolder(adca_run), tmp_path / f"{number}.png", step=step)
         pictures.append(
             np.asarray(
                 Image.open(io.BytesIO((tmp_path / f"{number}.png").read_bytes()))
@@ -77,7 +78,7 @@ def test_rendering_leaves_the_run_alone(tmp_path: Path, fme_run: Path) -> None:
 
     before = files()
     for mode in MODES:
-        render_run(fme_run, tmp_path / f"{mode}.html", mode)
+        render_run(RunFolder(fme_run), tmp_path / f"{mode}.html", mode)
     assert files() == before
 
 

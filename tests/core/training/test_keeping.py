@@ -1,0 +1,104 @@
+"""Checkpoints that are kept by a rule: the best one, and some at regular distances."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marl_core.api.run import load
+from marl_core.errors import UserError
+from marl_core.runs.checkpoint_file import read_checkpoint
+from marl_core.runs.folder import RunFolder
+from marl_core.training.learner import Learner
+from tests.support.command import Command
+from tests.support.resuming import interrupted
+from tests.support.runs import differences, go_on, run_data, start
+
+METRIC = "sampled/return"
+RULE = {"every": 4, "best": METRIC}
+
+
+def _data(**keep: Any) -> dict[str, Any]:
+    return run_data("pr", evaluate_every=2, keep={**RULE, **keep})
+
+
+def _names(folder: RunFolder) -> list[str]:
+    return sorted(file.name for file in folder.checkpoint.parent.glob("*.ckpt"))
+
+
+def _evaluated(folder: RunFolder) -> dict[int, float]:
+    with folder.metrics.open() as file:
+        rows = [row for row in csv.DictReader(file) if row[METRIC]]
+    return {int(row["update"]): float(row[METRIC]) for row in rows}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = start(tmp_path_factory.mktemp("kept") / "run", _data())
+    go_on(folder)
+    return folder
+
+
+def test_some_are_kept_at_regular_distances(finished: RunFolder) -> None:
+    kept = ["update-00000004.ckpt", "update-00000008.ckpt", "update-00000012.ckpt"]
+    assert _names(finished) == ["best.ckpt", "last.ckpt", "previous.ckpt", *kept]
+    for update in (4, 8, 12):
+        saved = read_checkpoint(finished.kept(f"update-{update:08d}"))
+        assert saved["marl"]["progress"]["updates"] == update
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_the_best_is_that_of_the_best_evaluation(mode: str, tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", _data(mode=mode))
+    go_on(folder)
+    found = _evaluated(folder)
+    del found[0]
+    choose = max if mode == "max" else min
+    best = choose(found, key=lambda update: found[update])
+    assert best > 0
+    saved = read_checkpoint(folder.kept("best"))
+    assert saved["marl"]["progress"]["updates"] == best
+
+
+@pytest.mark.parametrize("call", [3, 5, 8, 11])
+def test_an_interrupted_run_keeps_the_same(
+    call: int, tmp_path: Path, finished: RunFolder
+) -> None:
+    point = (Learner, "training_step", call, True)
+    broken = interrupted(tmp_path / "run", _data(), point)
+    assert _names(broken) == _names(finished)
+    for name in _names(finished):
+        one, other = (
+            read_checkpoint(folder.checkpoint.parent / name)
+            for folder in (broken, finished)
+        )
+        # Lightning counts its epochs, which an interruption divides otherwise.
+        parts = ("state_dict", "optimizer_states")
+        assert [differences(one[part], other[part]) for part in parts] == [[], []]
+        assert one["marl"]["progress"] == other["marl"]["progress"]
+
+
+def test_the_best_can_be_looked_at(finished: RunFolder, marl: Command) -> None:
+    best = load(finished.path, checkpoint="best")
+    saved = read_checkpoint(finished.kept("best"))
+    assert best.trained_episodes == saved["marl"]["progress"]["episodes"]
+    assert best.trained_episodes != load(finished.path).trained_episodes
+    evaluate = ("evaluate", str(finished.path), "--episodes", "4")
+    told = marl(*evaluate, "--checkpoint", "best")
+    assert told.status == 0
+    assert f"its checkpoint is of {best.trained_episodes} of" in told.err
+
+
+def test_a_name_that_is_not_kept_is_refused(finished: RunFolder) -> None:
+    message = "no such checkpoint; there are: best, last, previous, update-00000004"
+    with pytest.raises(UserError, match=message):
+        load(finished.path, checkpoint="first").policy()
+
+
+def test_a_metric_that_is_not_measured_is_refused(tmp_path: Path) -> None:
+    folder = start(tmp_path / "run", _data(best="greedy/wins"))
+    with pytest.raises(UserError, match=r"do not measure 'greedy/wins'.*greedy/return"):
+        go_on(folder)
