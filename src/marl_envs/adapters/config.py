@@ -22,6 +22,8 @@ from marl_envs.adapters.opponents_config import MOST_TEAMS, AgainstOthers
 from marl_envs.adapters.requests import GameMaker
 from marl_envs.adapters.rows import Layout
 
+_Beginning = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+
 
 class AdapterConfig(LibraryConfig):
     """What adapters of single games have in common. Abstract base."""
@@ -96,13 +98,11 @@ class PettingZooConfig(AgainstOthers, AdapterConfig):
         max_length=LONGEST_NAME,
         description="What the names of the agents who learn begin with.",
     )
-    teams: tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)], ...] = (
-        Field(
-            default=(),
-            max_length=MOST_TEAMS,
-            description="In place of `team`, where several teams learn, each against the others: "
-            "what the names of each team's agents begin with.",
-        )
+    teams: tuple[_Beginning, ...] = Field(
+        default=(),
+        max_length=MOST_TEAMS,
+        description="In place of `team`, where several teams learn, each against the others: "
+        "what the names of each team's agents begin with.",
     )
     agents_die: bool = Field(
         default=True,

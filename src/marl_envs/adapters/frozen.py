@@ -31,6 +31,7 @@ from marl_envs.adapters.rows import Layout, Rows
 
 #: Runs that are kept in memory, so that an evaluation need not read them again.
 _KEPT: Final = 8
+_NO_CHECKPOINT: Final = "there is no checkpoint yet"
 
 
 @final
@@ -100,6 +101,8 @@ def check_fitting(opponent: OpponentConfig, layout: Layout, where: Location) -> 
     try:
         _check_unchanged(opponent)
         spec = environment_spec(_config_of(opponent).environment)
+        if not _folder_of(opponent).checkpoints.exist():
+            raise UserError(f"{opponent.run}: {_NO_CHECKPOINT}")
     except UserError as error:
         raise UserError(str(error), *where) from error
     for what, has, needed in _compared(spec, layout):
@@ -171,7 +174,7 @@ def _state_of(
     note_changed_sources(folder)
     saved = folder.load_checkpoint()
     if saved is None:
-        raise UserError(f"{opponent.run}: there is no checkpoint yet")
+        raise UserError(f"{opponent.run}: {_NO_CHECKPOINT}")
     state = saved_state(config, saved)
     for part in (state.host, state.exploration.individual):
         if isinstance(part, nn.Module):
