@@ -14,9 +14,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from marl_core.api.policy import Policy
+from marl_core.config.module_folders import named_modules
 from marl_core.config.run import RunConfig
 from marl_core.construction import environment_spec
 from marl_core.errors import Location, UserError
+from marl_core.registry import is_code
 from marl_core.run_state import RunState
 from marl_core.runs.assembly import saved_state
 from marl_core.runs.folder import RunFolder
@@ -150,12 +152,22 @@ def _folder_of(opponent: OpponentConfig) -> RunFolder:
 
 
 def _config_of(opponent: OpponentConfig) -> RunConfig:
-    """The run's config, without its own opponents: they may be gone, and do not matter here."""
-    config = _folder_of(opponent).load_config()
+    """The run's config, without its own opponents: they may be gone, or be scripts that nobody
+    trusts, and do not matter here.
+    """
+    folder = _folder_of(opponent)
+    alone = _alone(folder.read_config())
+    modules = named_modules(alone.model_dump(mode="json"))
+    if any(is_code(f"{module}:") for module in modules):
+        return _alone(folder.load_config())
+    return alone
+
+
+def _alone(config: RunConfig) -> RunConfig:
     environment = config.environment
-    if isinstance(environment, AgainstOthers):
-        return config.model_copy(update={"environment": environment.alone()})
-    return config
+    if not isinstance(environment, AgainstOthers):
+        return config
+    return config.model_copy(update={"environment": environment.alone()})
 
 
 @lru_cache(maxsize=_KEPT)

@@ -24,7 +24,9 @@ MOST_TEAMS: Final = 256
 
 
 class OpponentConfig(StrictModel):
-    """Who plays some of the agents that do not learn."""
+    """Who plays some of the agents that do not learn: `name` is `random`, `idle`, `frozen`, or a
+    script of yours, `module:function`.
+    """
 
     name: str = Field(
         max_length=LONGEST_NAME,

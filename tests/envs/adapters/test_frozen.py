@@ -181,6 +181,15 @@ def test_opponents_may_have_had_opponents_that_are_gone(tmp_path: Path) -> None:
     environment.step(torch.zeros(3, 2, dtype=torch.int64))
 
 
+def test_opponents_may_have_had_scripts_for_opponents(tmp_path: Path) -> None:
+    """Their code is not needed to act, and so nobody has to trust it."""
+    script = {"name": "tests.support.duel:any_legal"}
+    first = blues(tmp_path / "first", "mlp", opponents=[script])
+    environment = built(duel(opponents=[frozen(first)]))
+    environment.reset()
+    environment.step(torch.zeros(3, 2, dtype=torch.int64))
+
+
 def test_runs_that_do_not_fit_are_told_with_what_they_have_and_what_is_needed(
     recurrent: Run, tmp_path: Path
 ) -> None:
