@@ -177,7 +177,11 @@ class PerTeam:
         """
         # Those of the first team: the weights of all others sum to 1.
         each = weights.unflatten(-1, (self._components, -1)).sum(-1)
-        law = self._inner.law(policies, each, progress)
+        law = self._inner.law(
+            policies,
+            each,
+            progress,
+        )
         if not isinstance(law, JointPolicy):
             name = type(self._inner).__name__
             message = "has agents act one after the other, which teams cannot do apart"
@@ -185,7 +189,11 @@ class PerTeam:
         drawn = self._drawn_by_agents(policies.device)
         agents = torch.arange(drawn.shape[1], device=drawn.device)
         chosen = law.components.movedim(-2, 1)[drawn, agents]
-        return JointPolicy(policies, chosen.movedim(1, -2), weights)
+        return JointPolicy(
+            policies,
+            chosen.movedim(1, -2),
+            weights,
+        )
 
     def _drawn_by_agents(self, device: torch.device) -> Int[Tensor, "K N"]:
         """What each agent's team has drawn in each component."""

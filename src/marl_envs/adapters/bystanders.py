@@ -58,7 +58,11 @@ class Bystanders:
             infos: what came with it.
         """
         own = [name for name in living if name in self._behaviours]
-        return {name: self._action(name, seen[name], infos.get(name)) for name in own}
+        found = {}
+        for name in own:
+            info = infos.get(name)
+            found[name] = self._action(name, seen[name], info)
+        return found
 
     def _action(self, name: str, seen: Any, info: Any) -> Any:
         space = self._actions[name]

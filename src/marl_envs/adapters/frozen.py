@@ -53,8 +53,16 @@ class FrozenTeam:
     def __init__(self, opponent: OpponentConfig, generator: torch.Generator) -> None:
         _check_unchanged(opponent)
         checkpoint = known_by(str(opponent.folder))
-        state = _state_of(opponent, checkpoint, generator.device)
-        self._policy = Policy(state, opponent.mode, draws=generator)
+        state = _state_of(
+            opponent,
+            checkpoint,
+            generator.device,
+        )
+        self._policy = Policy(
+            state,
+            opponent.mode,
+            draws=generator,
+        )
         self._device = generator.device
 
     def begin(self, games: Bool[Tensor, "E"] | None) -> None:

@@ -42,7 +42,10 @@ class Opponents:
     """
 
     def __init__(
-        self, env: Any, learners: Sequence[str], named: Sequence[Opponent]
+        self,
+        env: Any,
+        learners: Sequence[str],
+        named: Sequence[Opponent],
     ) -> None:
         others = [name for name in env.possible_agents if name not in set(learners)]
         parts = _parts(others, named)
@@ -55,7 +58,11 @@ class Opponents:
             own = {name: sights[name] for name in names}
             spaces = {name: actions[name] for name in names}
             if opponent.name == FROZEN:
-                view = view_of(names, list(own.values()), list(spaces.values()))
+                view = view_of(
+                    names,
+                    list(own.values()),
+                    list(spaces.values()),
+                )
                 self._views.append(view)
             elif opponent.name in RULES:
                 ruled |= dict.fromkeys(names, _rule(opponent.name))

@@ -92,7 +92,12 @@ class ParallelGame:
     def _actions(self, row: Rows) -> dict[str, Any]:
         """What everybody does, in the environment's order of agents."""
         living = list(self._env.agents)
-        found = self._opponents.actions(living, self._seen, self._infos, row)
+        found = self._opponents.actions(
+            living,
+            self._seen,
+            self._infos,
+            row,
+        )
         for index, name in enumerate(self._view.names):
             if name in living:
                 found[name] = self._view.decoded(row, index)
@@ -101,8 +106,9 @@ class ParallelGame:
     def _write(self, row: Rows, cut: frozenset[str]) -> None:
         """Write what is seen; whoever was cut off is alive and sees for the last time."""
         there = {*self._env.agents, *cut}
-        self._view.write_all(row, there, self._seen, self._infos)
-        self._opponents.write(there, self._seen, self._infos, row)
+        seen, infos = self._seen, self._infos
+        self._view.write_all(row, there, seen, infos)
+        self._opponents.write(there, seen, infos, row)
         if self.layout.state:
             row.state[:] = np.asarray(self._env.state(), dtype=np.float32).ravel()
 

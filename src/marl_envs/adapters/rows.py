@@ -77,7 +77,11 @@ class Rows:
             layout: of the games.
             games: E.
         """
-        return _made(layout, games, lambda shape, dtype, _: np.zeros(shape, dtype))
+        return _made(
+            layout,
+            games,
+            lambda shape, dtype, _: np.zeros(shape, dtype),
+        )
 
     @classmethod
     def shared(cls, layout: Layout, games: int, block: mmap) -> Rows:
@@ -90,9 +94,18 @@ class Rows:
         """
 
         def placed(shape: tuple[int, ...], dtype: type, start: int) -> np.ndarray:
-            return np.ndarray(shape, dtype, block, start)
+            return np.ndarray(
+                shape,
+                dtype,
+                block,
+                start,
+            )
 
-        return _made(layout, games, placed)
+        return _made(
+            layout,
+            games,
+            placed,
+        )
 
     def __getitem__(self, game: int) -> Rows:
         """The row of one game, which writes into the rows of all."""
@@ -126,11 +139,22 @@ def _made(layout: Layout, games: int, make: _Maker, start: int = 0) -> Rows:
     """Rows whose arrays stand one after the other, and then those of the frozen opponents."""
     arrays: dict[str, np.ndarray] = {}
     for name, (shape, dtype) in _shapes(layout, games).items():
-        arrays[name] = make(shape, dtype, start)
+        arrays[name] = make(
+            shape,
+            dtype,
+            start,
+        )
         start += _size(shape, dtype)
     frozen = []
     for one in layout.frozen:
-        frozen.append(_made(one, games, make, start))
+        frozen.append(
+            _made(
+                one,
+                games,
+                make,
+                start,
+            )
+        )
         start += shared_size(one, games)
     return Rows(**arrays, frozen=tuple(frozen))
 

@@ -109,14 +109,23 @@ class Script:
         legal = {
             name: self._sights[name].mask(seen[name], infos.get(name)) for name in own
         }
-        said = self._called(self._act, views, legal, self._generator)
+        said = self._called(
+            self._act,
+            views,
+            legal,
+            self._generator,
+        )
         if not isinstance(said, Mapping):
             kind = type(said).__name__
             raise self._nonsense(f"gives a {kind}, not each agent's action by its name")
         if set(said) != set(own):
             found = ", ".join(map(str, said)) or "nobody"
             raise self._nonsense(f"was asked for {', '.join(own)} and says {found}")
-        return {name: self._checked(name, said[name], legal[name]) for name in own}
+        checked = {}
+        for name in own:
+            action = self._checked(name, said[name], legal[name])
+            checked[name] = action
+        return checked
 
     def _checked(self, name: str, action: Any, legal: np.ndarray | None) -> Any:
         """An action as the environment takes it."""
