@@ -84,7 +84,7 @@ class AdapterConfig(LibraryConfig):
         return None
 
 
-class PettingZooConfig(AgainstOthers, AdapterConfig):
+class PettingZooConfig(AdapterConfig, AgainstOthers):
     """Settings of an environment of PettingZoo."""
 
     name: str = "pettingzoo"

@@ -126,7 +126,12 @@ def _frozen_teams(
     # Late: it needs what loads runs, and most environments have no such opponents.
     from marl_envs.adapters.frozen import FrozenTeam
 
-    return [FrozenTeam(opponent, generator) for _, opponent in config.frozen]
+    teams = []
+    for (_, opponent), layout in zip(
+        config.frozen, config.layout().frozen, strict=True
+    ):
+        teams.append(FrozenTeam(opponent, layout, generator))
+    return teams
 
 
 def _players(config: AdapterConfig, games: int) -> Players:

@@ -6,12 +6,15 @@ the actions alone, so they need no torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, final
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from marl_core.api.policy import Policy
 from marl_core.config.module_folders import named_modules
@@ -33,6 +36,9 @@ from marl_envs.adapters.rows import Layout, Rows
 
 #: Runs that are kept in memory, so that an evaluation need not read them again.
 _KEPT: Final = 8
+_FEATURES: Final = "features of an observation"
+_ACTIONS: Final = "actions"
+_MASKS: Final = "masks of legal actions"
 _NO_CHECKPOINT: Final = "there is no checkpoint yet"
 
 
@@ -40,17 +46,24 @@ _NO_CHECKPOINT: Final = "there is no checkpoint yet"
 class FrozenTeam:
     """The policy of a run, which plays some agents in all games of an environment.
 
-    Nothing is shared by its agents: resonance is removed, as in evaluation.
+    Nothing is shared by its agents: resonance is removed, as in evaluation. A run of several teams
+    plays the agents that it knows by name; the others are not there for it.
 
     Args:
         opponent: which run, and how it acts.
+        layout: of the agents that it plays.
         generator: of the environment; what is drawn comes from it.
 
     Raises:
         UserError: there is no such run, or it has been trained on since.
     """
 
-    def __init__(self, opponent: OpponentConfig, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        opponent: OpponentConfig,
+        layout: Layout,
+        generator: torch.Generator,
+    ) -> None:
         _check_unchanged(opponent)
         checkpoint = known_by(str(opponent.folder))
         state = _state_of(
@@ -63,6 +76,7 @@ class FrozenTeam:
             opponent.mode,
             draws=generator,
         )
+        self._places = list(_places(state.config, state.spec, layout))
         self._device = generator.device
 
     def begin(self, games: Bool[Tensor, "E"] | None) -> None:
@@ -80,20 +94,32 @@ class FrozenTeam:
         Args:
             rows: what they see; their actions are written there.
         """
-        rows.actions[:] = self._policy(self._observation(rows)).cpu().numpy()
+        actions = self._policy(self._observation(rows))
+        rows.actions[:] = actions[:, self._places].cpu().numpy()
 
     def _observation(self, rows: Rows) -> Observation:
         """What the run's own environment would have given."""
         spec = self._policy.spec
-        seen = {"features": rows.features}
+        assert spec.features is not None, "seen to when the config was read"
+        mask = None
         if spec.action_masks:
-            seen["action_mask"] = rows.legal
-        if spec.agents_die:
-            seen["alive"] = rows.alive
-        device = self._device
+            mask = self._placed(rows.legal, spec.actions)
+        alive = self._placed(rows.alive) if spec.agents_die else None
         return Observation(
-            **{name: torch.tensor(seen[name], device=device) for name in seen}
+            self._placed(rows.features, spec.features),
+            action_mask=mask,
+            alive=alive,
         )
+
+    def _placed(self, values: np.ndarray, *width: int) -> Tensor:
+        """Values at the places of the agents whose they are; zeros beside and after them."""
+        given = torch.tensor(values, device=self._device)
+        if width:
+            given = pad(given, (0, width[0] - given.shape[-1]))
+        shape = (len(given), self._policy.spec.agents, *width)
+        placed = given.new_zeros(shape)
+        placed[:, self._places] = given
+        return placed
 
 
 def check_fitting(opponent: OpponentConfig, layout: Layout, where: Location) -> None:
@@ -110,12 +136,13 @@ def check_fitting(opponent: OpponentConfig, layout: Layout, where: Location) -> 
     """
     try:
         _check_unchanged(opponent)
-        spec = environment_spec(_config_of(opponent).environment)
+        config = _config_of(opponent)
+        spec = environment_spec(config.environment)
         if not _folder_of(opponent).checkpoints.exist():
             raise UserError(f"{opponent.run}: {_NO_CHECKPOINT}")
     except UserError as error:
         raise UserError(str(error), *where) from error
-    for what, has, needed in _compared(spec, layout):
+    for what, has, needed in _compared(config, spec, layout):
         if has != needed:
             who = f"{layout.agents[0]} and the others like it"
             if len(layout.agents) == 1:
@@ -125,18 +152,49 @@ def check_fitting(opponent: OpponentConfig, layout: Layout, where: Location) -> 
 
 
 def _compared(
-    spec: EnvironmentSpec, layout: Layout
+    config: RunConfig,
+    spec: EnvironmentSpec,
+    layout: Layout,
 ) -> tuple[tuple[str, object, object], ...]:
-    """What has to be the same: its name, what the run has, and what the agents need."""
+    """What has to be the same: its name, what the run has, and what the agents need.
+
+    For a run of several teams its agents had zeros at the ends of what they saw, and illegal
+    actions after their own.
+    """
     box = None if spec.box is None else (spec.box.low, spec.box.high)
+    own_box = None if layout.box is None else tuple(layout.box)
+    places = _places(config, spec, layout)
+    several = ("entities", spec.entities, None), ("box of actions", box, own_box)
+    if len(places) < spec.agents:
+        features, actions = spec.features or 0, spec.actions
+        masks = spec.action_masks
+        return (
+            *several,
+            (_FEATURES, features, max(features, layout.features)),
+            (_ACTIONS, actions, max(actions, layout.actions)),
+            (_MASKS, masks, masks or layout.masks),
+        )
     return (
         ("agents", spec.agents, len(layout.agents)),
-        ("features of an observation", spec.features, layout.features),
-        ("actions", spec.actions, layout.actions),
-        ("box of actions", box, None if layout.box is None else tuple(layout.box)),
-        ("masks of legal actions", spec.action_masks, layout.masks),
-        ("entities", spec.entities, None),
+        (_FEATURES, spec.features, layout.features),
+        (_ACTIONS, spec.actions, layout.actions),
+        (_MASKS, spec.action_masks, layout.masks),
+        *several,
     )
+
+
+def _places(
+    config: RunConfig,
+    spec: EnvironmentSpec,
+    layout: Layout,
+) -> Sequence[int]:
+    """Which of the run's agents play: all of them, or of several teams those of the same names."""
+    environment = config.environment
+    if spec.teams is not None and isinstance(environment, AgainstOthers):
+        known = environment.layout().agents
+        if set(layout.agents) <= set(known):
+            return [known.index(name) for name in layout.agents]
+    return range(spec.agents)
 
 
 def _said(value: object) -> str:

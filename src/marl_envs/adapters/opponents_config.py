@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -14,6 +15,7 @@ from marl_core.errors import UserError, suggestion
 from marl_core.registry import untrusted
 from marl_envs.adapters.game import FROZEN, RULES
 from marl_envs.adapters.library_config import LibraryConfig
+from marl_envs.adapters.rows import Layout
 
 _SCRIPT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 #: Letters of what a checkpoint is known by.
@@ -135,6 +137,10 @@ class AgainstOthers(LibraryConfig):
         """The frozen runs among the opponents, each with its place in ``opponents``."""
         numbered = enumerate(self.opponents)
         return tuple(one for one in numbered if one[1].name == FROZEN)
+
+    @abstractmethod
+    def layout(self) -> Layout:
+        """The shapes of a game."""
 
     def alone(self) -> Self:
         """The same environment for those who only want to know what its own team sees."""

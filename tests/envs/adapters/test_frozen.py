@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from marl_core.api.run import Run
+from marl_core.api.training import train
 from marl_core.errors import UserError
 from marl_core.runs.folder import RunFolder
 from marl_core.testing.environments import ENVIRONMENT_CHECKS
 from marl_core.testing.play import EnvironmentCase
 from marl_core.types import Observation
 from marl_envs.adapters.environment import AdaptedEnvironment, PettingZoo
-from tests.support.duel import BLUES, ROUNDS
+from tests.support.duel import BLUES, REDS, ROUNDS
 from tests.support.duels import blues, built, duel, frozen, run_data
 from tests.support.resuming import interrupted
 from tests.support.runs import differences, go_on, outcome, start
@@ -90,6 +91,39 @@ def test_it_acts_as_the_runs_policy_does(
         for game in on.nonzero().flatten().tolist():
             did = taken(environment)[game][-1]
             assert [did[name] for name in BLUES] == expected[game].tolist()
+
+
+@pytest.mark.parametrize("host", ["mlp", "gru"])
+@pytest.mark.parametrize("side", [BLUES, REDS])
+def test_a_run_of_several_teams_plays_any_of_them(
+    side: tuple[str, ...], host: str, tmp_path: Path
+) -> None:
+    """As it does in its own games, where it sees the same: the other team's actions are copied."""
+    teams = {"team": "", "teams": ["red", "blue"]}
+    both = train(run_data(host, **teams), out=tmp_path / "both", progress=False)
+    other = BLUES if side == REDS else REDS
+    config = duel(team=other[0][:-2], opponents=[frozen(both)])
+    against_it = built(config, games=4)
+    own = built(duel(**teams), games=4)
+    policy = both.policy("greedy")
+    against_it.reset()
+    policy.begin()
+    seen = own.reset()
+    theirs = [[*REDS, *BLUES].index(name) for name in other]
+    choice = torch.Generator().manual_seed(0)
+    for _ in range(ROUNDS):
+        actions = policy(seen)
+        assert seen.action_mask is not None
+        legal = seen.action_mask[:, theirs].float().flatten(0, 1)
+        drawn = torch.multinomial(legal, 1, generator=choice).view(4, 2)
+        actions[:, theirs] = drawn
+        seen = own.step(actions).observation
+        against_it.step(drawn)
+        did, alike = taken(against_it), taken(own)
+        for game in range(4):
+            assert [did[game][-1].get(name) for name in side] == [
+                alike[game][-1].get(name) for name in side
+            ]
 
 
 def frequencies(run: Run, mode: str) -> Tensor:
