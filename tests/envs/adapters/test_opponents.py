@@ -138,7 +138,7 @@ environment:
 host: {name: ppo_ma}
 exploration: {name: entropy_sampling}
 stages: [{episodes: 8}]
-training: {episodes_per_update: 8}
+training: {episodes_per_update: 8, evaluation_episodes: 4, tensorboard: false}
 """
 
 
@@ -200,13 +200,22 @@ def test_a_scripts_run_is_loaded_on_ones_word_alone(tmp_path: Path) -> None:
 
 def test_a_script_beside_the_config_is_found_and_remembered(tmp_path: Path) -> None:
     """Also by processes that play, and by whoever takes up the run from elsewhere."""
-    source = "def bots(seen, legal, generator):\n    return dict.fromkeys(seen, 0)\n"
+    source = """
+def bots(seen, legal, generator):
+    return {name: int(mask.argmax()) for name, mask in legal.items()}
+"""
     (tmp_path / "my_bots.py").write_text(source)
     file = tmp_path / "run.yaml"
     text = CONFIG.replace("OPPONENT", "{name: 'my_bots:bots'}")
-    file.write_text(text.replace("team: red", "team: blue\n  workers: 1"))
+    file.write_text(text)
     run = train(file, out=tmp_path / "run", progress=False)
-    (tmp_path / "my_bots.py").write_text(source.replace("0)", "1)"))
+    config = run.config.environment
+    assert isinstance(config, PettingZooConfig)
+    elsewhere = built(config.model_copy(update={"workers": 1}), games=1)
+    elsewhere.reset()
+    elsewhere.step(torch.zeros(1, 2, dtype=torch.int64))
+    elsewhere.close()
+    (tmp_path / "my_bots.py").write_text(source.replace("argmax", "argmin"))
     try:
         with pytest.raises(UserError, match=r"my_bots\.py is not what it was"):
             load(run.path, trust=True).resume()
