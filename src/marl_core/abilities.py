@@ -42,8 +42,9 @@ class HasObservationTable(Protocol):
 class SavesState(Protocol):
     """An environment whose games can be saved in the middle.
 
-    Every update begins with ``reset``, so training resumes exactly without it. Pages of an
-    episode's states need it.
+    An update of whole episodes begins with ``reset``, so training resumes exactly without it. Pages
+    of an episode's states need it, and so does an exact resume of a run that learns from pieces of
+    episodes (``training.rollout_steps``).
     """
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -51,6 +51,8 @@ class HostCapabilities:
             (``marl_core.entity_rows``). To another host they are written out for every agent.
         replay: what an off-policy host learns from; None: the host is on-policy and learns from the
             newest rollout.
+        pieces: whether it learns from pieces of episodes, too (``Rollout.pieces``). A host that
+            remembers something then finds what it remembered in ``rollout.memory``.
         box_scores: what its network's outputs are where actions are numbers in a box; None: it
             takes discrete actions alone.
     """
@@ -63,6 +65,7 @@ class HostCapabilities:
     component_scores: bool = False
     entity_rows: bool = False
     replay: ReplaySettings | None = None
+    pieces: bool = False
     box_scores: Scores | None = None
 
     def scores_in(self, spec: EnvironmentSpec) -> Scores:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from marl_core.abilities import RebuildsMemory
 from marl_core.collection.episodes import GamesInPlay, games_of
+from marl_core.collection.stepping import Stepping, seen, without_the_dead
 from marl_core.collection.team import Team
-from marl_core.entity_rows import write_out_entities
-from marl_core.observation_table import look_up, table_of
+from marl_core.observation_table import table_of
 from marl_core.protocols import Environment, ExplorationStrategy, HostAlgorithm
-from marl_core.types import NO_OP, Observation, Progress, Rollout, StepResult
+from marl_core.types import Observation, Progress, Rollout
 
 #: With fewer than this share of the games still on, the host is asked for those alone.
 _FEW = 0.75
@@ -42,6 +40,7 @@ class Collector:
         use_table: bool = True,
     ) -> None:
         self._environment = environment
+        self._stepping = Stepping(environment, generator.device)
         self._generator = generator
         self._episodes = episodes
         self._table = table_of(environment)
@@ -70,7 +69,7 @@ class Collector:
         """
         self._entity_rows = host.capabilities.entity_rows
         table = self.table(host, exploration)
-        observation = self._seen(self._reset(), table)
+        observation = self._seen(self._stepping.reset(), table)
         games = self._begin(host, observation)
         team = Team(
             host,
@@ -82,7 +81,7 @@ class Collector:
         )
         while True:
             if games.steps:
-                team.begin_step(games.observation)
+                team.draws.begin_step(games.observation)
             self._step(team, games, table)
             if not self._any_ended(games):
                 continue
@@ -123,44 +122,17 @@ class Collector:
     ) -> None:
         fixed_length = self._environment.spec.fixed_length
         few = None if fixed_length or table is not None else games.few_on(_FEW)
-        actions, memory = team.act(games, few)
-        alive = games.observation.alive
-        if alive is not None:
-            # With a table, or without action masks, no mask stops the dead.
-            dead = ~alive if actions.dim() == 2 else ~alive.unsqueeze(-1)
-            actions = actions.masked_fill(dead, NO_OP)
-        result = self._stepped(actions)
+        actions, memory = team.act(games.observation, games.memory, few)
+        actions = without_the_dead(actions, games.observation.alive)
+        result = self._stepping.step(actions)
         observation = self._seen(result.observation, table)
         games.advance(
             actions,
-            team.component,
+            team.draws.component,
             memory,
             result,
             observation,
         )
-
-    def _stepped(
-        self, actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]
-    ) -> StepResult:
-        """A step of all games, never in mixed precision: that is for networks, not for games.
-
-        Numbers are clipped to their box on the way; learners get them as they were drawn.
-        """
-        box = self._environment.spec.box
-        if box is not None:
-            actions = box.clipped(actions)
-        device = actions.device.type
-        if not torch.is_autocast_enabled(device):
-            return self._environment.step(actions)
-        with torch.autocast(device, enabled=False):
-            return self._environment.step(actions)
-
-    def _reset(self, games: Bool[Tensor, "E"] | None = None) -> Observation:
-        device = self._generator.device.type
-        if not torch.is_autocast_enabled(device):
-            return self._environment.reset(games)
-        with torch.autocast(device, enabled=False):
-            return self._environment.reset(games)
 
     def _begin_again(
         self,
@@ -176,13 +148,13 @@ class Collector:
         again = games.to_begin_again()
         if again is None:
             return False
-        observation = self._seen(self._reset(again), table)
+        observation = self._seen(self._stepping.reset(again), table)
         games.begin_again(
             again,
             observation,
             host.initial_memory(len(again)),
         )
-        team.begin_again(again, observation)
+        team.draws.begin_again(again, observation)
         return True
 
     def _any_ended(self, games: GamesInPlay) -> bool:
@@ -196,9 +168,10 @@ class Collector:
         return games.any_ended()
 
     def _seen(self, observation: Observation, table: Observation | None) -> Observation:
-        """The observation as it goes into the rollout: written out where the table is not used, or
-        where the host takes no rows of entities.
-        """
-        if table is None and self._table is not None:
-            observation = look_up(observation, self._table)
-        return observation if self._entity_rows else write_out_entities(observation)
+        """The observation as it goes into the rollout: written out where the table is not used."""
+        written_out = self._table if table is None else None
+        return seen(
+            observation,
+            table=written_out,
+            entity_rows=self._entity_rows,
+        )

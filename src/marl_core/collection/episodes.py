@@ -78,7 +78,7 @@ class GamesInPlay:
         self._keep(actions, component, result)
         on = self._on
         self._last = _where(on, observation, self._last)
-        self._last_memory = _where_each(on, self._kept(memory), self._last_memory)
+        self._last_memory = where_each(on, self._kept(memory), self._last_memory)
         self._age = self._age + 1
         self._ended = on & (result.ended | (self._age >= self._max_steps))
         self._on = on & ~self._ended
@@ -161,8 +161,8 @@ class GamesInPlay:
         self._ends.append(self._ends_of(again))
         self.observation = observation
         self._last = _where(again, observation, self._last)
-        self.memory = _where_each(again, memory, self.memory)
-        self._last_memory = _where_each(again, self._kept(memory), self._last_memory)
+        self.memory = where_each(again, memory, self.memory)
+        self._last_memory = where_each(again, self._kept(memory), self._last_memory)
         number = self._begun + again.cumsum(0) - 1
         self._episode = torch.where(again, number, self._episode)
         self._age = self._age.masked_fill(again, 0)
@@ -238,15 +238,22 @@ def _where(
     old: Observation,
 ) -> Observation:
     """Each game's entry from ``new`` where the mask is set, else from ``old``."""
-    merged = _where_each(mask, new.tensors(), old.tensors())
+    merged = where_each(mask, new.tensors(), old.tensors())
     return Observation(**merged)
 
 
-def _where_each(
+def where_each(
     mask: Bool[Tensor, "E"],
     new: Memory,
     old: Memory,
 ) -> Memory:
+    """Each game's entries from ``new`` where the mask is set, else from ``old``.
+
+    Args:
+        mask: which games.
+        new: leading axis E.
+        old: of the same names and shapes.
+    """
     merged = {}
     for name, value in new.items():
         trailing = [1] * (value.dim() - 1)

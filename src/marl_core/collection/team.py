@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.abilities import HasComponentScores
-from marl_core.collection.episodes import GamesInPlay, games_of
+from marl_core.collection.draws import Drawn, Draws
 from marl_core.exploration.coupled import team_law
-from marl_core.joint_policy import JointSampler, TeamLaw, draw_components
+from marl_core.joint_policy import JointSampler, TeamLaw
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
-from marl_core.types import NO_OP, Memory, Moment, Observation, Progress
+from marl_core.types import NO_OP, Memory, Observation, Progress
 
 
 @final
@@ -29,6 +29,8 @@ class Team:
         observation: what the agents of each game see at the beginning, leading axis E; every team
             draws a component.
         generator: for the components and the actions.
+        drawn: what the teams have drawn already, where their games go on. A component that holds
+            for a single step is drawn anew all the same.
     """
 
     def __init__(
@@ -39,118 +41,108 @@ class Team:
         table: Observation | None,
         observation: Observation,
         generator: torch.Generator,
+        drawn: Drawn | None = None,
     ) -> None:
         self._host = host
         self._exploration = exploration
         self._progress = progress
         self._generator = generator
-        self._coupling = exploration.coupling
-        self._varies = self._coupling.needs.whole_game
-        self._weights = self._weights_at(observation)
-        self.component: Int[Tensor, "E"] = self._draw(games_of(observation))
+        self.draws = Draws(
+            exploration.coupling,
+            progress,
+            generator,
+            observation,
+            drawn,
+        )
         self._table_sampler: JointSampler | None = None
         if table is not None:
-            law, _ = self._law(table, {}, self._weights)
+            scores, _ = self._scores(table, {})
+            legal = table.legal_actions()
+            law = self._law(scores, legal, self.draws.weights)
             self._table_sampler = law.sampler()
-
-    def begin_step(self, observation: Observation) -> None:
-        """Draw components anew where they hold for a single step.
-
-        Args:
-            observation: what the agents of each game see now.
-        """
-        if self._coupling.holds == "step":
-            if self._varies:
-                self._weights = self._weights_at(observation)
-            self.component = self._draw(games_of(observation))
-
-    def begin_again(
-        self,
-        again: Bool[Tensor, "E"],
-        observation: Observation,
-    ) -> None:
-        """Draw a component for the games that have just been started anew.
-
-        Args:
-            again: which games.
-            observation: what the agents of every game see now.
-        """
-        if self._varies:
-            weights = self._weights_at(observation)
-            if weights.dim() > 1:
-                weights = torch.where(
-                    again.unsqueeze(-1),
-                    weights,
-                    self._weights,
-                )
-            self._weights = weights
-        drawn = self._draw(games_of(observation))
-        self.component = torch.where(again, drawn, self.component)
 
     def act(
         self,
-        games: GamesInPlay,
-        few: Int[Tensor, "few"] | None,
+        observation: Observation,
+        memory: Memory,
+        few: Int[Tensor, "few"] | None = None,
     ) -> tuple[Int[Tensor, "E N"] | Float[Tensor, "E N D"], Memory]:
         """The actions of all games, and the host's memory for the next step.
 
         Args:
-            games: where the games are.
+            observation: what the agents see, leading axis E.
+            memory: the host's.
             few: the indices of the games that are on, where they are few: the host is asked for
                 those alone, and the agents of the others do nothing. None: it is asked for all.
         """
-        observation = games.observation
-        memory = games.memory
+        component = self.draws.component
         if self._table_sampler is not None:
             row = observation.row
-            drawn = self._table_sampler.draw(self.component, self._generator, row)
-            return drawn, memory
+            return self._table_sampler.draw(component, self._generator, row), memory
         if few is not None:
             return self._act_in(few, observation, memory)
-        law, memory = self._law(observation, memory, self._weights)
-        return law.sampler().draw(self.component, self._generator), memory
+        scores, memory = self._scores(observation, memory)
+        legal = observation.legal_actions()
+        if self.draws.alike:
+            return self._draw_apart(scores, legal), memory
+        law = self._law(scores, legal, self.draws.weights)
+        return law.sampler().draw(component, self._generator), memory
 
     def _act_in(
         self, few: Tensor, observation: Observation, memory: Memory
     ) -> tuple[Tensor, Memory]:
         """Act in few games; the agents of the others do nothing, and their memory stays."""
         remembered: Memory = {name: value[few] for name, value in memory.items()}
-        weights = self._weights if self._weights.dim() == 1 else self._weights[few]
+        weights, component = self.draws.weights, self.draws.component
         seen = observation.map(lambda x: x[few])
-        law, remembered = self._law(seen, remembered, weights)
-        drawn = law.sampler().draw(
-            self.component[few],
-            self._generator,
-        )
-        shape = (self.component.shape[0], *drawn.shape[1:])
+        scores, remembered = self._scores(seen, remembered)
+        own = weights if weights.dim() == 1 else weights[few]
+        law = self._law(scores, seen.legal_actions(), own)
+        drawn = law.sampler().draw(component[few], self._generator)
+        shape = (len(component), *drawn.shape[1:])
         actions = drawn.new_full(shape, NO_OP).index_copy(0, few, drawn)
         updated = {}
         for name, value in remembered.items():
             updated[name] = memory[name].index_copy(0, few, value)
         return actions, updated
 
+    def _draw_apart(
+        self,
+        scores: Float[Tensor, "*C E N A"],
+        legal: Bool[Tensor, "E N A"] | None,
+    ) -> Tensor:
+        """Draw for games whose teams have drawn their components at different times."""
+        component = self.draws.component
+        parts = []
+        for games, weights in self.draws.alike:
+            law = self._law(
+                scores.index_select(-3, games),
+                None if legal is None else legal[games],
+                weights,
+            )
+            parts.append(law.sampler().draw(component[games], self._generator))
+        order = torch.cat([games for games, _ in self.draws.alike]).argsort()
+        return torch.cat(parts)[order]
+
+    def _scores(
+        self, observation: Observation, memory: Memory
+    ) -> tuple[Float[Tensor, "*C E N A"], Memory]:
+        if not self._exploration.coupling.needs.component_scores:
+            return self._host.scores(observation, memory)
+        host = self._host
+        assert isinstance(host, HasComponentScores), "seen to when the stage began"
+        return host.component_scores(observation, memory)
+
     def _law(
-        self, observation: Observation, memory: Memory, weights: Tensor
-    ) -> tuple[TeamLaw, Memory]:
-        if self._coupling.needs.component_scores:
-            host = self._host
-            assert isinstance(host, HasComponentScores), "seen to when the stage began"
-            scores, memory = host.component_scores(observation, memory)
-        else:
-            scores, memory = self._host.scores(observation, memory)
-        legal = observation.legal_actions()
-        law = team_law(
+        self,
+        scores: Tensor,
+        legal: Tensor | None,
+        weights: Tensor,
+    ) -> TeamLaw:
+        return team_law(
             self._exploration,
             scores,
             legal,
             self._progress,
             weights,
         )
-        return law, memory
-
-    def _weights_at(self, observation: Observation) -> Tensor:
-        device = self._generator.device
-        return self._coupling.weights(Moment(self._progress, device, observation))
-
-    def _draw(self, games: int) -> Int[Tensor, "E"]:
-        return draw_components(self._weights, games, self._generator)

@@ -23,6 +23,7 @@ from marl_core.config.named import (
     AnyHost,
     CouplingConfig,
 )
+from marl_core.config.optimizer import AdamConfig, AnyOptimizer, SGDConfig
 from marl_core.config.plugins import CallbackConfig, LoggerConfig
 from marl_core.errors import UserError
 
@@ -61,6 +62,14 @@ class TrainingConfig(StrictModel):
         le=MOST_AT_ONCE,
         description="Games played at once, over all ranks; one that ends is started anew until "
         "all episodes of an update have begun. By default all of them at once.",
+    )
+    rollout_steps: int | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Learn from so many steps of each game in place of whole episodes. Games go "
+        "on in the next update, and one that ends is started anew. Whatever counts episodes then "
+        "counts these pieces: `episodes_per_update` is the number of games.",
     )
     use_table: bool = Field(
         default=True,
@@ -172,6 +181,11 @@ class RunConfig(StrictModel):
     training: TrainingConfig = Field(
         default=TrainingConfig(), description="How the run is driven."
     )
+    optimizer: AnyOptimizer = Field(
+        default=AdamConfig(),
+        description="By which optimiser host and coupling descend: `adam`, `adamw`, `rmsprop` or "
+        "`sgd`, with its own settings. Learning rates are the host's.",
+    )
     loggers: tuple[LoggerConfig, ...] = Field(
         default=(),
         max_length=MOST_WATCHERS,
@@ -202,11 +216,22 @@ class RunConfig(StrictModel):
                 raise mistake(message, "stages", index, "episodes")
         return self
 
+    @model_validator(mode="after")
+    def _momentum(self) -> Self:
+        chosen = self.optimizer
+        if isinstance(chosen, SGDConfig) and chosen.nesterov and not chosen.momentum:
+            message = "nesterov looks ahead by the momentum, which is 0"
+            raise mistake(message, "optimizer", "nesterov")
+        return self
+
     def _check_games(self, setting: str) -> None:
         games = self.training.parallel_games
         devices = self.training.processes
         if games is None:
             return
+        if self.training.rollout_steps is not None:
+            message = f"with rollout_steps, all games of {setting} are played at once"
+            raise mistake(message, "training", "parallel_games")
         if games > self.training.episodes_per_update:
             message = f"{games} is more than {setting}"
             raise mistake(message, "training", "parallel_games")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marl_core.abilities import CouplesDensities
+from marl_core.abilities import CouplesDensities, LearnsItself
 from marl_core.capabilities import HostCapabilities, Scores, Sight
 from marl_core.config.run import RunConfig
 from marl_core.construction import host_capabilities
@@ -33,6 +33,8 @@ def check_compatible(
     _check_actions(config, capabilities, spec)
     _check_sight(config, capabilities, spec)
     _check_replay(config, capabilities)
+    if config.training.rollout_steps is not None:
+        _check_pieces(config, capabilities, explorations)
     for stage, exploration in enumerate(explorations):
         _check_scores(config, capabilities.scores_in(spec), stage, exploration)
         _check_exploration(config, capabilities, stage, exploration)
@@ -95,6 +97,22 @@ def _check_replay(config: RunConfig, capabilities: HostCapabilities) -> None:
             f"and a replay of {capacity} equally"
         )
         raise UserError(message, "training", "devices")
+
+
+def _check_pieces(
+    config: RunConfig,
+    capabilities: HostCapabilities,
+    explorations: Sequence[ExplorationStrategy],
+) -> None:
+    """Refuse to cut episodes for those who learn from whole ones alone."""
+    where = ("training", "rollout_steps")
+    whole = "learns from whole episodes alone, so they cannot be cut"
+    if capabilities.replay is not None or not capabilities.pieces:
+        raise UserError(f"host '{config.host.name}' {whole}", *where)
+    for stage, exploration in enumerate(explorations):
+        if isinstance(exploration.coupling, LearnsItself):
+            name = config.stage_exploration(stage).name
+            raise UserError(f"exploration '{name}' {whole}", *where)
 
 
 def _check_scores(

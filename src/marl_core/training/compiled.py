@@ -18,7 +18,7 @@ from torch.func import functional_call, grad_and_value
 
 from marl_core.learning import Objective
 from marl_core.training.compiler import refusal
-from marl_core.training.optimizer import FlatAdam
+from marl_core.training.optimizer import FlatOptimizer
 from marl_core.types import Loss
 
 
@@ -30,7 +30,7 @@ class CompiledLoss:
     has a handful of inputs and outputs: each one costs time at every call.
     """
 
-    def __init__(self, host: nn.Module, optimizer: FlatAdam) -> None:
+    def __init__(self, host: nn.Module, optimizer: FlatOptimizer) -> None:
         # What an earlier stage or run compiled answers to the same arguments, but is of other
         # modules.
         torch.compiler.reset()

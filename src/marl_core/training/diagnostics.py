@@ -16,7 +16,7 @@ from torch import Tensor
 from marl_core.abilities import RebuildsMemory, StatesDensities
 from marl_core.densities.agents import Densities
 from marl_core.protocols import HostAlgorithm, IndividualPolicy
-from marl_core.training.optimizer import FlatAdam
+from marl_core.training.optimizer import FlatOptimizer
 from marl_core.types import Memory, Observation, Progress, Rollout
 
 #: At most this many agents' policies are looked at.
@@ -138,7 +138,7 @@ def _sample(
     return rollout.observations.map(part), kept
 
 
-def step_metrics(optimizer: FlatAdam) -> dict[str, float]:
+def step_metrics(optimizer: FlatOptimizer) -> dict[str, float]:
     """Of the last optimisation step, for each group of parameters.
 
     Args:

@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from marl_core.errors import UserError
-from marl_core.training.optimizer import FlatAdam
+from marl_core.training.optimizer import FlatOptimizer
 from marl_core.types import Rollout
 
 
 def digest(
-    rollout: Rollout, optimizers: Sequence[FlatAdam], loss: Tensor | None
+    rollout: Rollout, optimizers: Sequence[FlatOptimizer], loss: Tensor | None
 ) -> Float[Tensor, ""]:
     """A number that is finite if, and only if, all rewards, the loss and all parameters are.
 

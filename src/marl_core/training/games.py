@@ -10,8 +10,10 @@ import torch
 from marl_core.abilities import Closes, SavesState
 from marl_core.collection.collector import Collector
 from marl_core.collection.free_memory import tell_if_too_large
+from marl_core.collection.pieces import PieceCollector
 from marl_core.collection.replay import Replay
 from marl_core.construction import build_environment
+from marl_core.notes import note
 from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.rng import Generators, seed_for
 from marl_core.run_state import RunState
@@ -47,9 +49,17 @@ class RankGames:
             device=device,
             generator=self._generators["environment"],
         )
+        draws = self._generators["exploration"]
+        #: Plays pieces of episodes, where those are what is learnt from.
+        self._pieces: PieceCollector | None = None
+        if training.rollout_steps is not None:
+            steps = training.rollout_steps
+            self._pieces = PieceCollector(self.environment, draws, steps)
+            if rank == 0 and not isinstance(self.environment, SavesState):
+                _tell_that_games_are_lost(config.environment.name)
         self._collector = Collector(
             self.environment,
-            self._generators["exploration"],
+            draws,
             episodes=training.episodes_per_update // ranks,
             use_table=training.use_table,
         )
@@ -80,7 +90,8 @@ class RankGames:
             exploration: how the team explores.
             progress: how far the run is.
         """
-        return self._collector.collect(host, exploration, progress)
+        collector = self._pieces or self._collector
+        return collector.collect(host, exploration, progress)
 
     def recall(self, rollout: Rollout) -> Iterator[Rollout]:
         """What to learn from once a rollout has been played, one after the other.
@@ -115,6 +126,8 @@ class RankGames:
         state: dict[str, Any] = {"generators": self._generators.state_dict()}
         if isinstance(self.environment, SavesState):
             state["environment"] = self.environment.state_dict()
+            if self._pieces is not None:
+                state["pieces"] = self._pieces.state_dict()
         if self._replay is not None:
             state["replay"] = self._replay.state_dict()
         return state
@@ -137,15 +150,19 @@ class RankGames:
             ValueError: the state is of other games. The message says in what.
             UserError: it is of another kind of device.
         """
-        self._check(state, len(exploration.coupling.component_names) or 1)
+        self._check(state, host, len(exploration.coupling.component_names) or 1)
         self._generators.load_state_dict(state["generators"])
         if isinstance(self.environment, SavesState) and "environment" in state:
             self.environment.load_state_dict(state["environment"])
+            if self._pieces is not None:
+                self._pieces.load_state_dict(state["pieces"])
         if self._replay is not None:
             table = self._collector.table(host, exploration)
             self._replay.load_state_dict(state["replay"], self._device, table)
 
-    def _check(self, state: Mapping[str, Any], components: int) -> None:
+    def _check(
+        self, state: Mapping[str, Any], host: HostAlgorithm, components: int
+    ) -> None:
         """Refuse a state of other games, before anything is done with it."""
         streams = {"environment", "exploration"}
         if self._replay is not None:
@@ -157,7 +174,19 @@ class RankGames:
             expected.add("environment")
             built = self.environment.state_dict()
             check_alike("state of the games", state["environment"], built)
+            if self._pieces is not None:
+                expected.add("pieces")
         check_names("part", parts, expected)
+        if self._pieces is not None and state.get("pieces"):
+            fresh = self._pieces.fresh_state(host, components)
+            check_alike("state of the games", state["pieces"], fresh)
         if self._replay is not None:
             spec = self.environment.spec
             check_episodes(state["replay"], self._capacity, spec, components)
+
+
+def _tell_that_games_are_lost(environment: str) -> None:
+    note(
+        f"training.rollout_steps: games of environment '{environment}' cannot be saved, so where "
+        "this run is resumed they begin anew, and it does not go on exactly as it would have"
+    )

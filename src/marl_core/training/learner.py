@@ -26,7 +26,7 @@ from marl_core.training.diagnostics import PolicyBefore, step_metrics
 from marl_core.training.finiteness import digest, explanation, not_finite
 from marl_core.training.games import RankGames
 from marl_core.training.log_line import is_listened_to, log_line, logged_by
-from marl_core.training.optimizer import FlatAdam
+from marl_core.training.optimizer import FlatOptimizer, flat_optimizer
 from marl_core.training.pace import Pace
 from marl_core.training.ranks import (
     ProcessRanks,
@@ -104,15 +104,15 @@ class Learner(LightningModule):
         assert self._games is not None, "the fit has not started"
         return self._games
 
-    def configure_optimizers(self) -> list[FlatAdam]:
-        """Adam for the host, and one more for a coupling that learns: anew in each stage.
+    def configure_optimizers(self) -> list[FlatOptimizer]:
+        """One for the host, and one more for a coupling that learns: anew in each stage.
 
         Where a stage goes on, they have the moments of its checkpoint.
         """
-        optimizers = [FlatAdam(self.host.parameter_groups())]
-        coupling = self.exploration.coupling
-        if isinstance(coupling, LearnsItself):
-            optimizers.append(FlatAdam(coupling.parameter_groups()))
+        groups = [self.host.parameter_groups()]
+        if isinstance(self.exploration.coupling, LearnsItself):
+            groups.append(self.exploration.coupling.parameter_groups())
+        optimizers = [flat_optimizer(self.run.optimizer, own) for own in groups]
         if self._saved is not None:
             with fitting(source_of(self._saved)):
                 load_moments(optimizers, self._saved["optimizer_states"])
@@ -155,11 +155,11 @@ class Learner(LightningModule):
         if not isinstance(self.host, nn.Module):
             what = f"host '{self.run.host.name}' is no torch module"
             raise UserError(f"{what}, so it cannot be compiled", "training", "compile")
-        return CompiledLoss(self.host, self._flat_adam(0))
+        return CompiledLoss(self.host, self._flat_optimizer(0))
 
-    def _flat_adam(self, index: int) -> FlatAdam:
+    def _flat_optimizer(self, index: int) -> FlatOptimizer:
         optimizer = self.trainer.optimizers[index]
-        assert isinstance(optimizer, FlatAdam)
+        assert isinstance(optimizer, FlatOptimizer)
         return optimizer
 
     def training_step(self, batch: Any, batch_index: int) -> None:
@@ -215,7 +215,7 @@ class Learner(LightningModule):
         The hooks belong to ``backward``, which fills a gradient for each parameter, where one
         vector for each group of parameters is asked for.
         """
-        flat = self._flat_adam(index)
+        flat = self._flat_optimizer(index)
         flat.go_to(self.progress.episodes / self.run.episodes)
         found = self.optimizers()
         optimizer = found[index] if isinstance(found, list) else found
@@ -237,7 +237,9 @@ class Learner(LightningModule):
         Ranks learn whether another was asked to stop: one that went on alone would hang.
         """
         episodes = self.run.training.episodes_per_update
-        optimizers = [self._flat_adam(i) for i in range(len(self.trainer.optimizers))]
+        optimizers = [
+            self._flat_optimizer(i) for i in range(len(self.trainer.optimizers))
+        ]
         sums = digest(rollout, optimizers, self._last_loss)
         stop = sums.new_full((), float(self.stop_request.asked))
         counted = torch.stack([rollout.valid.sum().double(), stop, sums])
@@ -300,7 +302,11 @@ class Learner(LightningModule):
         if before is None:
             return {}
         changed = before.compared(self.host, self.exploration.individual)
-        return {**changed, **step_metrics(self._flat_adam(0)), **self.pace.metrics()}
+        return {
+            **changed,
+            **step_metrics(self._flat_optimizer(0)),
+            **self.pace.metrics(),
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not know of: progress, generators and games, of every rank.

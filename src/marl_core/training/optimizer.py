@@ -1,4 +1,4 @@
-"""Adam over flat vectors."""
+"""Optimisers over flat vectors."""
 
 from __future__ import annotations
 
@@ -8,23 +8,37 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from marl_core.config.optimizer import (
+    AdamConfig,
+    AdamWConfig,
+    AnyOptimizer,
+    RMSpropConfig,
+)
 from marl_core.types import ParameterGroup
 
-#: Under which Adam keeps the rate from which a group's rate falls, as torch's schedulers do.
+#: Under which an optimiser keeps the rate from which a group's rate falls, as torch's schedulers
+#: do.
 FIRST_RATE = "initial_lr"
 
 
-@final
-class FlatAdam(torch.optim.Adam):
-    """Adam on each parameter group as one vector, of which the group's parameters become views.
+class FlatOptimizer(torch.optim.Optimizer):
+    """An optimiser of each parameter group as one vector, of which the parameters become views.
 
-    Adam and norm clipping treat all elements alike, so the result is that of ``torch.optim.Adam``
-    on the parameters themselves; but a small network's twenty tensors cost one operation in place
-    of twenty. A step is ``gradients_of`` the loss, ``set_gradients``, ``step``. Parameters must not
-    move to another device while it is in use.
+    Abstract base, mixed into torch's optimisers. Those here and norm clipping treat all elements
+    alike, so the result is that of the same optimiser on the parameters themselves; but a small
+    network's twenty tensors cost one operation in place of twenty. A step is ``gradients_of`` the
+    loss, ``set_gradients``, ``step``. Parameters must not move to another device while it is in
+    use.
+
+    Args:
+        groups: what to optimise, and how fast.
+        settings: of torch's optimiser.
     """
 
-    def __init__(self, groups: Sequence[ParameterGroup]) -> None:
+    #: What messages call it.
+    label: str
+
+    def __init__(self, groups: Sequence[ParameterGroup], **settings: Any) -> None:
         groups = [
             group for group in groups if any(p.requires_grad for p in group.parameters)
         ]
@@ -37,7 +51,17 @@ class FlatAdam(torch.optim.Adam):
             {"params": [v], "lr": group.learning_rate, **_schedule(group)}
             for v, group in zip(self.vectors, groups, strict=True)
         ]
-        super().__init__(flat, fused=True)
+        super().__init__(flat, **settings)
+
+    @property
+    def moments(self) -> frozenset[str]:
+        """Which vectors it keeps for each vector of parameters."""
+        raise NotImplementedError
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether it keeps the number of its steps."""
+        return True
 
     def go_to(self, share: float) -> None:
         """Set the learning rates that fall over a run. It is a function of how far the run is, so
@@ -94,8 +118,75 @@ class FlatAdam(torch.optim.Adam):
         return result
 
 
+@final
+class FlatAdam(FlatOptimizer, torch.optim.Adam):
+    """Adam."""
+
+    label = "Adam"
+    moments = frozenset({"exp_avg", "exp_avg_sq"})
+
+    def __init__(self, groups: Sequence[ParameterGroup], **settings: Any) -> None:
+        super().__init__(groups, **settings, fused=True)
+
+
+@final
+class FlatAdamW(FlatOptimizer, torch.optim.AdamW):
+    """Adam with decoupled weight decay."""
+
+    label = "AdamW"
+    moments = frozenset({"exp_avg", "exp_avg_sq"})
+
+    def __init__(self, groups: Sequence[ParameterGroup], **settings: Any) -> None:
+        super().__init__(groups, **settings, fused=True)
+
+
+@final
+class FlatRMSprop(FlatOptimizer, torch.optim.RMSprop):
+    """RMSprop."""
+
+    label = "RMSprop"
+
+    @property
+    def moments(self) -> frozenset[str]:
+        """The mean square, and the momentum where there is one."""
+        momentum = {"momentum_buffer"} if self.defaults["momentum"] else set()
+        return frozenset({"square_avg"} | momentum)
+
+
+@final
+class FlatSGD(FlatOptimizer, torch.optim.SGD):
+    """Gradient descent."""
+
+    label = "SGD"
+    counts_steps = False
+
+    @property
+    def moments(self) -> frozenset[str]:
+        """The momentum, where there is one."""
+        return frozenset({"momentum_buffer"} if self.defaults["momentum"] else ())
+
+
+def flat_optimizer(
+    config: AnyOptimizer, groups: Sequence[ParameterGroup]
+) -> FlatOptimizer:
+    """The optimiser that a config names.
+
+    Args:
+        config: which, and its settings.
+        groups: what to optimise, and how fast.
+    """
+    settings = config.model_dump(exclude={"name"})
+    if isinstance(config, AdamWConfig):
+        return FlatAdamW(groups, **settings)
+    if isinstance(config, AdamConfig):
+        return FlatAdam(groups, **settings)
+    if isinstance(config, RMSpropConfig):
+        return FlatRMSprop(groups, **settings)
+    return FlatSGD(groups, **settings)
+
+
 def _schedule(group: ParameterGroup) -> dict[str, float]:
-    """What Adam has to know of a group whose rate falls; nothing of one whose rate stays."""
+    """What an optimiser has to know of a group whose rate falls; nothing where it stays."""
     falls = group.schedule == "linear"
     return {FIRST_RATE: group.learning_rate} if falls else {}
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from marl_core.learning import Ranks
 from marl_core.protocols import Coupling
 from marl_core.types import Moment, Rollout
+
+#: Of the returns of episodes that ended.
+_SUM = "training_return/sum"
+_COUNT = "training_return/count"
 
 
 def seen_in_training(
@@ -26,19 +29,20 @@ def seen_in_training(
         coupling: what the team shared.
     """
     return {
-        "training_return": mean_return(rollout),
+        **_returns(rollout),
         **metrics,
         **coupling_metrics(coupling, rollout),
     }
 
 
-def mean_return(rollout: Rollout) -> Float[Tensor, ""]:
-    """The mean return of a rollout's episodes.
-
-    Args:
-        rollout: whole episodes.
-    """
-    return (rollout.team_reward * rollout.valid).sum(0).mean()
+def _returns(rollout: Rollout) -> dict[str, Tensor | float]:
+    """The mean return of the episodes that ended in a rollout, as a sum and a count."""
+    gained = (rollout.team_reward * rollout.valid).sum(0)
+    if rollout.pieces is None:
+        return {_SUM: gained.sum(), _COUNT: float(len(gained))}
+    whole = ~rollout.pieces.cut
+    returns = (rollout.pieces.earned + gained) * whole
+    return {_SUM: returns.sum(), _COUNT: whole.sum()}
 
 
 def coupling_metrics(coupling: Coupling, rollout: Rollout) -> dict[str, float]:
@@ -75,7 +79,7 @@ def means_over_ranks(
         device: where they reduce.
 
     Returns:
-        The means by name, sorted.
+        The means by name, sorted. Where no episode ended, there is no mean return.
     """
     names = sorted(local)
     values = [
@@ -83,4 +87,8 @@ def means_over_ranks(
         for name in names
     ]
     means = ranks.mean(torch.stack(values)).tolist()
-    return dict(zip(names, means, strict=True))
+    found = dict(zip(names, means, strict=True))
+    total, count = found.pop(_SUM), found.pop(_COUNT)
+    if count:
+        found["training_return"] = total / count
+    return dict(sorted(found.items()))

@@ -1,4 +1,4 @@
-"""Whether the moments of Adam in a checkpoint are those of the parameters.
+"""Whether an optimiser's moments in a checkpoint are those of the parameters.
 
 Torch takes moments of any shape, and its fused step then reads memory that is not theirs.
 """
@@ -11,14 +11,11 @@ from typing import Any
 import torch
 
 from marl_core.runs.saved_tensors import check_tensor
-from marl_core.training.optimizer import FIRST_RATE, FlatAdam
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
-_NAMES = frozenset({"step", *_MOMENTS})
+from marl_core.training.optimizer import FIRST_RATE, FlatOptimizer
 
 
 def load_moments(
-    optimizers: Sequence[FlatAdam], saved: Sequence[Mapping[str, Any]]
+    optimizers: Sequence[FlatOptimizer], saved: Sequence[Mapping[str, Any]]
 ) -> None:
     """Go on with the moments of a checkpoint. All are checked before the first is used.
 
@@ -40,11 +37,15 @@ def load_moments(
         optimizer.load_state_dict({"state": state["state"], "param_groups": own})
 
 
-def _check_settings(optimizer: FlatAdam, saved: Sequence[Mapping[str, Any]]) -> None:
+def _check_settings(
+    optimizer: FlatOptimizer, saved: Sequence[Mapping[str, Any]]
+) -> None:
     """Refuse other settings than the config's: other learning rates, another number of groups."""
     own = optimizer.state_dict()["param_groups"]
+    label = optimizer.label
     if len(saved) != len(own):
-        raise ValueError(f"Adam has {len(saved)} groups, and should have {len(own)}")
+        found = f"{len(saved)} groups, and should have {len(own)}"
+        raise ValueError(f"{label} has {found}")
     for index, (one, other) in enumerate(zip(own, saved, strict=True)):
         # Versions of torch differ in what they name.
         # A rate that falls is set before each update; where it fell from has to be the same.
@@ -52,20 +53,23 @@ def _check_settings(optimizer: FlatAdam, saved: Sequence[Mapping[str, Any]]) -> 
         for name in (one.keys() & other.keys()) - falling:
             if one[name] != other[name]:
                 found = f"is {other[name]!r}, and should be {one[name]!r}"
-                raise ValueError(f"Adam's {name} of group {index} {found}")
+                raise ValueError(f"{label}'s {name} of group {index} {found}")
 
 
-def _check_moments(optimizer: FlatAdam, saved: Mapping[Any, Any]) -> None:
+def _check_moments(optimizer: FlatOptimizer, saved: Mapping[Any, Any]) -> None:
+    label = optimizer.label
     if any(index not in range(len(optimizer.vectors)) for index in saved):
-        raise ValueError("Adam has moments of parameters that are not there")
+        raise ValueError(f"{label} has moments of parameters that are not there")
+    steps = {"step"} if optimizer.counts_steps else set()
     for index, moments in saved.items():
-        if set(moments) != _NAMES:
-            raise ValueError(f"Adam's moments of group {index} are incomplete")
+        if set(moments) != optimizer.moments | steps:
+            raise ValueError(f"{label}'s moments of group {index} are incomplete")
         vector = optimizer.vectors[index]
-        for name in _MOMENTS:
-            what = f"Adam's {name} of group {index}"
+        for name in sorted(optimizer.moments):
+            what = f"{label}'s {name} of group {index}"
             check_tensor(what, moments[name], tuple(vector.shape), vector.dtype)
-        what = f"Adam's step of group {index}"
-        check_tensor(what, moments["step"], (), torch.float32)
-        if not moments["step"] >= 1:
-            raise ValueError(f"{what} is {float(moments['step'])}")
+        if steps:
+            what = f"{label}'s step of group {index}"
+            check_tensor(what, moments["step"], (), torch.float32)
+            if not moments["step"] >= 1:
+                raise ValueError(f"{what} is {float(moments['step'])}")

@@ -11,6 +11,7 @@ from marl_core.types.batch import Memory, TensorBatch
 from marl_core.types.box import Box
 from marl_core.types.loss import Loss, ParameterGroup, Schedule
 from marl_core.types.observation import NO_OP, Observation
+from marl_core.types.pieces import Pieces
 from marl_core.types.progress import Moment, Progress
 from marl_core.types.rollout import Rollout
 from marl_core.types.spec import EnvironmentSpec, Level
@@ -26,6 +27,7 @@ __all__ = [
     "Moment",
     "Observation",
     "ParameterGroup",
+    "Pieces",
     "Progress",
     "Rollout",
     "Schedule",

@@ -35,7 +35,7 @@ class ParameterGroup:
 
     Attributes:
         parameters: the parameters; those that are frozen are left out of the optimisation.
-        learning_rate: Adam's, at the beginning of the run.
+        learning_rate: the optimiser's, at the beginning of the run.
         max_gradient_norm: the limit to which the norm of the group's gradient is clipped; None: it
             is not clipped.
         schedule: how the learning rate goes from there, over the episodes of all stages.

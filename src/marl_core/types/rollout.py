@@ -1,4 +1,4 @@
-"""A batch of whole episodes, as hosts learn from it."""
+"""A batch of episodes, as hosts learn from it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from marl_core.types.batch import Memory, TensorBatch, map_tensors
 from marl_core.types.observation import Observation
+from marl_core.types.pieces import Pieces
 from marl_core.types.progress import Progress
 from marl_core.types.step import Ends
 
@@ -23,6 +24,9 @@ _EACH_GAME = {"axes": "E"}
 @dataclass(frozen=True)
 class Rollout(Ends):
     """Whole episodes of E games, played by one policy, of at most T steps.
+
+    With ``pieces``, its columns are pieces of episodes. Where an episode goes on after its piece,
+    the last step of the piece is marked as truncated, so that a host bootstraps there.
 
     Which fields there are and which axes they have is stated here alone: ``STEP_FIELDS`` and
     ``GAME_FIELDS`` are read off the fields.
@@ -46,6 +50,7 @@ class Rollout(Ends):
         won: the team reached its goal with this step.
         table: the environment's table of distinct observations, where the rollout was collected
             with it; see ``marl_core.observation_table``.
+        pieces: what lies before and after the pieces; None: the episodes are whole.
     """
 
     observations: Observation = field(metadata=_EACH_STEP)
@@ -65,6 +70,7 @@ class Rollout(Ends):
     level: Int[Tensor, "T E"] | None = field(default=None, metadata=_EACH_STEP)
     won: Bool[Tensor, "T E"] | None = field(default=None, metadata=_EACH_STEP)
     table: Observation | None = None
+    pieces: Pieces | None = None
 
     @property
     def acting(self) -> Bool[Tensor, "T E N"]:
@@ -102,7 +108,7 @@ class Rollout(Ends):
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors but the memory's and the table's, by name, as ``observations.alive``."""
+        """All tensors of steps and ends but the memory's, by name, as ``observations.alive``."""
         found: dict[str, Tensor] = {}
         for name in (*STEP_FIELDS, *GAME_FIELDS):
             value = getattr(self, name)

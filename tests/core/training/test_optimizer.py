@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from marl_core.training.optimizer import FlatAdam
+from marl_core.training.optimizer import FlatAdam, FlatOptimizer
 from marl_core.types import ParameterGroup
 
 LIMIT = 50.0
@@ -55,7 +55,7 @@ def batches(count: int) -> list[Tensor]:
     ]
 
 
-def descend(networks: Networks, optimizer: FlatAdam, inputs: Tensor) -> None:
+def descend(networks: Networks, optimizer: FlatOptimizer, inputs: Tensor) -> None:
     optimizer.set_gradients(optimizer.gradients_of(networks.loss(inputs)))
     optimizer.step()
 

@@ -111,5 +111,7 @@ class MAPPOConfig(PPOConfig):
             own_heads=True,
             # Heads that were apart from the beginning are not joined.
             head_groups=self.parameters == "shared",
+            # What a critic with a memory remembered at the beginning of a piece, nobody knows.
+            pieces=self.body == "mlp",
             box_scores="gaussian",
         )

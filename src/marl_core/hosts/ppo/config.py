@@ -16,7 +16,7 @@ class PPOConfig(HostConfig):
     """
 
     learning_rate: float = Field(
-        default=5e-4, gt=0, le=LARGEST, description="Adam's, for the policy."
+        default=5e-4, gt=0, le=LARGEST, description="The optimiser's, for the policy."
     )
     learning_rate_schedule: Schedule = Field(
         default="constant",
@@ -84,4 +84,5 @@ class PPOMAConfig(PPOConfig):
             scores="logits",
             own_heads=True,
             head_groups=True,
+            pieces=True,
         )

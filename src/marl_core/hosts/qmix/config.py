@@ -23,7 +23,9 @@ class QMIXConfig(HostConfig):
         default="mlp",
         description="Whether the agents' values see one step, or remember the steps before (gru).",
     )
-    learning_rate: float = Field(default=1e-3, gt=0, le=LARGEST, description="Adam's.")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, le=LARGEST, description="The optimiser's."
+    )
     gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of a step.")
     td_lambda: float = Field(
         default=0.6, ge=0, le=1, description="lambda of the TD(lambda) targets."
