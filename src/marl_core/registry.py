@@ -143,10 +143,19 @@ def check_known(name: str) -> None:
     module = sys.modules.get(module_name)
     # A class of a part is harmless to look at; a function would be called.
     if module is None or not inspect.isclass(vars(module).get(class_name)):
-        raise LookupError(
-            f"'{name}' is code that the run folder names, and running it needs your word: "
-            "--trust (trust=True in Python), if you know who wrote the folder"
-        )
+        raise LookupError(untrusted(name))
+
+
+def untrusted(name: str) -> str:
+    """A sentence for whoever has a run folder that names code, and has not said to trust it.
+
+    Args:
+        name: of the code.
+    """
+    return (
+        f"'{name}' is code that the run folder names, and running it needs your word: "
+        "--trust (trust=True in Python), if you know who wrote the folder"
+    )
 
 
 def _import(what: str, name: str) -> object:

@@ -31,7 +31,20 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_example_trains(path: Path, tmp_path: Path) -> None:
+def test_every_example_trains(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "kernels: warp" in path.read_text():
+        pytest.importorskip("warp", reason="an extra of the package")
+    monkeypatch.chdir(tmp_path)
+    if "run: runs/tag" in path.read_text():
+        trained(EXAMPLES / "tag.yaml", tmp_path / "runs" / "tag")
+    folder = trained(path, tmp_path / "run")
+    assert folder.summary.exists()
+
+
+def trained(path: Path, out: Path) -> RunFolder:
+    """The run of an example, cut short."""
     small = [
         "training.episodes_per_update=32",
         "training.evaluation_episodes=8",
@@ -39,19 +52,20 @@ def test_every_example_trains(path: Path, tmp_path: Path) -> None:
         # Two processes would be two of the tests.
         "training.devices=1",
     ]
-    if "kernels: warp" in path.read_text():
-        pytest.importorskip("warp", reason="an extra of the package")
     whole = load_run(path)
     lengths = [f"stages.{index}.episodes=64" for index in range(len(whole.stages))]
-    if "max_steps" in whole.environment.model_dump():
+    settings = whole.environment.model_dump()
+    if "max_steps" in settings:
         lengths.append("environment.max_steps=6")
-    run = load_run(path, [*small, *lengths, "environment.agents=4"])
-    folder = RunFolder(tmp_path / "run")
+    if "agents" in settings:
+        lengths.append("environment.agents=4")
+    run = load_run(path, [*small, *lengths])
+    folder = RunFolder(out)
     folder.create(run)
     result = stages.train(run, folder, Watchers(progress_bar=False))
     assert result is not None
-    assert folder.summary.exists()
     assert torch.isfinite(torch.tensor(list(result.metrics().values()))).all()
+    return folder
 
 
 def test_there_is_an_example_of_each_host() -> None:

@@ -312,6 +312,23 @@ class EntitiesTwice(RowsBeyondTheLast):
         return replace(changed, entities=seen.entities, entity_index=index)
 
 
+class TeamOfNobody(Wrapped):
+    """Teams are numbered from 1."""
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        teams = self.inner.spec.teams
+        return replace(self.inner.spec, teams=tuple(team + 1 for team in teams))
+
+
+class AgentOfNoTeam(Wrapped):
+    """The last agent has no team."""
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        return replace(self.inner.spec, teams=self.inner.spec.teams[:-1])
+
+
 #: Each mutant and the check that must reject it.
 MUTANTS: dict[type[Wrapped], str] = {
     RowsBeyondTheLast: "shapes_and_types_follow_the_spec",
@@ -334,6 +351,8 @@ MUTANTS: dict[type[Wrapped], str] = {
     UnpromisedWins: "shapes_and_types_follow_the_spec",
     WinsTooEarly: "shapes_and_types_follow_the_spec",
     IntegerRewards: "shapes_and_types_follow_the_spec",
+    TeamOfNobody: "spec_is_constant_and_sensible",
+    AgentOfNoTeam: "spec_is_constant_and_sensible",
     ChangesItsSpec: "spec_is_constant_and_sensible",
     UnseededReset: "same_generator_same_games",
     ForgetsTheCoin: "expected_rewards_agree_with_play",

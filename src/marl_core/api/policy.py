@@ -40,6 +40,8 @@ class Policy:
         mode: whether each agent takes its most probable action, or draws one from its individual
             policy.
         seed: of the draws.
+        draws: where the draws come from, on the device of the host's parameters; None: from a
+            stream of their own, named by the run's seed and by ``seed``.
     """
 
     def __init__(
@@ -47,17 +49,13 @@ class Policy:
         state: RunState,
         mode: Mode = "greedy",
         seed: int = 0,
+        draws: torch.Generator | None = None,
     ) -> None:
         self.state = state
         self.mode: Mode = mode
         self._team = uncoupled(state.exploration.individual, mode)
-        self._generator = generator(
-            "cpu",
-            state.config.seed,
-            "acting",
-            "act",
-            seed,
-        )
+        own = generator("cpu", state.config.seed, "acting", "act", seed)
+        self._generator = own if draws is None else draws
         self._table: Observation | None = None
         self._memory: Memory | None = None
         self._games: Games | None = None

@@ -138,6 +138,7 @@ def _of_boxes(case: CouplingCase) -> None:
         actions=2,
         max_steps=10,
         features=4,
+        teams=(0, 1),
     )
     if not isinstance(case.make(spec), CouplesDensities):
         raise NotApplicableError("it couples discrete actions alone")

@@ -33,6 +33,7 @@ from marl_core.testing.play import (
 )
 from marl_core.testing.resets import RESET_CHECKS
 from marl_core.testing.strategies import seeds
+from marl_core.types import EnvironmentSpec
 
 
 def check_environment(make: Callable[..., Environment], device: str = "cpu") -> None:
@@ -72,7 +73,8 @@ def spec_is_constant_and_sensible(case: EnvironmentCase) -> None:
         Networks and buffers are sized by it once.
 
     Broken by:
-        A number of agents that falls as they die; names of levels that repeat.
+        A number of agents that falls as they die; names of levels that repeat; a number of a team
+        that nobody is of.
 
     Args:
         case: the environment to check.
@@ -93,12 +95,25 @@ def spec_is_constant_and_sensible(case: EnvironmentCase) -> None:
     )
     names = [level.name for level in spec.levels]
     assert len(set(names)) == len(names), f"spec.levels has equal names: {names}"
+    _check_teams(spec)
     play(
         environment,
         environment.reset(),
         case.generator(1),
     )
     assert environment.spec == spec, "the spec changed in play"
+
+
+def _check_teams(spec: EnvironmentSpec) -> None:
+    """See that every agent is of a team, and every team has one."""
+    if spec.teams is None:
+        return
+    found = f"spec.teams is {spec.teams}"
+    assert len(spec.teams) == spec.agents, (
+        f"{found}, and there are {spec.agents} agents"
+    )
+    numbers = set(spec.teams)
+    assert numbers == set(range(len(numbers))), f"{found}: teams are numbered from 0"
 
 
 def shapes_and_types_follow_the_spec(case: EnvironmentCase) -> None:

@@ -18,6 +18,7 @@ from marl_core.types import NO_OP, EnvironmentSpec, Observation, StepResult
 
 WAIT, WORK, RISK, LEAVE = range(4)
 _ACTIONS = 4
+_TEAMS = 2
 
 
 class PracticeConfig(EnvironmentConfig):
@@ -40,12 +41,15 @@ class PracticeConfig(EnvironmentConfig):
             action_masks=True,
             agents_die=True,
             wins=True,
+            teams=tuple(agent % _TEAMS for agent in range(self.agents)),
         )
 
 
 @final
 class Practice:
-    """A team in a mine. Agents fall ill and die, and games have different lengths.
+    """A mine. Agents fall ill and die, and games have different lengths.
+
+    Agents are of two teams by turns, for couplings that ask; nothing else depends on it.
 
     *Reward*: to work earns 1/N, to risk something 2/N. An agent that risks something is ill with
     probability 0.5, and has no legal action in the next step; an agent that is ill for the second

@@ -16,6 +16,8 @@ from marl_core.types import EnvironmentSpec, Moment, Observation, Progress
 _FEATURES = 4
 _ENTITIES = (3, 2)
 _STATE = 5
+#: Agents are of so many teams by turns, for couplings that ask; all others see one team.
+_TEAMS = 2
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Scene:
             entities=_ENTITIES,
             state_features=_STATE,
             action_masks=self.batch.legal is not None,
+            teams=tuple(agent % _TEAMS for agent in range(agents)),
         )
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -126,7 +124,7 @@ def head_groups_are_only_divided(case: CouplingCase) -> None:
 
     @for_all(40, agents=st.integers(1, 12), episodes=times)
     def check(agents: int, episodes: list[int]) -> None:
-        coupling = case.make(replace(_spec(), agents=agents))
+        coupling = case.make(_spec(agents))
         assert isinstance(coupling, GroupsHeads)
         before: tuple[int, ...] = (0,) * agents
         for played in episodes:
@@ -141,8 +139,9 @@ def head_groups_are_only_divided(case: CouplingCase) -> None:
             before = groups
 
 
-def _spec() -> EnvironmentSpec:
-    return EnvironmentSpec(agents=2, actions=3, max_steps=10, features=4)
+def _spec(agents: int = 2) -> EnvironmentSpec:
+    teams = tuple(agent % 2 for agent in range(agents))
+    return EnvironmentSpec(agents, actions=3, max_steps=10, features=4, teams=teams)
 
 
 SURROUNDING_CHECKS = by_name(

@@ -41,6 +41,8 @@ class EnvironmentSpec:
         levels: the parts of the task whose rewards are reported one by one.
         box: the numbers that an action consists of, in place of ``actions``; None: actions are
             discrete. With a box there is no table and no mask of actions.
+        teams: the team of each agent, numbered from 0, where agents of several teams learn, each
+            team against the others; None: they are one team.
     """
 
     agents: int
@@ -57,3 +59,4 @@ class EnvironmentSpec:
     wins: bool = False
     levels: tuple[Level, ...] = ()
     box: Box | None = None
+    teams: tuple[int, ...] | None = None

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import Annotated, Self, final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from marl_core.base_config import (
     LONGEST_NAME,
     MOST_PROCESSES,
+    mistake,
 )
 from marl_core.types import Box, EnvironmentSpec
-from marl_envs.adapters.game import Behaviour
 from marl_envs.adapters.library_config import LibraryConfig
 from marl_envs.adapters.making import gymnasium_game, pettingzoo_game
+from marl_envs.adapters.opponents_config import MOST_TEAMS, AgainstOthers
 from marl_envs.adapters.requests import GameMaker
 from marl_envs.adapters.rows import Layout
+
+_Beginning = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
 class AdapterConfig(LibraryConfig):
@@ -44,7 +50,7 @@ class AdapterConfig(LibraryConfig):
         Raises:
             UserError: there is no such environment, or it cannot be learnt in.
         """
-        return _layout_of(type(self), self.model_dump_json())
+        return _layout_of(_Described(type(self), self.model_dump_json(), self))
 
     def spec(self) -> EnvironmentSpec:
         """What the environment gives.
@@ -53,6 +59,7 @@ class AdapterConfig(LibraryConfig):
             UserError: there is no such environment, or it cannot be learnt in.
         """
         layout = self.layout()
+        teams = self.teams_of(layout.agents)
         return EnvironmentSpec(
             agents=len(layout.agents),
             actions=layout.actions,
@@ -61,14 +68,23 @@ class AdapterConfig(LibraryConfig):
             state_features=self.state_features(
                 len(layout.agents), layout.features, layout.state or None
             ),
-            individual_reward=self.reward == "own",
+            individual_reward=self.reward == "own" or teams is not None,
             action_masks=layout.masks,
             agents_die=self.may_die,
             box=layout.box and Box(*layout.box),
+            teams=teams,
         )
 
+    def teams_of(self, agents: Sequence[str]) -> tuple[int, ...] | None:
+        """The team of each agent who learns; None: they are one team.
 
-class PettingZooConfig(AdapterConfig):
+        Args:
+            agents: their names.
+        """
+        return None
+
+
+class PettingZooConfig(AdapterConfig, AgainstOthers):
     """Settings of an environment of PettingZoo."""
 
     name: str = "pettingzoo"
@@ -82,9 +98,11 @@ class PettingZooConfig(AdapterConfig):
         max_length=LONGEST_NAME,
         description="What the names of the agents who learn begin with.",
     )
-    others: Behaviour = Field(
-        default="random",
-        description="What the other agents do: any legal action, or the first one.",
+    teams: tuple[_Beginning, ...] = Field(
+        default=(),
+        max_length=MOST_TEAMS,
+        description="In place of `team`, where several teams learn, each against the others: "
+        "what the names of each team's agents begin with.",
     )
     agents_die: bool = Field(
         default=True,
@@ -96,14 +114,58 @@ class PettingZooConfig(AdapterConfig):
         """As the setting says."""
         return self.agents_die
 
+    @model_validator(mode="after")
+    def _one_or_several_teams(self) -> Self:
+        if self.team and self.teams:
+            raise mistake("either 'team' or 'teams' says who learns", "teams")
+        return self
+
+    def spec(self) -> EnvironmentSpec:
+        """What the environment gives.
+
+        Raises:
+            UserError: there is no such environment, it cannot be learnt in, or the run of frozen
+                opponents does not fit them.
+        """
+        spec = super().spec()
+        if self.frozen:
+            # Late: it needs what loads runs.
+            from marl_envs.adapters.frozen import check_fitting
+
+            for (place, opponent), layout in zip(
+                self.frozen, self.layout().frozen, strict=True
+            ):
+                check_fitting(opponent, layout, ("environment", "opponents", place))
+        return spec
+
+    def teams_of(self, agents: Sequence[str]) -> tuple[int, ...] | None:
+        """The team of each agent who learns: the first that its name begins with.
+
+        Args:
+            agents: their names.
+        """
+        if not self.teams:
+            return None
+        found = []
+        for name in agents:
+            begins = [name.startswith(team) for team in self.teams]
+            found.append(begins.index(True))
+        return tuple(found)
+
     def maker(self) -> GameMaker:
-        """What makes a game."""
+        """What makes a game.
+
+        Raises:
+            UserError: the config names code that nobody has looked at.
+        """
+        for opponent in self.opponents:
+            opponent.check_looked_at()
         return partial(
             pettingzoo_game,
             self.id,
             self.kwargs,
-            self.team,
-            self.others,
+            self.teams or (self.team,),
+            tuple((one.team, one.name) for one in self.opponents),
             self.max_steps,
             with_state=self.state == "own",
             rebuild=self.rebuild,
@@ -125,9 +187,19 @@ class GymnasiumConfig(AdapterConfig):
         return partial(gymnasium_game, *arguments, rebuild=self.rebuild)
 
 
+@final
+@dataclass(frozen=True)
+class _Described:
+    """A config that is known by its kind and by what it says."""
+
+    kind: type[AdapterConfig]
+    text: str
+    config: AdapterConfig = field(compare=False)
+
+
 @cache
-def _layout_of(kind: type[AdapterConfig], described: str) -> Layout:
-    game = kind.model_validate_json(described).maker()()
+def _layout_of(described: _Described) -> Layout:
+    game = described.config.maker()()
     try:
         return game.layout
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 import torch
@@ -12,8 +12,12 @@ from torch import Tensor
 
 from marl_core.types import EnvironmentSpec, Observation, StepResult
 from marl_envs.adapters.config import AdapterConfig, GymnasiumConfig, PettingZooConfig
+from marl_envs.adapters.opponents_config import AgainstOthers
 from marl_envs.adapters.playing import Players, PlayersElsewhere, PlayersHere
 from marl_envs.adapters.seeds import seeds_of
+
+if TYPE_CHECKING:
+    from marl_envs.adapters.frozen import FrozenTeam
 
 
 class AdaptedEnvironment:
@@ -42,6 +46,7 @@ class AdaptedEnvironment:
         self._device = torch.device(device)
         self._generator = generator
         self._players = _players(config, games)
+        self._frozen = _frozen_teams(config, generator)
         # A process that is never closed must not outlive this object.
         self.close = weakref.finalize(self, self._players.close)
 
@@ -57,6 +62,8 @@ class AdaptedEnvironment:
             seeds = torch.where(games.to(seeds.device), seeds, -1)
         rows.seeds[:, 0] = seeds.cpu().numpy()
         self._players.ask("reset")
+        for team in self._frozen:
+            team.begin(games)
         return self._observation()
 
     def step(self, actions: Int[Tensor, "E N"] | Float[Tensor, "E N D"]) -> StepResult:
@@ -67,9 +74,11 @@ class AdaptedEnvironment:
         """
         rows = self._players.rows
         rows.actions[:] = actions.cpu().numpy()
+        for team, seen in zip(self._frozen, rows.frozen, strict=True):
+            team.act(seen)
         self._players.ask("step")
         reward = self._tensor(rows.reward)
-        own = reward if self.spec.individual_reward else None
+        own = self._own(reward) if self.spec.individual_reward else None
         return StepResult(
             observation=self._observation(),
             team_reward=reward.mean(-1),
@@ -77,6 +86,15 @@ class AdaptedEnvironment:
             truncated=self._tensor(rows.truncated[:, 0]),
             individual_reward=own,
         )
+
+    def _own(self, reward: Float[Tensor, "E N"]) -> Float[Tensor, "E N"]:
+        """What each agent learns from: its own reward, or the mean of its team's."""
+        teams = self.spec.teams
+        if self._config.reward == "own" or teams is None:
+            return reward
+        team = torch.tensor(teams, device=reward.device)
+        together = (team.unsqueeze(0) == team.unsqueeze(-1)).to(reward.dtype)
+        return reward @ (together / together.sum(-1))
 
     def _observation(self) -> Observation:
         rows, spec = self._players.rows, self.spec
@@ -98,6 +116,22 @@ class AdaptedEnvironment:
     def _tensor(self, array: np.ndarray) -> Tensor:
         """A copy: the next request writes into the array."""
         return torch.tensor(array, device=self._device)
+
+
+def _frozen_teams(
+    config: AdapterConfig, generator: torch.Generator
+) -> list[FrozenTeam]:
+    if not isinstance(config, AgainstOthers) or not config.frozen:
+        return []
+    # Late: it needs what loads runs, and most environments have no such opponents.
+    from marl_envs.adapters.frozen import FrozenTeam
+
+    teams = []
+    for (_, opponent), layout in zip(
+        config.frozen, config.layout().frozen, strict=True
+    ):
+        teams.append(FrozenTeam(opponent, layout, generator))
+    return teams
 
 
 def _players(config: AdapterConfig, games: int) -> Players:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, final
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, final, get_args
 
 from marl_envs.adapters.bounds import Bounds
 from marl_envs.adapters.rows import Layout, Rows
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from marl_envs.adapters.spaces import Choice, Sight
 
 
-#: What agents outside of the team do: draw any legal action, or take the first one.
+#: What agents do by a rule: draw any legal action, or take the first one.
 Behaviour = Literal["random", "idle"]
+#: The names of these rules.
+RULES: Final[tuple[str, ...]] = get_args(Behaviour)
+#: The name of opponents that a run of this framework plays.
+FROZEN: Final = "frozen"
 
 
 class Game(Protocol):
@@ -75,6 +79,14 @@ class TeamView:
         self.has_masks = masked and box is None
         self.differ = any(choice.count != self.actions for choice in choices)
 
+    def may_forbid(self, masks: bool) -> bool:
+        """Whether some actions may be illegal.
+
+        Args:
+            masks: whether infos say what is legal.
+        """
+        return self.box is None and (masks or self.has_masks or self.differ)
+
     def write(self, row: Rows, index: int, seen: Any, info: Any) -> None:
         """Write what a living agent sees and may do.
 
@@ -95,6 +107,27 @@ class TeamView:
         count = self.choices[index].count
         mask = sight.mask(seen, info)
         legal[:count] = True if mask is None else mask[:count]
+
+    def write_all(
+        self,
+        row: Rows,
+        there: Collection[str],
+        seen: Mapping[str, Any],
+        infos: Mapping[str, Any],
+    ) -> None:
+        """Write what each agent sees, and who is not there.
+
+        Args:
+            row: of the game.
+            there: the names of those that are.
+            seen: what each of them sees.
+            infos: what came with it.
+        """
+        for index, name in enumerate(self.names):
+            if name in there:
+                self.write(row, index, seen[name], infos.get(name))
+            else:
+                self.clear(row, index)
 
     def clear(self, row: Rows, index: int) -> None:
         """Write that an agent is not there.

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from marl_core.errors import UserError
-from marl_envs.adapters.game import Behaviour, Game
+from marl_envs.adapters.game import Game
 
 _MODULE: Final = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 #: The one function that a config can have called. Any other might do anything.
@@ -23,8 +23,8 @@ _MAKER: Final = "parallel_env"
 def pettingzoo_game(
     name: str,
     arguments: Mapping[str, Any],
-    team: str,
-    others: Behaviour,
+    teams: Sequence[str],
+    others: Sequence[tuple[str, str]],
     max_steps: int | None,
     *,
     with_state: bool,
@@ -36,8 +36,9 @@ def pettingzoo_game(
         name: of the module with ``parallel_env``, ``mpe2:simple_spread_v3`` or, just as well,
             ``mpe2.simple_spread_v3``; or as PettingZoo registers it, ``sisl/pursuit-v5``.
         arguments: of ``parallel_env``.
-        team: what the names of the agents who learn begin with.
-        others: what the other agents do.
+        teams: what the names of the agents who learn begin with, of one team or of several.
+        others: who plays the other agents: what their names begin with, and the name of a rule,
+            ``frozen``, or ``module:function``.
         max_steps: after which the game is cut; None: as the environment itself says.
         with_state: whether its global state is wanted.
         rebuild: whether every game is played in an environment made anew.
@@ -46,13 +47,14 @@ def pettingzoo_game(
         UserError: there is no such environment, or it cannot be learnt in.
     """
     imported("gymnasium", "gymnasium")
+    from marl_envs.adapters.opponents import Opponent
     from marl_envs.adapters.parallel_game import ParallelGame
 
     make = partial(_made_by_pettingzoo, name, arguments)
     return ParallelGame(
         make,
-        team,
-        others,
+        teams,
+        [Opponent(*one) for one in others],
         max_steps,
         with_state=with_state,
         rebuild=rebuild,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
 
 from marl_core.errors import UserError
-from marl_envs.adapters.bystanders import Bystanders
-from marl_envs.adapters.game import Behaviour, TeamView
+from marl_envs.adapters.game import TeamView
+from marl_envs.adapters.opponents import Opponent, Opponents
 from marl_envs.adapters.rows import Layout, Rows
 from marl_envs.adapters.spaces import Sight
 from marl_envs.adapters.views import view_of
@@ -17,12 +18,12 @@ from marl_envs.adapters.views import view_of
 
 @final
 class ParallelGame:
-    """A parallel environment of PettingZoo, in which some agents learn and others act by a rule.
+    """A parallel environment of PettingZoo, in which some agents learn and others do not.
 
     Args:
         make: makes the environment.
-        team: what the names of the agents who learn begin with.
-        others: what the other agents do.
+        teams: what the names of the agents who learn begin with, of one team or of several.
+        others: who plays the other agents.
         max_steps: after which the game is cut; None: as the environment itself says.
         with_state: whether its global state is wanted.
         rebuild: whether every game is played in an environment made anew.
@@ -31,8 +32,8 @@ class ParallelGame:
     def __init__(
         self,
         make: Callable[[], Any],
-        team: str,
-        others: Behaviour,
+        teams: Sequence[str],
+        others: Sequence[Opponent],
         max_steps: int | None,
         *,
         with_state: bool,
@@ -41,14 +42,9 @@ class ParallelGame:
         self._env = make()
         self._make = make
         self._rebuild = rebuild
-        names = [name for name in self._env.possible_agents if name.startswith(team)]
-        if not names:
-            known = ", ".join(map(str, self._env.possible_agents))
-            raise UserError(
-                f"no agent's name begins with '{team}' (there are: {known})"
-            )
+        names = _learners(self._env, teams)
         self._view = _view_of(self._env, names)
-        self._bystanders = _bystanders_of(self._env, set(names), others)
+        self._opponents = Opponents(self._env, names, others)
         self._seen: Mapping[str, Any] = {}
         self._infos: Mapping[str, Any] = {}
         self._steps = 0
@@ -59,14 +55,14 @@ class ParallelGame:
         """Start anew.
 
         Args:
-            seed: of the environment and of the other agents.
+            seed: of the environment, and of rules and scripts that play other agents.
             row: of this game.
         """
         if self._rebuild:
             self._env.close()
             self._env = self._make()
         self._seen, self._infos = self._env.reset(seed=seed)
-        self._bystanders.reset(seed)
+        self._opponents.reset(seed)
         self._steps = 0
         self._write(row, cut=frozenset())
 
@@ -76,9 +72,7 @@ class ParallelGame:
         Args:
             row: of this game.
         """
-        actions = {}
-        for name in self._env.agents:
-            actions[name] = self._action(row, name)
+        actions = self._actions(row)
         seen, rewards, terminated, truncated, infos = self._env.step(actions)
         self._seen, self._infos = seen, infos
         self._steps += 1
@@ -95,18 +89,26 @@ class ParallelGame:
         """Close the environment."""
         self._env.close()
 
-    def _action(self, row: Rows, name: str) -> Any:
-        if name in self._view.names:
-            return self._view.decoded(row, self._view.names.index(name))
-        return self._bystanders.act(name, self._seen[name], self._infos.get(name))
+    def _actions(self, row: Rows) -> dict[str, Any]:
+        """What everybody does, in the environment's order of agents."""
+        living = list(self._env.agents)
+        found = self._opponents.actions(
+            living,
+            self._seen,
+            self._infos,
+            row,
+        )
+        for index, name in enumerate(self._view.names):
+            if name in living:
+                found[name] = self._view.decoded(row, index)
+        return {name: found[name] for name in living}
 
     def _write(self, row: Rows, cut: frozenset[str]) -> None:
-        """Write what the team sees; whoever was cut off is alive and sees for the last time."""
-        for index, name in enumerate(self._view.names):
-            if name in self._env.agents or name in cut:
-                self._view.write(row, index, self._seen[name], self._infos.get(name))
-            else:
-                self._view.clear(row, index)
+        """Write what is seen; whoever was cut off is alive and sees for the last time."""
+        there = {*self._env.agents, *cut}
+        seen, infos = self._seen, self._infos
+        self._view.write_all(row, there, seen, infos)
+        self._opponents.write(there, seen, infos, row)
         if self.layout.state:
             row.state[:] = np.asarray(self._env.state(), dtype=np.float32).ravel()
 
@@ -115,15 +117,16 @@ class ParallelGame:
         masks = any("action_mask" in info for info in infos.values() if info)
         state = np.size(self._env.state()) if self._with_state else 0
         view = self._view
-        return Layout(
+        layout = Layout(
             view.names,
             view.features,
             view.actions,
             state,
-            view.box is None and (masks or view.has_masks or view.differ),
+            view.may_forbid(masks),
             _limit(self._env, max_steps),
             view.box,
         )
+        return replace(layout, frozen=self._opponents.layouts(layout, masks=masks))
 
 
 def _view_of(env: Any, names: list[str]) -> TeamView:
@@ -131,11 +134,18 @@ def _view_of(env: Any, names: list[str]) -> TeamView:
     return view_of(names, sights, [env.action_space(name) for name in names])
 
 
-def _bystanders_of(env: Any, team: set[str], behaviour: Behaviour) -> Bystanders:
-    others = [name for name in env.possible_agents if name not in team]
-    sights = {name: Sight.of(env.observation_space(name)) for name in others}
-    actions = {name: env.action_space(name) for name in others}
-    return Bystanders(sights, actions, behaviour)
+def _learners(env: Any, teams: Sequence[str]) -> list[str]:
+    """The names of the agents who learn, in the environment's order.
+
+    Raises:
+        UserError: a team has nobody.
+    """
+    for team in teams:
+        if not any(name.startswith(team) for name in env.possible_agents):
+            known = ", ".join(map(str, env.possible_agents))
+            message = f"no agent's name begins with '{team}' (there are: {known})"
+            raise UserError(message)
+    return [name for name in env.possible_agents if name.startswith(tuple(teams))]
 
 
 def _limit(env: Any, max_steps: int | None) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from mmap import mmap
 from typing import Final, final
 
@@ -27,6 +27,7 @@ class Layout:
         masks: whether some actions may be illegal.
         max_steps: no game lasts longer.
         box: of the team, where actions are numbers; None: they are counted.
+        frozen: the shapes of the opponents that frozen runs play, one for each run.
     """
 
     agents: tuple[str, ...]
@@ -36,6 +37,7 @@ class Layout:
     masks: bool
     max_steps: int
     box: Bounds | None = None
+    frozen: tuple[Layout, ...] = ()
 
 
 @final
@@ -53,6 +55,7 @@ class Rows:
         truncated: a limit has ended the game, ``[E, 1]``.
         actions: what the agents shall do, ``[E, N]``; in a box ``[E, N, D]``.
         seeds: for the next reset, ``[E, 1]``; below zero: the game goes on.
+        frozen: what the opponents of each frozen run see, and what they shall do.
     """
 
     features: np.ndarray
@@ -64,6 +67,7 @@ class Rows:
     truncated: np.ndarray
     actions: np.ndarray
     seeds: np.ndarray
+    frozen: tuple[Rows, ...] = ()
 
     @classmethod
     def of(cls, layout: Layout, games: int) -> Rows:
@@ -73,10 +77,11 @@ class Rows:
             layout: of the games.
             games: E.
         """
-        arrays: dict[str, np.ndarray] = {}
-        for name, (shape, dtype) in _shapes(layout, games).items():
-            arrays[name] = np.zeros(shape, dtype)
-        return cls(**arrays)
+        return _made(
+            layout,
+            games,
+            lambda shape, dtype, _: np.zeros(shape, dtype),
+        )
 
     @classmethod
     def shared(cls, layout: Layout, games: int, block: mmap) -> Rows:
@@ -87,14 +92,30 @@ class Rows:
             games: E.
             block: of ``shared_size`` bytes at least.
         """
-        arrays: dict[str, np.ndarray] = {}
-        for name, (shape, dtype), start in _places(layout, games):
-            arrays[name] = np.ndarray(shape, dtype, block, start)
-        return cls(**arrays)
+
+        def placed(shape: tuple[int, ...], dtype: type, start: int) -> np.ndarray:
+            return np.ndarray(
+                shape,
+                dtype,
+                block,
+                start,
+            )
+
+        return _made(
+            layout,
+            games,
+            placed,
+        )
 
     def __getitem__(self, game: int) -> Rows:
         """The row of one game, which writes into the rows of all."""
-        return Rows(**{name: array[game] for name, array in vars(self).items()})
+        each = {name: array[game] for name, array in self.arrays().items()}
+        return Rows(**each, frozen=tuple(rows[game] for rows in self.frozen))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of the team that learns, by their names."""
+        names = [one.name for one in fields(self) if one.name != "frozen"]
+        return {name: getattr(self, name) for name in names}
 
 
 def shared_size(layout: Layout, games: int) -> int:
@@ -104,11 +125,38 @@ def shared_size(layout: Layout, games: int) -> int:
         layout: of the games.
         games: E.
     """
-    *_, (_, (shape, dtype), start) = _places(layout, games)
-    return start + int(np.prod(shape)) * np.dtype(dtype).itemsize + _ALIGNED
+    shapes = _shapes(layout, games).values()
+    own = sum(_size(shape, dtype) for shape, dtype in shapes)
+    return own + sum(shared_size(one, games) for one in layout.frozen)
 
 
 _Shape = tuple[tuple[int, ...], type]
+#: Makes an array of a shape and a type that begins at a place of a block.
+_Maker = Callable[[tuple[int, ...], type, int], np.ndarray]
+
+
+def _made(layout: Layout, games: int, make: _Maker, start: int = 0) -> Rows:
+    """Rows whose arrays stand one after the other, and then those of the frozen opponents."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, (shape, dtype) in _shapes(layout, games).items():
+        arrays[name] = make(
+            shape,
+            dtype,
+            start,
+        )
+        start += _size(shape, dtype)
+    frozen = []
+    for one in layout.frozen:
+        frozen.append(
+            _made(
+                one,
+                games,
+                make,
+                start,
+            )
+        )
+        start += shared_size(one, games)
+    return Rows(**arrays, frozen=tuple(frozen))
 
 
 def _shapes(layout: Layout, games: int) -> dict[str, _Shape]:
@@ -129,10 +177,7 @@ def _shapes(layout: Layout, games: int) -> dict[str, _Shape]:
     }
 
 
-def _places(layout: Layout, games: int) -> Iterator[tuple[str, _Shape, int]]:
-    """Each array's name and shape, and where it begins in a block."""
-    start = 0
-    for name, (shape, dtype) in _shapes(layout, games).items():
-        yield name, (shape, dtype), start
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        start += -(-size // _ALIGNED) * _ALIGNED
+def _size(shape: tuple[int, ...], dtype: type) -> int:
+    """Bytes of an array, up to where the next one begins."""
+    bytes_needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return -(-bytes_needed // _ALIGNED) * _ALIGNED

@@ -90,7 +90,7 @@ def test_it_keeps_the_rules(config: PettingZooConfig, check: str) -> None:
 @given(seed=st.integers(0, 2**31 - 1), data=st.data())
 def test_a_game_is_the_bare_game(seed: int, data: st.DataObject) -> None:
     """Beside the environment stepped by hand: what is seen, legal, earned, and how it ends."""
-    environment = built(market(others="idle"), games=1, seed=seed)
+    environment = built(market(opponents=[{"name": "idle"}]), games=1, seed=seed)
     observation = environment.reset()
     bare = Market()
     generator = torch.Generator().manual_seed(seed)
