@@ -29,6 +29,8 @@ CONC4HIST_PRACTICE: Final = "Conc4Hist, greedy games"
 #: The same, with heads of the agents' own and nothing else learnt: PR-Fast with an eta of 0, under
 #: whose labels its runs are kept.
 CONC4HIST_OWN_HEADS: Final = "Conc4Hist, own heads"
+#: Both: heads of the agents' own, and as many games played greedily as under resonance.
+CONC4HIST_HEADS_PRACTICE: Final = "Conc4Hist, own heads, greedy games"
 CONC4HIST_PR: Final = "Conc4Hist + PR"
 CONC4HIST_PR_FAST: Final = "Conc4Hist + PR-Fast"
 
@@ -63,10 +65,12 @@ def with_less_entropy(algorithm: str) -> str:
     return f"{algorithm}, less entropy"
 
 
-def with_greedy_games(algorithm: str) -> str:
+def with_greedy_games(algorithm: str, variant: Variant = "pr") -> str:
     """The name of an algorithm after a second stage with whole games played greedily.
 
     Args:
         algorithm: its name before.
+        variant: with ``pr_fast``, every agent has a head of its own.
     """
-    return f"{algorithm}, greedy games"
+    heads = ", own heads" if variant == "pr_fast" else ""
+    return f"{algorithm}{heads}, greedy games"

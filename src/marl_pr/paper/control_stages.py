@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marl_core.reports.labels import Label
-from marl_pr.paper.algorithms import with_greedy_games, with_less_entropy
+from marl_pr.paper.algorithms import (
+    Variant,
+    with_greedy_games,
+    with_less_entropy,
+)
 from marl_pr.paper.fixed_settings import ETA_MAX, LESS_ENTROPY
 from marl_pr.paper.labelled_job import LabelledJob, run_name
 from marl_pr.paper.scale import Scale
@@ -20,20 +26,52 @@ def practised(plain: LabelledJob, scale: Scale) -> LabelledJob:
         plain: the run to continue.
         scale: how much is trained.
     """
+    return _with_greedy_games(plain, scale, "practice", "pr")
+
+
+def practised_heads(plain: LabelledJob, scale: Scale) -> LabelledJob:
+    """A run that continues another one as PR-Fast does, but for the correction.
+
+    Every agent learns a head of its own, and as many games are played greedily as under resonance.
+    So between this run and *own heads* there are the greedy games, and between PR-Fast and this run
+    there is the correction.
+
+    Args:
+        plain: the run to continue.
+        scale: how much is trained.
+    """
+    return _with_greedy_games(
+        plain,
+        scale,
+        "heads_practice",
+        "pr_fast",
+        p_min=scale.battles.p_min,
+    )
+
+
+def _with_greedy_games(
+    plain: LabelledJob,
+    scale: Scale,
+    kind: str,
+    variant: Variant,
+    **settings: Any,
+) -> LabelledJob:
     config = plain.job.config
     labels: dict[str, Label] = {
         **plain.labels,
-        "algorithm": with_greedy_games(str(plain.labels["algorithm"])),
+        "algorithm": with_greedy_games(str(plain.labels["algorithm"]), variant),
         "eta_max": ETA_MAX,
         "coin": "episode",
     }
-    prefix = f"{config.host.name}_practice"
+    prefix = f"{config.host.name}_{kind}"
     name = run_name(prefix, labels, config.seed, f"-eta{ETA_MAX:g}")
     exploration = {
         "name": "policy_resonance",
+        "variant": variant,
         "corrected": False,
         "eta_max": ETA_MAX,
         "ramp_episodes": scale.lengths[config.host.name].ramp,
+        **settings,
     }
     return second_stage(plain, name, labels, scale, {"exploration": exploration})
 

@@ -12,6 +12,7 @@ from marl_core.reports.results import RunResult
 from marl_core.runs.folder import RunFolder
 from marl_pr.paper.algorithms import (
     CONC4HIST,
+    CONC4HIST_HEADS_PRACTICE,
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_LONGER,
     CONC4HIST_OWN_HEADS,
@@ -30,7 +31,12 @@ from marl_pr.paper.battles import (
     sizes,
     two_stage_jobs,
 )
-from marl_pr.paper.control_stages import less_entropy, own_heads, practised
+from marl_pr.paper.control_stages import (
+    less_entropy,
+    own_heads,
+    practised,
+    practised_heads,
+)
 from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob, unique
 from marl_pr.paper.markdown import interval_cell, markdown_table
@@ -40,13 +46,15 @@ from marl_pr.paper.scores import Reading
 from marl_pr.paper.shares import mean_share
 
 #: The first stage; then its continuations. *Greedy games* and PR add one thing each to *as long*:
-#: the greedy games, then the correction. PR-Fast adds the coin to *own heads*.
+#: the greedy games, then the correction. So do *own heads, greedy games* and PR-Fast to *own
+#: heads*.
 COMPARED: Final = (
     CONC4HIST,
     CONC4HIST_LONGER,
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_PRACTICE,
     CONC4HIST_OWN_HEADS,
+    CONC4HIST_HEADS_PRACTICE,
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
 )
@@ -54,7 +62,7 @@ COMPARED: Final = (
 
 @final
 class Fig4(Item):
-    """The learning curve of Conc4Hist with resonance in the second stage, beside four without."""
+    """The learning curve of Conc4Hist with resonance in the second stage, beside five without."""
 
     name = "fig4"
     title = (
@@ -62,10 +70,11 @@ class Fig4(Item):
         f"ADCA against {ENEMIES} % enemies"
     )
     notes = (
-        f"{HOW_TO_READ} Three controls ask whether it is resonance that helps: *less entropy* has "
+        f"{HOW_TO_READ} Four controls ask whether it is resonance that helps: *less entropy* has "
         "had a second stage with a tenth of the entropy coefficient, *greedy games* one in which "
         "as many whole games were played greedily as under resonance, and the others as without "
-        "it, *own heads* one in which only a head of each agent's own learnt, as with PR-Fast. "
+        "it, *own heads* one in which only a head of each agent's own learnt, as with PR-Fast; "
+        "*own heads, greedy games* had both, and is PR-Fast without the correction. "
         "The figure's bands reach from the lowest run to the highest."
     )
 
@@ -121,7 +130,7 @@ class Fig4(Item):
         return resonance_plots(groups, plots)
 
 
-_CONTROLS = (less_entropy, practised, own_heads)
+_CONTROLS = (less_entropy, practised, own_heads, practised_heads)
 
 
 def _each(runs: Sequence[RunResult], reading: Reading) -> str:

@@ -21,6 +21,7 @@ from marl_core.runs.folder import RunFolder
 from marl_core.runs.weights import read_weights
 from marl_core.sweep import Job
 from marl_pr.paper.algorithms import (
+    CONC4HIST_HEADS_PRACTICE,
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_LONGER,
     CONC4HIST_OWN_HEADS,
@@ -30,7 +31,12 @@ from marl_pr.paper.algorithms import (
 )
 from marl_pr.paper.battles import READINGS, runs_of
 from marl_pr.paper.catalogue import GIVEN_TEAM
-from marl_pr.paper.control_stages import less_entropy, own_heads, practised
+from marl_pr.paper.control_stages import (
+    less_entropy,
+    own_heads,
+    practised,
+    practised_heads,
+)
 from marl_pr.paper.fighting import BATTLES as FOUGHT
 from marl_pr.paper.fighting import fighting
 from marl_pr.paper.first_stages import conc4hist
@@ -56,6 +62,7 @@ _COMPARED: Final = (
     CONC4HIST_LESS_ENTROPY,
     CONC4HIST_PRACTICE,
     CONC4HIST_OWN_HEADS,
+    CONC4HIST_HEADS_PRACTICE,
     CONC4HIST_PR,
     CONC4HIST_PR_FAST,
 )
@@ -79,7 +86,7 @@ _METRICS: Final = {"greedy": "greedy/win_rate", "sampled": "sampled/win_rate"}
 
 @final
 class GivenTeam(Item):
-    """Six continuations of one team that fights already.
+    """Seven continuations of one team that fights already.
 
     Each begins with the same parameters, a fresh optimiser and a seed of its own.
 
@@ -88,7 +95,7 @@ class GivenTeam(Item):
     """
 
     name = GIVEN_TEAM
-    title = "Six continuations of a given team, ADCA against 110 % enemies"
+    title = "Seven continuations of a given team, ADCA against 110 % enemies"
     default_seeds = Seeds(ppo_ma=5, qmix=5, conc4hist=5)
     notes = (
         "Share of the test battles won, without resonance in the test: mean over runs [95 % "
@@ -97,7 +104,8 @@ class GivenTeam(Item):
         "continuations of this team vary, and nothing of other teams. *As long* changes nothing, "
         "*less entropy* has a tenth of the entropy coefficient, in *greedy games* as many whole "
         "games are played greedily as under resonance, the others as without it; in *own heads* "
-        "only a head of each agent's own learns, as with PR-Fast, without resonance. "
+        "only a head of each agent's own learns, as with PR-Fast, without resonance; *own heads, "
+        "greedy games* has both, and so it is PR-Fast without the correction. "
         "The figure's bands reach from the lowest run to the highest. A strike is a step in which "
         "a guard hits an attacker. *Idle*, *drive* and *turn* are shares of what living guards do; "
         "the last column is the standard deviation, over the guards, of their shares of idleness."
@@ -108,7 +116,7 @@ class GivenTeam(Item):
         self.arguments = f"--weights {weights.name}"
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """Six continuations for each seed.
+        """Seven continuations for each seed.
 
         Args:
             scale: how much is trained.
@@ -122,6 +130,7 @@ class GivenTeam(Item):
                 resonant(given, scale, "pr_fast"),
                 longer(given, scale),
                 own_heads(given, scale),
+                practised_heads(given, scale),
                 practised(given, scale),
                 resonant(given, scale, "pr"),
                 less_entropy(given, scale),

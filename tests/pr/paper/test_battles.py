@@ -20,7 +20,7 @@ from marl_core.runs.folder import RunFolder
 from marl_core.sweep import run_sweep
 from marl_pr.paper.baselines import baseline_win_rates
 from marl_pr.paper.battles import greedy_win_rate
-from marl_pr.paper.control_stages import less_entropy, practised
+from marl_pr.paper.control_stages import less_entropy, practised, practised_heads
 from marl_pr.paper.fig4 import Fig4
 from marl_pr.paper.first_stages import conc4hist
 from marl_pr.paper.reproduction import Reproduction
@@ -87,14 +87,16 @@ def test_each_continuation_adds_one_thing_and_is_as_long() -> None:
     plain, practice, low = longer(first, PAPER), practised(first, PAPER), None
     low = less_entropy(first, PAPER)
     pr, fast = (resonant(first, PAPER, variant) for variant in ("pr", "pr_fast"))
+    heads = practised_heads(first, PAPER)
     explored: list[dict[str, Any]] = []
-    for one in (plain, low, practice, pr, fast):
+    for one in (plain, low, practice, pr, fast, heads):
         assert one.job.continues == first.job.name
         assert one.job.config.stages[1].episodes == 20_480
         explored.append(one.job.config.stage_exploration(1).model_dump())
     assert explored[1] == {**explored[0], "coefficient": pytest.approx(0.005)}
     assert explored[3] == {**explored[2], "corrected": True, "p_min": 0.15}
     assert explored[4] == {**explored[3], "variant": "pr_fast"}
+    assert explored[5] == {**explored[4], "corrected": False}
 
 
 def test_only_the_quick_scale_says_that_it_shows_nothing() -> None:

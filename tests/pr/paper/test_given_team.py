@@ -37,7 +37,7 @@ from tests.support.command import Command
 from tests.support.conc4hist_golden import EXCERPT, Golden
 from tests.support.tiny_reproduction import TINY
 
-ALGORITHMS = 6
+ALGORITHMS = 7
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_from_the_authors_file_to_the_page(
     assert len(first) == 2
     page = (marl.folder / "reproduced" / "given_team" / "table.md").read_text()
     assert "marl reproduce given_team --weights model.pt --scale quick" in page
-    assert "| as given | 12 |" in page
+    assert f"| as given | {2 * ALGORITHMS} |" in page
     assert "| Conc4Hist + PR-Fast | 2 |" in page
     _, fought = page.split("What the greedy teams do")
     assert fought.count("\n| ") == 3 + ALGORITHMS

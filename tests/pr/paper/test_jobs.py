@@ -12,7 +12,7 @@ from marl_core.config.run import RunConfig
 from marl_core.sweep.jobs import checked
 from marl_core.training import stages
 from marl_pr.coupling import PolicyResonanceConfig
-from marl_pr.paper.algorithms import CONC4HIST_PRACTICE
+from marl_pr.paper.algorithms import CONC4HIST_HEADS_PRACTICE, CONC4HIST_PRACTICE
 from marl_pr.paper.first_stages import ppo_ma
 from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob
@@ -51,7 +51,11 @@ def test_the_sweep_takes_the_jobs(item: Item, scale: Scale) -> None:
         settings = [one.labels.get(name) for name in ("eta_max", "p_min", "coin")]
         if isinstance(resonance, PolicyResonanceConfig) and not resonance.corrected:
             assert settings == [resonance.eta_max, None, resonance.level]
-            assert one.labels["algorithm"] == CONC4HIST_PRACTICE
+            uncorrected = {
+                "pr": CONC4HIST_PRACTICE,
+                "pr_fast": CONC4HIST_HEADS_PRACTICE,
+            }
+            assert one.labels["algorithm"] == uncorrected[resonance.variant]
         elif isinstance(resonance, PolicyResonanceConfig):
             assert settings == [resonance.eta_max, resonance.p_min, resonance.level]
             assert str(one.labels["algorithm"]).endswith(
