@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from marl_core.config.run import RunConfig
 from marl_core.reports.labels import Label
 from marl_core.reports.results import RunResult
 from marl_core.reports.run_log import read_run
@@ -85,7 +86,16 @@ def read_battles(folder: RunFolder, labels: Mapping[str, Label]) -> RunResult:
     run = read_run(folder, labels)
     if run.seed != 0 or labels["algorithm"] != CONC4HIST:
         return run
-    config = folder.load_config()
+    return with_baselines(run, folder.load_config())
+
+
+def with_baselines(run: RunResult, config: RunConfig) -> RunResult:
+    """A run's results, with those of teams without learning on its task.
+
+    Args:
+        run: its results.
+        config: of the run.
+    """
     found = baseline_win_rates(config)
     known = {
         "nothing/win_rate": found.greedy.mean,

@@ -29,7 +29,12 @@ from marl_pr.paper.algorithms import (
     CONC4HIST_PR_FAST,
     CONC4HIST_PRACTICE,
 )
-from marl_pr.paper.battles import READINGS, runs_of
+from marl_pr.paper.battles import (
+    READINGS,
+    baseline_table,
+    runs_of,
+    with_baselines,
+)
 from marl_pr.paper.catalogue import GIVEN_TEAM
 from marl_pr.paper.control_stages import (
     less_entropy,
@@ -155,6 +160,7 @@ class GivenTeam(Item):
         if run.seed == 0 and labels["algorithm"] == CONC4HIST_LONGER:
             given, _ = begun_state(state.config, read_weights(self.weights))
             found |= _named(_GIVEN, fighting(given, "greedy"))
+            run = with_baselines(run, state.config)
         series = {name: (value,) * len(run.episodes) for name, value in found.items()}
         return replace(run, metrics={**run.metrics, **series})
 
@@ -173,7 +179,11 @@ class GivenTeam(Item):
             means = [mean_share(runs, reading) for reading in READINGS.values()]
             seeds = [_numbers(runs, reading) for reading in READINGS.values()]
             rows.append([algorithm, str(len(runs)), *map(interval_cell, means), *seeds])
-        parts = [markdown_table(header, rows), _fighting_table(results)]
+        parts = [
+            markdown_table(header, rows),
+            baseline_table(results),
+            _fighting_table(results),
+        ]
         return "\n".join(part for part in parts if part)
 
     def draw(self, results: Sequence[RunResult]) -> Figure:

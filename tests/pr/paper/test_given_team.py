@@ -100,6 +100,7 @@ def test_from_the_authors_file_to_the_page(
     assert len(first) == 2
     page = (marl.folder / "reproduced" / "given_team" / "table.md").read_text()
     assert "marl reproduce given_team --weights model.pt --scale quick" in page
+    assert "Without learning, with 95 % intervals over battles:" in page
     assert f"| as given | {2 * ALGORITHMS} |" in page
     assert "| Conc4Hist + PR-Fast | 2 |" in page
     _, fought = page.split("What the greedy teams do")
