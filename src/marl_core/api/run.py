@@ -42,8 +42,9 @@ def load(
         path: its folder.
         trust: whether the code that the folder names as ``module:Class`` may be run. Say so of
             folders whose author you know: a module can do whatever you can do.
-        checkpoint: which kept checkpoint is looked at (``training.keep``), as ``best``; None: the
-            newest. A run always goes on from its newest.
+        checkpoint: which kept checkpoint is looked at (``training.keep``), as ``best``, or
+            ``start``, the team before any training; None: the newest. A run always goes on from its
+            newest.
 
     Raises:
         UserError: there is no run, or it needs code and is not trusted.

@@ -36,7 +36,8 @@ CheckpointOption = Annotated[
     str | None,
     typer.Option(
         "--checkpoint",
-        help="A kept checkpoint (training.keep), as best; by default the newest.",
+        help="A kept checkpoint (training.keep), as best, or start: before any training; by "
+        "default the newest.",
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]

@@ -25,13 +25,13 @@ from marl_core.protocols import ExplorationStrategy, HostAlgorithm
 from marl_core.registry import find_any
 from marl_core.rng import generator
 from marl_core.run_state import RunState
-from marl_core.runs.checkpoint_file import fitting, source_of
+from marl_core.runs.checkpoint_file import fitting, read_tensors, source_of
 from marl_core.runs.compatibility import check_compatible
 from marl_core.runs.first_parameters import load_fitting
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.own_heads import give_heads, share_heads
 from marl_core.runs.saved_progress import saved_progress
-from marl_core.runs.saved_tensors import check_alike
+from marl_core.runs.saved_tensors import check_alike, check_names
 from marl_core.runs.sources import note_changed_sources
 from marl_core.types import EnvironmentSpec, Progress
 
@@ -140,8 +140,26 @@ def _load(part: HostAlgorithm | nn.Module, parameters: dict[str, Any]) -> None:
         part.load_state_dict(parameters)
 
 
+def beginning_state(config: RunConfig, folder: RunFolder) -> RunState:
+    """A run before any training, with the parameters that its folder gives it, if it does.
+
+    Args:
+        config: the run's.
+        folder: where it goes.
+
+    Raises:
+        UserError: the folder's parameters do not fit.
+    """
+    if not folder.start.exists():
+        return first_state(config)
+    state, left = begun_state(config, read_tensors(folder.start))
+    with fitting(folder.start):
+        check_names("parameter", left, [])
+    return state
+
+
 def newest_state(folder: RunFolder) -> RunState:
-    """A run as it is at its newest checkpoint.
+    """A run as it is at its newest checkpoint, or at the one that the folder was asked for.
 
     Args:
         folder: the run's.
@@ -151,6 +169,8 @@ def newest_state(folder: RunFolder) -> RunState:
     """
     config = folder.load_config()
     note_changed_sources(folder)
+    if folder.is_asked_for_start:
+        return beginning_state(config, folder)
     saved = folder.load_checkpoint()
     if saved is None:
         hint = f"no checkpoint yet; `marl resume {folder.path}` trains the run"

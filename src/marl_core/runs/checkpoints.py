@@ -101,7 +101,7 @@ class Checkpoints:
                 for file in self.folder.glob("*.ckpt")
                 if file != self._set_aside
             )
-            there_are = ", ".join(known) or "none"
+            there_are = ", ".join(["start", *known])
             message = f"no such checkpoint; there are: {there_are}"
             raise UserError(f"{path}: {message}") from error
 

@@ -38,7 +38,8 @@ class RunFolder:
     Args:
         path: of the folder, which need not exist yet.
         trust: whether the code that the folder names may be run.
-        checkpoint: which kept checkpoint is read, as ``best``; None: the newest.
+        checkpoint: which kept checkpoint is read, as ``best``, or ``start``, the run before any
+            training; None: the newest.
     """
 
     def __init__(
@@ -178,15 +179,22 @@ class RunFolder:
         """The newest sound checkpoint, on the CPU, or the kept one that was asked for.
 
         Returns:
-            None where the run never got to its first.
+            None where the run never got to its first, and at its start.
 
         Raises:
             UserError: the file is no checkpoint of a run, or of another version; or there is no
                 such kept checkpoint.
         """
+        if self.is_asked_for_start:
+            return None
         if self._chosen is None:
             return self.checkpoints.read()
         return self.checkpoints.read_kept(self._chosen)
+
+    @property
+    def is_asked_for_start(self) -> bool:
+        """Whether it is the team before any training that is looked at."""
+        return self._chosen == "start"
 
     def kept(self, name: str) -> Path:
         """The file of a checkpoint that is kept (``training.keep``).

@@ -11,13 +11,17 @@ from marl_core.config.run import RunConfig
 from marl_core.evaluation.evaluate import evaluate
 from marl_core.evaluation.scores import Evaluation
 from marl_core.run_state import RunState
-from marl_core.runs.assembly import begun_state, first_state, next_stage, saved_state
+from marl_core.runs.assembly import (
+    beginning_state,
+    first_state,
+    next_stage,
+    saved_state,
+)
 from marl_core.runs.changes import check_unchanged
-from marl_core.runs.checkpoint_file import fitting, logged_at, read_tensors
+from marl_core.runs.checkpoint_file import logged_at
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_file import MetricsFile
 from marl_core.runs.provenance import cpu_name
-from marl_core.runs.saved_tensors import check_names
 from marl_core.training.compiler import check_compiler
 from marl_core.training.devices import on_its_device
 from marl_core.training.fit import fit
@@ -85,7 +89,7 @@ def _train(
     saved = folder.take_up_checkpoint()
     kept = 0
     if saved is None:
-        state = _begun(config, folder)
+        state = beginning_state(config, folder)
     else:
         check_unchanged(config, saved["marl"], folder.config_file)
         state = saved_state(config, saved)
@@ -127,16 +131,6 @@ def _with_config(
         loggers=[metrics, *loggers, *watchers.loggers],
         callbacks=[*callbacks, *watchers.callbacks],
     )
-
-
-def _begun(config: RunConfig, folder: RunFolder) -> RunState:
-    """The run before any training, with the parameters that its folder gives it, if it does."""
-    if not folder.start.exists():
-        return first_state(config)
-    state, left = begun_state(config, read_tensors(folder.start))
-    with fitting(folder.start):
-        check_names("parameter", left, [])
-    return state
 
 
 def _finish(

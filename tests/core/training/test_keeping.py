@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from marl_core.api.run import load
+from marl_core.api.training import train
 from marl_core.errors import UserError
+from marl_core.runs.assembly import first_state, newest_state
 from marl_core.runs.checkpoint_file import read_checkpoint
 from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
@@ -92,8 +95,29 @@ def test_the_best_can_be_looked_at(finished: RunFolder, marl: Command) -> None:
     assert f"its checkpoint is of {best.trained_episodes} of" in told.err
 
 
+def test_the_team_that_a_run_began_with_can_be_looked_at(
+    tmp_path: Path, finished: RunFolder
+) -> None:
+    begun = load(finished.path, checkpoint="start")
+    assert begun.trained_episodes == 0
+    # As it was evaluated before the first update.
+    untrained = newest_state(RunFolder(finished.path, checkpoint="start"))
+    fresh = first_state(finished.load_config()).host.state_dict()
+    assert differences(dict(untrained.host.state_dict()), dict(fresh)) == []
+    given = torch.load(finished.kept("best"), weights_only=True)["state_dict"]
+    names = {name.removeprefix("host."): value for name, value in given.items()}
+    weights = {name: names[name] for name in fresh}
+    torch.save(weights, tmp_path / "weights.pt")
+    data = {**run_data(), "stages": [{"episodes": 16}]}
+    other = train(data, out=tmp_path / "other", weights=tmp_path / "weights.pt")
+    state = newest_state(RunFolder(other.path, checkpoint="start"))
+    assert differences(dict(state.host.state_dict()), weights) == []
+
+
 def test_a_name_that_is_not_kept_is_refused(finished: RunFolder) -> None:
-    message = "no such checkpoint; there are: best, last, previous, update-00000004"
+    message = (
+        "no such checkpoint; there are: start, best, last, previous, update-00000004"
+    )
     with pytest.raises(UserError, match=message):
         load(finished.path, checkpoint="first").policy()
 
