@@ -94,6 +94,7 @@ def _on_policy(algorithm: str, settings: OnPolicy) -> tuple[dict[str, Any], ...]
         "critic": "central" if algorithm == "MAPPO" else "own",
         "hidden": settings.hidden,
         "minibatches": settings.minibatches,
+        "minibatches_of": "steps",
         "epochs": settings.epochs,
         "learning_rate": settings.learning_rate,
         "gamma": settings.gamma,
