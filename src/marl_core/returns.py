@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from marl_core.types import Rollout
+
 
 def generalised_advantages(
     reward: Float[Tensor, "T E N"],
@@ -91,6 +93,8 @@ def td_lambda_returns(
     earned = torch.where(valid, reward, 0.0)
     ahead = torch.where(discount > 0, next_values, 0.0)
     at_once = earned + (discount - on_return) * ahead
+    if lam == 0:  # nothing is waited for
+        return at_once
     returns = [at_once[-1]]
     earlier = zip(
         reversed(at_once[:-1].unbind()),
@@ -100,6 +104,25 @@ def td_lambda_returns(
     for now, weight in earlier:
         returns.append(torch.addcmul(now, weight, returns[-1]))
     return torch.stack(returns[::-1])
+
+
+def rewards_to_learn_from(rollout: Rollout, factor: float) -> Float[Tensor, "T E N"]:
+    """Each agent's rewards; what the dead earn is moved back, as ``rewards_of_the_living`` does it.
+
+    Where nobody can die there is nothing to move, and no loop over the steps.
+
+    Args:
+        rollout: whole episodes.
+        factor: by which a reward is multiplied for each step that it is moved; from 0 to 1.
+    """
+    if rollout.observations.alive is None:
+        return torch.where(rollout.valid.unsqueeze(-1), rollout.reward, 0.0)
+    return rewards_of_the_living(
+        rollout.reward,
+        rollout.acting,
+        rollout.valid,
+        factor,
+    )
 
 
 def rewards_of_the_living(

@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.returns import generalised_advantages, td_lambda_returns
+from marl_core.returns import (
+    generalised_advantages,
+    rewards_of_the_living,
+    rewards_to_learn_from,
+    td_lambda_returns,
+)
 from marl_core.testing.strategies import seeds
+from marl_core.types import Observation, Progress, Rollout
 
 ENDS = st.lists(
     st.tuples(st.integers(1, 7), st.sampled_from(["terminated", "truncated"])),
@@ -185,3 +191,29 @@ def test_td_lambda_by_hand() -> None:
     )
     # G_1 = 2, or 2 + 8/2 = 6; G_0 = 1 + (4/2 + G_1/2) / 2.
     assert returns.tolist() == [[2.5, 3.5], [2.0, 6.0]]
+
+
+@given(ENDS, st.integers(1, 3), seeds(), st.floats(0, 1))
+def test_where_nobody_dies_rewards_stay_where_they_are(
+    ends: list[tuple[int, str]], agents: int, seed: int, factor: float
+) -> None:
+    """As the loop over the steps finds it, which knows who acted."""
+    steps = max(length for length, _ in ends)
+    valid = torch.arange(steps).unsqueeze(-1) < torch.tensor([n for n, _ in ends])
+    reward = _random((steps, len(ends), agents), seed)
+    seen = Observation(_random((steps, len(ends), agents, 1), seed + 1))
+    rollout = Rollout(
+        observations=seen,
+        actions=torch.zeros(reward.shape, dtype=torch.int64),
+        reward=reward,
+        team_reward=reward.mean(-1),
+        terminated=torch.zeros_like(valid),
+        truncated=torch.zeros_like(valid),
+        valid=valid,
+        component=torch.zeros(valid.shape, dtype=torch.int64),
+        last_observation=seen.map(lambda value: value[0]),
+        progress=Progress(),
+    )
+    found = rewards_to_learn_from(rollout, factor)
+    expected = rewards_of_the_living(reward, rollout.acting, valid, factor)
+    assert torch.equal(found, expected)

@@ -28,7 +28,7 @@ from marl_core.hosts.ppo.surrogate import ClipRange
 from marl_core.learning import LearningContext, eagerly
 from marl_core.observation_table import without_table
 from marl_core.protocols import IndividualPolicy
-from marl_core.returns import generalised_advantages, rewards_of_the_living
+from marl_core.returns import generalised_advantages, rewards_to_learn_from
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
@@ -188,7 +188,15 @@ class MAPPO(HostModule):
         """
         rollout = without_table(rollout)
         known = self._known(rollout, policy, context)
-        parts = Parts(rollout, known, self.config.minibatches, context.ranks)
+        parts = Parts(
+            rollout.observations,
+            known,
+            self.config.minibatches,
+            rollout.progress.updates,
+            context.ranks,
+        )
+        if self.config.minibatches_of == "steps":
+            parts = parts.of_single_steps()
         # A recurrent unit is a kernel already, and cannot be traced.
         compiles = self.config.body == "mlp"
         loss_of = context.loss_of if compiles else eagerly
@@ -247,12 +255,7 @@ class MAPPO(HostModule):
         said, last_said = self._values(rollout)
         values, last_values = self._worth(rollout, said, last_said)
         advantages = generalised_advantages(
-            rewards_of_the_living(
-                rollout.reward,
-                acting,
-                rollout.valid,
-                self.config.gamma,
-            ).to(values.dtype),
+            rewards_to_learn_from(rollout, self.config.gamma).to(values.dtype),
             values,
             last_values,
             rollout.terminated,
