@@ -25,11 +25,24 @@ from pathlib import Path
 from typing import Any
 
 from extras import need
-from peer.settings import COMPARISONS, Comparison
+from peer.settings import (
+    BENCHMARL,
+    COMPARISONS,
+    EPYMARL,
+    OURS,
+    WHOLE_GAMES,
+    Comparison,
+    OnPolicy,
+)
 from peer.watching import Record
 
 #: Which module runs a side.
-_SIDES = {"ours": "peer.ours", "BenchMARL": "peer.benchmarl", "EPyMARL": "peer.epymarl"}
+_SIDES = {
+    OURS: "peer.ours",
+    WHOLE_GAMES: "peer.ours",
+    BENCHMARL: "peer.benchmarl",
+    EPYMARL: "peer.epymarl",
+}
 _PACKAGES = ("torch", "benchmarl", "torchrl", "tensordict", "vmas", "mpe2")
 
 
@@ -58,8 +71,12 @@ def _run_missing(out: Path, seeds: int, only: str) -> None:
             if only not in comparison.name:
                 continue
             # Who is first changes with the seed.
-            sides = ["ours", comparison.peer]
-            for side in sides if seed % 2 == 0 else reversed(sides):
+            sides = [OURS, comparison.peer]
+            if seed % 2:
+                sides.reverse()
+            if isinstance(comparison.settings, OnPolicy):
+                sides.append(WHOLE_GAMES)
+            for side in sides:
                 if not _is_done(out, comparison, seed, side):
                     command = [sys.executable, __file__, "--out", str(out)]
                     command += ["--one", comparison.name, str(seed), side]
@@ -72,7 +89,7 @@ def _is_done(out: Path, comparison: Comparison, seed: int, side: str) -> bool:
 
 
 def _add(out: Path, comparison: Comparison, seed: int, side: str) -> None:
-    record: Record = import_module(_SIDES[side]).run(comparison, seed)
+    record: Record = import_module(_SIDES[side]).run(comparison, seed, side)
     line = {
         "name": comparison.name,
         "seed": seed,

@@ -17,12 +17,13 @@ from peer.watching import Record, Watch
 _TEAM: Final = "agents"
 
 
-def run(comparison: Comparison, seed: int) -> Record:
+def run(comparison: Comparison, seed: int, side: str) -> Record:
     """Train, and say what came of it.
 
     Args:
         comparison: the algorithm and the task.
         seed: of the run.
+        side: there is one.
     """
     watch = Watch(comparison)
     with tempfile.TemporaryDirectory() as folder:

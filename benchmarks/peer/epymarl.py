@@ -25,12 +25,13 @@ from peer.watching import Record, Watch
 _ID: Final = "PeerTeam-v0"
 
 
-def run(comparison: Comparison, seed: int) -> Record:
+def run(comparison: Comparison, seed: int, side: str) -> Record:
     """Train, and say what came of it.
 
     Args:
         comparison: the algorithm and the task.
         seed: of the run.
+        side: there is one.
     """
     sources = Path(os.environ["EPYMARL"]) / "src"
     sys.path.insert(0, str(sources))

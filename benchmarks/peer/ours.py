@@ -12,24 +12,25 @@ from torch import Tensor
 from marl_core import train
 from marl_core.training.learner import Learner
 from marl_core.types import Observation
-from peer.settings import Comparison, OffPolicy, OnPolicy
+from peer.settings import WHOLE_GAMES, Comparison, OffPolicy, OnPolicy
 from peer.watching import Record, Watch
 
 _MIXERS: Final = {"QMIX": "monotonic", "VDN": "sum", "IQL": "none"}
 _NEVER: Final = 10**9
 
 
-def run(comparison: Comparison, seed: int) -> Record:
+def run(comparison: Comparison, seed: int, side: str) -> Record:
     """Train, and say what came of it.
 
     Args:
         comparison: the algorithm and the task.
         seed: of the run.
+        side: ``ours``, or the same with minibatches of whole games.
     """
     watch = Watch(comparison)
     with tempfile.TemporaryDirectory() as folder:
         train(
-            config(comparison, seed),
+            config(comparison, seed, side),
             out=Path(folder) / "run",
             callbacks=[_Watching(watch)],
             progress=False,
@@ -58,16 +59,17 @@ class _Scores:
         return self._learner.host.scores(Observation(features), {})[0]
 
 
-def config(comparison: Comparison, seed: int) -> dict[str, Any]:
+def config(comparison: Comparison, seed: int, side: str) -> dict[str, Any]:
     """The config of a run.
 
     Args:
         comparison: the algorithm and the task.
         seed: of the run.
+        side: as for ``run``.
     """
     settings = comparison.settings
     if isinstance(settings, OnPolicy):
-        host, exploration = _on_policy(comparison.algorithm, settings)
+        host, exploration = _on_policy(comparison.algorithm, settings, side)
     else:
         host, exploration = _off_policy(comparison, settings)
     return {
@@ -88,13 +90,15 @@ def config(comparison: Comparison, seed: int) -> dict[str, Any]:
     }
 
 
-def _on_policy(algorithm: str, settings: OnPolicy) -> tuple[dict[str, Any], ...]:
+def _on_policy(
+    algorithm: str, settings: OnPolicy, side: str
+) -> tuple[dict[str, Any], ...]:
     host = {
         "name": "mappo",
         "critic": "central" if algorithm == "MAPPO" else "own",
         "hidden": settings.hidden,
         "minibatches": settings.minibatches,
-        "minibatches_of": "steps",
+        "minibatches_of": "games" if side == WHOLE_GAMES else "steps",
         "epochs": settings.epochs,
         "learning_rate": settings.learning_rate,
         "gamma": settings.gamma,

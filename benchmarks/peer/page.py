@@ -11,7 +11,7 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from peer.settings import COMPARISONS, Comparison
+from peer.settings import COMPARISONS, OURS, WHOLE_GAMES, Comparison
 
 #: The 0.975 quantile of Student's distribution with 1, 2 ... degrees of freedom.
 _STUDENT: Final = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
@@ -31,7 +31,13 @@ def write(runs: Sequence[Run], page: Path) -> None:
     """
     shown = [one for one in COMPARISONS if _pairs(runs, one)]
     before, _, after = page.read_text().split(_MARK)
-    table = "\n".join([*_HEAD, *(_row(runs, one) for one in shown)])
+    rows = [
+        _row(_pairs(runs, one, side), one, side)
+        for one in shown
+        for side in (OURS, WHOLE_GAMES)
+        if _pairs(runs, one, side)
+    ]
+    table = "\n".join([*_HEAD, *rows])
     page.write_text(f"{before}{_MARK}\n\n{table}\n\n{_MARK}{after}")
     _figure(runs, shown).savefig(page.with_suffix(".png"), dpi=90)
 
@@ -43,25 +49,28 @@ _HEAD: Final = (
 )
 
 
-def _pairs(runs: Sequence[Run], comparison: Comparison) -> list[tuple[Run, Run]]:
+def _pairs(
+    runs: Sequence[Run], comparison: Comparison, ours: str = OURS
+) -> list[tuple[Run, Run]]:
     """The runs of seeds that are finished on both sides: ours and the peer's."""
     mine = [one for one in runs if one["name"] == comparison.name]
     by_seed: dict[int, dict[str, Run]] = {}
     for one in mine:
         by_seed.setdefault(one["seed"], {})[one["side"]] = one
     return [
-        (sides["ours"], sides[comparison.peer])
+        (sides[ours], sides[comparison.peer])
         for _, sides in sorted(by_seed.items())
-        if len(sides) == 2
+        if ours in sides and comparison.peer in sides
     ]
 
 
-def _row(runs: Sequence[Run], comparison: Comparison) -> str:
-    pairs = _pairs(runs, comparison)
+def _row(
+    pairs: Sequence[tuple[Run, Run]], comparison: Comparison, side_of_ours: str
+) -> str:
     ratios = [_rate(ours) / _rate(peer) for ours, peer in pairs]
     each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
     cells = [
-        comparison.algorithm,
+        side_of_ours.replace(OURS, comparison.algorithm),
         comparison.task.label,
         comparison.peer,
         str(len(pairs)),
@@ -105,7 +114,7 @@ def _curves(axis: Axes, runs: Sequence[Run], comparison: Comparison) -> None:
     pairs = _pairs(runs, comparison)
     axis.set_title(f"{comparison.algorithm}, {comparison.task.label}", fontsize="small")
     for side, (label, colour) in enumerate(
-        zip(("ours", comparison.peer), _COLOURS, strict=True)
+        zip((OURS, comparison.peer), _COLOURS, strict=True)
     ):
         chosen = [pair[side] for pair in pairs]
         frames = chosen[0]["frames"]

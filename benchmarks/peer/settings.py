@@ -165,6 +165,10 @@ def _with_benchmarl(algorithm: str, task: Task) -> Comparison:
     return Comparison(algorithm, task, BENCHMARL, settings)
 
 
+#: The sides of a comparison, beside the peer. What BenchMARL does are minibatches of single steps;
+#: with those of whole games, our default, on-policy hosts are run once more.
+OURS: Final = "ours"
+WHOLE_GAMES: Final = "ours, whole games"
 BENCHMARL: Final = "BenchMARL"
 EPYMARL: Final = "EPyMARL"
 #: In the order in which they are run.
