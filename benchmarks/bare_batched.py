@@ -15,7 +15,7 @@ from marl_envs.adapters.batched.vmas import VMASConfig
 
 
 def vmas_seconds(config: VMASConfig, games: int, steps: int) -> float:
-    """Seconds of a number of steps of a scenario of VMAS.
+    """CPU seconds of a number of steps of a scenario of VMAS.
 
     Args:
         config: which scenario.
@@ -27,7 +27,7 @@ def vmas_seconds(config: VMASConfig, games: int, steps: int) -> float:
     actions = torch.randint(spec.actions, (steps, games, spec.agents, 1))
     environment.reset(seed=0)
     limit = config.limit()
-    begin = time.perf_counter()
+    begin = time.process_time()
     for index, chosen in enumerate(actions, start=1):
         _, _, done, _ = environment.step(list(chosen.unbind(1)))
         if index % limit == 0:
@@ -35,11 +35,11 @@ def vmas_seconds(config: VMASConfig, games: int, steps: int) -> float:
         elif done.any():
             for game in done.nonzero().flatten().tolist():
                 environment.reset_at(game)
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def jaxmarl_seconds(config: JaxMARLConfig, games: int, steps: int) -> float:
-    """Seconds of a number of steps of an environment of JaxMARL, whose ``step`` resets by itself.
+    """CPU seconds of steps of an environment of JaxMARL, whose ``step`` resets by itself.
 
     What agents see is waited for after each step, because a policy would need it.
 
@@ -67,11 +67,11 @@ def jaxmarl_seconds(config: JaxMARLConfig, games: int, steps: int) -> float:
     # Twice: the types of a first state are not always those of the next.
     for _ in range(2):
         state, key, _ = jax.block_until_ready(step(state, key, actions[0]))
-    begin = time.perf_counter()
+    begin = time.process_time()
     for chosen in actions:
         state, key, seen = step(state, key, chosen)
         jax.block_until_ready(seen)
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def _jaxmarl(config: JaxMARLConfig) -> Any:
