@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from marl_core.types import Rollout
-
 
 def generalised_advantages(
     reward: Float[Tensor, "T E N"],
@@ -106,28 +104,9 @@ def td_lambda_returns(
     return torch.stack(returns[::-1])
 
 
-def rewards_to_learn_from(rollout: Rollout, factor: float) -> Float[Tensor, "T E N"]:
-    """Each agent's rewards; what the dead earn is moved back, as ``rewards_of_the_living`` does it.
-
-    Where nobody can die there is nothing to move, and no loop over the steps.
-
-    Args:
-        rollout: whole episodes.
-        factor: by which a reward is multiplied for each step that it is moved; from 0 to 1.
-    """
-    if rollout.observations.alive is None:
-        return torch.where(rollout.valid.unsqueeze(-1), rollout.reward, 0.0)
-    return rewards_of_the_living(
-        rollout.reward,
-        rollout.acting,
-        rollout.valid,
-        factor,
-    )
-
-
 def rewards_of_the_living(
     reward: Float[Tensor, "T E N"],
-    acting: Bool[Tensor, "T E N"],
+    acting: Bool[Tensor, "T E N"] | None,
     valid: Bool[Tensor, "T E"],
     factor: float,
 ) -> Float[Tensor, "T E N"]:
@@ -139,10 +118,13 @@ def rewards_of_the_living(
 
     Args:
         reward: each agent's own.
-        acting: which samples are of a living agent in a game that is on.
+        acting: which samples are of a living agent in a game that is on; None: nobody can die, so
+            that nothing is moved.
         valid: which games were on.
         factor: from 0 to 1.
     """
+    if acting is None:
+        return torch.where(valid.unsqueeze(-1), reward, 0.0)
     moved = torch.empty_like(reward)
     carried = torch.zeros_like(reward[0])
     for t in range(

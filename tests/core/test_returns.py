@@ -11,11 +11,9 @@ from torch import Tensor
 from marl_core.returns import (
     generalised_advantages,
     rewards_of_the_living,
-    rewards_to_learn_from,
     td_lambda_returns,
 )
 from marl_core.testing.strategies import seeds
-from marl_core.types import Observation, Progress, Rollout
 
 ENDS = st.lists(
     st.tuples(st.integers(1, 7), st.sampled_from(["terminated", "truncated"])),
@@ -197,23 +195,10 @@ def test_td_lambda_by_hand() -> None:
 def test_where_nobody_dies_rewards_stay_where_they_are(
     ends: list[tuple[int, str]], agents: int, seed: int, factor: float
 ) -> None:
-    """As the loop over the steps finds it, which knows who acted."""
+    """As the loop over the steps finds it, which is told that everybody acted."""
     steps = max(length for length, _ in ends)
     valid = torch.arange(steps).unsqueeze(-1) < torch.tensor([n for n, _ in ends])
     reward = _random((steps, len(ends), agents), seed)
-    seen = Observation(_random((steps, len(ends), agents, 1), seed + 1))
-    rollout = Rollout(
-        observations=seen,
-        actions=torch.zeros(reward.shape, dtype=torch.int64),
-        reward=reward,
-        team_reward=reward.mean(-1),
-        terminated=torch.zeros_like(valid),
-        truncated=torch.zeros_like(valid),
-        valid=valid,
-        component=torch.zeros(valid.shape, dtype=torch.int64),
-        last_observation=seen.map(lambda value: value[0]),
-        progress=Progress(),
-    )
-    found = rewards_to_learn_from(rollout, factor)
-    expected = rewards_of_the_living(reward, rollout.acting, valid, factor)
-    assert torch.equal(found, expected)
+    acting = valid.unsqueeze(-1).expand(reward.shape)
+    found = rewards_of_the_living(reward, None, valid, factor)
+    assert torch.equal(found, rewards_of_the_living(reward, acting, valid, factor))

@@ -28,7 +28,7 @@ from marl_core.hosts.ppo.surrogate import ClipRange
 from marl_core.learning import LearningContext, eagerly
 from marl_core.observation_table import without_table
 from marl_core.protocols import IndividualPolicy
-from marl_core.returns import generalised_advantages, rewards_to_learn_from
+from marl_core.returns import generalised_advantages, rewards_of_the_living
 from marl_core.types import (
     EnvironmentSpec,
     Loss,
@@ -255,7 +255,12 @@ class MAPPO(HostModule):
         said, last_said = self._values(rollout)
         values, last_values = self._worth(rollout, said, last_said)
         advantages = generalised_advantages(
-            rewards_to_learn_from(rollout, self.config.gamma).to(values.dtype),
+            rewards_of_the_living(
+                rollout.reward,
+                None if seen.alive is None else acting,
+                rollout.valid,
+                self.config.gamma,
+            ).to(values.dtype),
             values,
             last_values,
             rollout.terminated,

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from marl_core.observation_table import DistinctObservations, without_table
-from marl_core.returns import rewards_to_learn_from
+from marl_core.returns import rewards_of_the_living
 from marl_core.types import Observation, Rollout
 
 
@@ -86,7 +86,12 @@ class Batch:
         """
         acting = rollout.acting
         agents = acting.shape[-1]
-        reward = rewards_to_learn_from(rollout, gamma)
+        reward = rewards_of_the_living(
+            rollout.reward,
+            None if rollout.observations.alive is None else acting,
+            rollout.valid,
+            gamma,
+        )
         return replace(
             self,
             state=_each(self.state, agents),
