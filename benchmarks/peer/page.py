@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from peer.settings import COMPARISONS, OURS, WHOLE_GAMES, Comparison
 
-#: The 0.975 quantile of Student's distribution with 1, 2 ... degrees of freedom.
-_STUDENT: Final = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+#: The 0.975 quantile of Student's distribution with 2, 3 ... degrees of freedom.
+_STUDENT: Final = (4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 _COLOURS: Final = ("#0072B2", "#D55E00")
 _MARK: Final = "<!-- table of runs -->"
 _ABREAST: Final = 5
@@ -89,11 +89,11 @@ def _rate(run: Run) -> float:
 
 
 def _interval(values: Sequence[float]) -> str:
-    """A mean with its 95 % interval by Student's distribution, over runs."""
+    """A mean with its 95 % interval by Student's distribution, over runs; of two, both."""
+    if len(values) < 3:
+        return ", ".join(f"{value:.2f}" for value in values)
     mean = fmean(values)
-    if len(values) == 1:
-        return f"{mean:.2f}"
-    half = _STUDENT[len(values) - 2] * stdev(values) / math.sqrt(len(values))
+    half = _STUDENT[len(values) - 3] * stdev(values) / math.sqrt(len(values))
     return f"{mean:.2f} [{mean - half:.2f}, {mean + half:.2f}]"
 
 
