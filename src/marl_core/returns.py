@@ -91,6 +91,8 @@ def td_lambda_returns(
     earned = torch.where(valid, reward, 0.0)
     ahead = torch.where(discount > 0, next_values, 0.0)
     at_once = earned + (discount - on_return) * ahead
+    if lam == 0:  # nothing is waited for
+        return at_once
     returns = [at_once[-1]]
     earlier = zip(
         reversed(at_once[:-1].unbind()),
@@ -104,7 +106,7 @@ def td_lambda_returns(
 
 def rewards_of_the_living(
     reward: Float[Tensor, "T E N"],
-    acting: Bool[Tensor, "T E N"],
+    acting: Bool[Tensor, "T E N"] | None,
     valid: Bool[Tensor, "T E"],
     factor: float,
 ) -> Float[Tensor, "T E N"]:
@@ -116,10 +118,13 @@ def rewards_of_the_living(
 
     Args:
         reward: each agent's own.
-        acting: which samples are of a living agent in a game that is on.
+        acting: which samples are of a living agent in a game that is on; None: nobody can die, so
+            that nothing is moved.
         valid: which games were on.
         factor: from 0 to 1.
     """
+    if acting is None:
+        return torch.where(valid.unsqueeze(-1), reward, 0.0)
     moved = torch.empty_like(reward)
     carried = torch.zeros_like(reward[0])
     for t in range(

@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from marl_core.returns import generalised_advantages, td_lambda_returns
+from marl_core.returns import (
+    generalised_advantages,
+    rewards_of_the_living,
+    td_lambda_returns,
+)
 from marl_core.testing.strategies import seeds
 
 ENDS = st.lists(
@@ -185,3 +189,16 @@ def test_td_lambda_by_hand() -> None:
     )
     # G_1 = 2, or 2 + 8/2 = 6; G_0 = 1 + (4/2 + G_1/2) / 2.
     assert returns.tolist() == [[2.5, 3.5], [2.0, 6.0]]
+
+
+@given(ENDS, st.integers(1, 3), seeds(), st.floats(0, 1))
+def test_where_nobody_dies_rewards_stay_where_they_are(
+    ends: list[tuple[int, str]], agents: int, seed: int, factor: float
+) -> None:
+    """As the loop over the steps finds it, which is told that everybody acted."""
+    steps = max(length for length, _ in ends)
+    valid = torch.arange(steps).unsqueeze(-1) < torch.tensor([n for n, _ in ends])
+    reward = _random((steps, len(ends), agents), seed)
+    acting = valid.unsqueeze(-1).expand(reward.shape)
+    found = rewards_of_the_living(reward, None, valid, factor)
+    assert torch.equal(found, rewards_of_the_living(reward, acting, valid, factor))

@@ -158,10 +158,11 @@ def mappo(data: dict[str, Any], **settings: Any) -> dict[str, Any]:
     [
         {"body": "gru"},
         {"body": "mlp"},
+        {"body": "mlp", "minibatches_of": "steps"},
         {"body": "gru", "parameters": [0, 0, 1, 1, 2], "value_clip": 0.2},
         {"body": "mlp", "parameters": "per_agent", "encoder_widths": [7, 6]},
     ],
-    ids=["gru", "mlp", "groups", "per_agent"],
+    ids=["gru", "mlp", "steps", "groups", "per_agent"],
 )
 def test_an_interrupted_run_ends_as_if_it_had_never_been(
     modes: dict[str, Any], tmp_path: Path

@@ -74,6 +74,19 @@ def test_games_are_the_bare_games() -> None:
         seen = result.observation.features
 
 
+def test_a_step_is_compiled_once() -> None:
+    """Whatever came before it, because compiling takes up to a minute."""
+    # No other test has these programs.
+    config = JaxMARLConfig(id="MPE_simple_spread_v3", kwargs={"num_agents": 2})
+    environment = made(config, 2)
+    actions = torch.zeros(2, 2, dtype=torch.int64)
+    for again in (None, torch.tensor([True, False])):
+        environment.reset(again)
+        environment.step(actions)
+        environment.step(actions)
+    assert config.program().step._cache_size() == 1
+
+
 @pytest.mark.slow
 def test_a_won_battle_is_told() -> None:
     """Marines who stand and shoot win some battles; a won one has ended with a reward of 1."""

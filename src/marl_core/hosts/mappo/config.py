@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from marl_core.base_config import LARGEST, MOST_AT_ONCE
+from marl_core.base_config import LARGEST, MOST_AT_ONCE, mistake
 from marl_core.capabilities import HostCapabilities
 from marl_core.hosts.parameter_sharing import Parameters
 from marl_core.hosts.ppo.config import PPOConfig
@@ -59,6 +59,11 @@ class MAPPOConfig(PPOConfig):
         le=MOST_AT_ONCE,
         description="Steps in an epoch, each on as many of the games; no more than games.",
     )
+    minibatches_of: Literal["games", "steps"] = Field(
+        default="games",
+        description="What minibatches are drawn of: whole games, or single steps of any games "
+        "(`steps`), which are more unlike each other; a gru needs whole games.",
+    )
     value_normalisation: bool = Field(
         default=True,
         description="The value learns returns with mean 0 and variance 1 over the run so far.",
@@ -101,6 +106,12 @@ class MAPPOConfig(PPOConfig):
         le=LARGEST,
         description="Clip of the gradient norm, of policy and critic each.",
     )
+
+    @model_validator(mode="after")
+    def _remembers_whole_games(self) -> Self:
+        if self.body == "gru" and self.minibatches_of == "steps":
+            raise mistake("a gru learns from whole games", "minibatches_of")
+        return self
 
     @property
     def capabilities(self) -> HostCapabilities:

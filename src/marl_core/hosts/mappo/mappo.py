@@ -188,7 +188,15 @@ class MAPPO(HostModule):
         """
         rollout = without_table(rollout)
         known = self._known(rollout, policy, context)
-        parts = Parts(rollout, known, self.config.minibatches, context.ranks)
+        parts = Parts(
+            rollout.observations,
+            known,
+            self.config.minibatches,
+            rollout.progress.updates,
+            context.ranks,
+        )
+        if self.config.minibatches_of == "steps":
+            parts = parts.of_single_steps()
         # A recurrent unit is a kernel already, and cannot be traced.
         compiles = self.config.body == "mlp"
         loss_of = context.loss_of if compiles else eagerly
@@ -249,7 +257,7 @@ class MAPPO(HostModule):
         advantages = generalised_advantages(
             rewards_of_the_living(
                 rollout.reward,
-                acting,
+                None if seen.alive is None else acting,
                 rollout.valid,
                 self.config.gamma,
             ).to(values.dtype),

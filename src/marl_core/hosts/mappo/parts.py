@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from marl_core.learning import Ranks
 from marl_core.rng import generator
-from marl_core.types import Observation, Rollout
+from marl_core.types import Observation
 from marl_core.types.batch import TensorBatch
 
 
@@ -42,16 +42,29 @@ class Parts:
     """All games, to be divided anew in every epoch.
 
     Attributes:
-        rollout: the games.
+        seen: what the agents saw; all leading axes are ``T E``.
         known: what is known of them; its weights are 1 and 0.
         count: how many parts there are.
+        update: the number of the update.
         ranks: the processes that learn together.
     """
 
-    rollout: Rollout
+    seen: Observation
     known: Part
     count: int
+    update: int
     ranks: Ranks
+
+    def of_single_steps(self) -> Parts:
+        """The same with every step of every game as if it were a game of one step.
+
+        Parts of them are of steps of any games. Only for networks without memory.
+        """
+        return replace(
+            self,
+            seen=self.seen.map(_side_by_side),
+            known=self.known.map(_side_by_side),
+        )
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[Observation, Part]]:
         """Each part with what the agents saw in it.
@@ -63,7 +76,7 @@ class Parts:
             epoch: counted from 0.
         """
         for games in self._games(epoch):
-            seen, known = self.rollout.observations, self.known
+            seen, known = self.seen, self.known
             if games is not None:
                 chosen = partial(torch.index_select, dim=1, index=games)
                 seen, known = seen.map(chosen), known.map(chosen)
@@ -78,7 +91,12 @@ class Parts:
         count = min(self.count, games)
         if count == 1:
             return [None]
-        source = generator("cpu", self.rollout.progress.updates, "minibatches", epoch)
+        source = generator("cpu", self.update, "minibatches", epoch)
         order = torch.randperm(games, generator=source)
         order = order.to(self.known.actions.device)
         return [order[part::count] for part in range(count)]
+
+
+def _side_by_side(values: Tensor) -> Tensor:
+    """All steps of all games, ``[T, E, ...]``, as games of one step, ``[1, T E, ...]``."""
+    return values.flatten(0, 1).unsqueeze(0)

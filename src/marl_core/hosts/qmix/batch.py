@@ -86,7 +86,12 @@ class Batch:
         """
         acting = rollout.acting
         agents = acting.shape[-1]
-        reward = rewards_of_the_living(rollout.reward, acting, rollout.valid, gamma)
+        reward = rewards_of_the_living(
+            rollout.reward,
+            None if rollout.observations.alive is None else acting,
+            rollout.valid,
+            gamma,
+        )
         return replace(
             self,
             state=_each(self.state, agents),

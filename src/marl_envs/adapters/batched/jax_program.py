@@ -113,7 +113,8 @@ class JaxProgram:
         key, own = jax.random.split(jax.random.PRNGKey(seed))
         observation, state = self._environment.reset(own)
         alive = jnp.ones(len(self._agents), bool)
-        return Games(state, key, self._seen(observation, state, alive))
+        games = Games(state, key, self._seen(observation, state, alive))
+        return _with_types_of(games, games)
 
     def _reset_if(self, again: jax.Array, seed: jax.Array, games: Games) -> Games:
         fresh = self._reset(seed)
@@ -132,7 +133,8 @@ class JaxProgram:
         alive = alive & games.seen.alive
         reward = [jnp.squeeze(rewards[agent]) for agent in self._agents]
         outcome = Outcome(jnp.stack(reward).astype(jnp.float32), done)
-        return Games(state, key, self._seen(observation, state, alive)), outcome
+        after = Games(state, key, self._seen(observation, state, alive))
+        return _with_types_of(after, games), outcome
 
     def _legal_choice(self, actions: jax.Array, seen: Seen) -> jax.Array:
         """Actions, with a legal one for the dead: they are told to do nothing, which is action 0
@@ -163,6 +165,15 @@ class JaxProgram:
         else:
             return None
         return jnp.stack([_padded(row, self._actions) for row in rows])
+
+
+def _with_types_of(games: Games, before: Games) -> Games:
+    """The games in the types of those before, so that ``step`` is compiled once and not twice.
+
+    JAX tells a number whose type was only guessed from one of the same type: resets often give the
+    former and steps the latter.
+    """
+    return jax.tree.map(lambda new, old: new.astype(old.dtype), games, before)
 
 
 def _padded(values: jax.Array, width: int) -> jax.Array:

@@ -145,12 +145,16 @@ class JaxMARL:
 
 
 def _given(tensor: Tensor) -> Any:
-    """A tensor as an array, on the device on which JAX computes."""
-    import jax
-
+    """A tensor as an array that JAX's programs take."""
     if tensor.dtype == torch.int64:
         tensor = tensor.to(torch.int32)
-    return jax.dlpack.from_dlpack(tensor.contiguous())
+    tensor = tensor.contiguous()
+    if tensor.is_cpu:
+        # A program takes an array of NumPy at once; one that came by DLPack costs it twice as long.
+        return tensor.numpy()
+    import jax
+
+    return jax.dlpack.from_dlpack(tensor)
 
 
 def _copied(leaf: Any) -> Tensor:
