@@ -78,6 +78,7 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"epochs": 2, "body": "gru", "hidden": 8},
         {"epochs": 2, "body": "gru", "critic": "own", "hidden": 8, "sequence": 2},
         {"epochs": 1, "minibatches": 2, "value_normalisation": False, "huber": None},
+        {"epochs": 1, "minibatches": 2, "minibatches_of": "steps"},
         {"epochs": 2, "critic": "own", "identity": False},
         {
             "epochs": 2,
@@ -91,6 +92,8 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
     ],
     ("host", "ppo_ma"): [{"epochs": 2}, {"epochs": 2, "identity_in_head": False}],
     ("policy", "gaussian"): [{}, {"bounds": "tanh"}],
+    # Its rules are checked in tests/core/coupling/test_per_team.py, over a coupling for each team.
+    ("coupling", "per_team"): [],
     ("coupling", "policy_resonance"): [
         {},
         {"eta_max": 0.95, "p_min": 0.0, "ramp_episodes": 0},
