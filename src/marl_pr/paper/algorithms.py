@@ -17,6 +17,8 @@ MAPPO_PR: Final = "MAPPO + PR"
 QMIX: Final = "QMIX"
 #: QMIX trained for as long as QMIX + PR, but without resonance.
 QMIX_LONGER: Final = "QMIX, as long"
+#: The same, with a smaller epsilon in the second stage.
+QMIX_LESS_EPSILON: Final = "QMIX, less epsilon"
 QMIX_PR: Final = "QMIX + PR"
 
 CONC4HIST: Final = "Conc4Hist"
@@ -63,6 +65,15 @@ def with_less_entropy(algorithm: str) -> str:
         algorithm: its name before.
     """
     return f"{algorithm}, less entropy"
+
+
+def with_less_epsilon(algorithm: str) -> str:
+    """The name of an algorithm after a second stage with a smaller epsilon.
+
+    Args:
+        algorithm: its name before.
+    """
+    return f"{algorithm}, less epsilon"
 
 
 def with_greedy_games(algorithm: str, variant: Variant = "pr") -> str:

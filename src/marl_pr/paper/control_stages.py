@@ -1,4 +1,4 @@
-"""Second stages that say what of an effect is not resonance: the controls of Fig. 4."""
+"""Second stages that say what of an effect is not resonance: controls of Fig. 4, and of QMIX."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from marl_pr.paper.algorithms import (
     Variant,
     with_greedy_games,
     with_less_entropy,
+    with_less_epsilon,
 )
-from marl_pr.paper.fixed_settings import ETA_MAX, LESS_ENTROPY
+from marl_pr.paper.fixed_settings import ETA_MAX, LESS_ENTROPY, LESS_EPSILON
 from marl_pr.paper.labelled_job import LabelledJob, run_name
 from marl_pr.paper.scale import Scale
 from marl_pr.paper.second_stages import resonant, second_stage
@@ -87,6 +88,29 @@ def own_heads(plain: LabelledJob, scale: Scale) -> LabelledJob:
         scale: how much is trained.
     """
     return resonant(plain, scale, "pr_fast", eta_max=0)
+
+
+def less_epsilon(plain: LabelledJob, scale: Scale) -> LabelledJob:
+    """A run that continues a run of QMIX with a smaller epsilon from the first step on.
+
+    Resonance, too, has more of the team act greedily at a time. Between QMIX that is merely as long
+    and this run there is nothing but the epsilon of every single agent, which resonance leaves as
+    it is.
+
+    Args:
+        plain: the run to continue.
+        scale: how much is trained.
+    """
+    config = plain.job.config
+    algorithm = with_less_epsilon(str(plain.labels["algorithm"]))
+    labels = {**plain.labels, "algorithm": algorithm}
+    name = run_name(f"{config.host.name}_less_epsilon", labels, config.seed)
+    exploration = {
+        "name": "epsilon_greedy",
+        "start": LESS_EPSILON,
+        "end": LESS_EPSILON,
+    }
+    return second_stage(plain, name, labels, scale, {"exploration": exploration})
 
 
 def less_entropy(plain: LabelledJob, scale: Scale) -> LabelledJob:

@@ -16,3 +16,5 @@ ETA_MAX: Final = 0.75
 P_MIN: Final = 0.2
 #: By how much a control lowers the entropy coefficient in its second stage: to a tenth.
 LESS_ENTROPY: Final = 0.1
+#: To which epsilon a control of QMIX goes in its second stage; Table 3 ends at 0.1.
+LESS_EPSILON: Final = 0.05

@@ -9,7 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from marl_core.reports.results import RunResult
-from marl_pr.paper.algorithms import QMIX, QMIX_LONGER, QMIX_PR
+from marl_pr.paper.algorithms import (
+    QMIX,
+    QMIX_LESS_EPSILON,
+    QMIX_LONGER,
+    QMIX_PR,
+)
+from marl_pr.paper.control_stages import less_epsilon
 from marl_pr.paper.drawing import (
     add_figure_legend,
     label_axis,
@@ -49,16 +55,23 @@ class ValueResonance(Item):
     )
     notes = (
         "Resonance couples the epsilon-greedy policies of QMIX: with probability eta the whole "
-        "team acts greedily. All runs of a team and seed share their first stage. Exact reward of "
+        "team acts greedily, and every agent explores as often as before. *Less epsilon* is a "
+        "control: a second stage with epsilon 0.05 in place of 0.1 and without resonance. All runs "
+        "of a team and seed share their first stage. Exact reward of "
         "the greedy team, mean over runs [95 % bootstrap interval]. *P(better)*: the probability "
         "that a run with resonance ends higher than one trained for as long without; an interval "
         "that contains 0.5 shows no difference."
     )
-    teams: ClassVar[tuple[int, ...]] = (8, 15, 25, 40)
-    algorithms: ClassVar[tuple[str, ...]] = (QMIX, QMIX_LONGER, QMIX_PR)
+    teams: ClassVar[tuple[int, ...]] = (8, 15, 25, 40, 60, 100)
+    algorithms: ClassVar[tuple[str, ...]] = (
+        QMIX,
+        QMIX_LONGER,
+        QMIX_LESS_EPSILON,
+        QMIX_PR,
+    )
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
-        """Common first stages, each continued without resonance and with it.
+        """Common first stages, each continued without resonance in two ways, and with it.
 
         Args:
             scale: how much is trained.
@@ -70,8 +83,9 @@ class ValueResonance(Item):
             for seed in range(seeds.qmix)
         ]
         without_resonance = [longer(one, scale) for one in plain]
+        controls = [less_epsilon(one, scale) for one in plain]
         resonating = [resonant(one, scale, "pr") for one in plain]
-        return unique([*plain, *without_resonance, *resonating])
+        return unique([*plain, *without_resonance, *controls, *resonating])
 
     def table(self, results: Sequence[RunResult]) -> str:
         """A row for each team.

@@ -283,10 +283,20 @@ def test_fig8_is_about_the_team_that_it_was_given() -> None:
 def test_value_resonance_compares_with_runs_as_long(
     with_resonance: float, chance: str
 ) -> None:
-    values = {"QMIX": 9.0, "QMIX, as long": 3.0, "QMIX + PR": with_resonance}
+    values = {
+        "QMIX": 9.0,
+        "QMIX, as long": 3.0,
+        "QMIX, less epsilon": 8.0,
+        "QMIX + PR": with_resonance,
+    }
     jobs = ValueResonance().jobs(QUICK, Seeds(3, 3, 3))
     lengths = {str(one.labels["algorithm"]): one.job.config.episodes for one in jobs}
     assert lengths["QMIX + PR"] == lengths["QMIX, as long"] > lengths["QMIX"]
+    assert lengths["QMIX, less epsilon"] == lengths["QMIX + PR"]
+    low = [one for one in jobs if one.labels["algorithm"] == "QMIX, less epsilon"]
+    for one in low:
+        explored = one.job.config.stage_exploration(1).model_dump()
+        assert (explored["start"], explored["end"]) == (0.05, 0.05)
     table = ValueResonance().table(
         [result_of(one, values[str(one.labels["algorithm"])]) for one in jobs]
     )
