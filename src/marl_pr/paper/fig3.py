@@ -24,6 +24,7 @@ from marl_pr.paper.scores import (
     select,
 )
 from marl_pr.paper.second_stages import both_variants
+from marl_pr.paper.shares import mean_share
 
 
 @final
@@ -39,7 +40,8 @@ class Fig3(Item):
         f"The paper does not print N for this figure; {LARGE_TEAM} is what it prints for Fig. 9. "
         "Values: exact return of the greedy team, without resonance. Lines are means over runs, "
         "bands reach from the lowest to the highest. *PPO-MA* is the team at the end of the first "
-        "stage. Brackets: 95 % bootstrap interval."
+        "stage. Brackets: 95 % bootstrap interval; where all runs end at 1.00 at Lv-C, or all at "
+        "0.00, Clopper and Pearson's."
     )
 
     def jobs(self, scale: Scale, seeds: Seeds) -> list[LabelledJob]:
@@ -70,7 +72,7 @@ class Fig3(Item):
             runs = select(results, algorithm=algorithm)
             cells = [
                 interval_cell(mean_of(runs, final_return)),
-                interval_cell(mean_of(runs, final_responsibility)),
+                interval_cell(mean_share(runs, final_responsibility)),
                 number_cell(middle_of(runs, final_return)),
             ]
             rows.append([algorithm, str(len(runs)), *cells])

@@ -23,6 +23,7 @@ from marl_pr.paper.scores import (
     select,
 )
 from marl_pr.paper.second_stages import Coin, resonant
+from marl_pr.paper.shares import mean_share
 
 
 @final
@@ -68,7 +69,7 @@ class Fig9(Item):
             runs = select(results, coin=coin)
             cells = [
                 interval_cell(mean_of(runs, final_return)),
-                interval_cell(mean_of(runs, final_responsibility)),
+                interval_cell(mean_share(runs, final_responsibility)),
             ]
             rows.append([f"{coin} level", str(len(runs)), *cells])
         return f"{markdown_table(header, rows)}\n{_chance(results)}"

@@ -17,14 +17,14 @@ _TAIL = 0.025
 def mean_share(results: Sequence[RunResult], reading: Reading) -> Interval | None:
     """The mean share over runs with its 95 % interval; None without runs.
 
-    The interval is the bootstrap's. Where all shares are 1, or all are 0, that would have no width:
-    then it is Clopper and Pearson's, each run being one trial.
+    The interval is the bootstrap's. Where all shares are 1, or all are 0, to two decimals, that
+    would have no width: then it is Clopper and Pearson's, each run being one trial.
 
     Args:
         results: the runs.
         reading: takes a share from a run.
     """
-    shares = {reading(run) for run in results}
+    shares = {round(reading(run), 2) for run in results}
     if len(results) > 1 and shares in ({0.0}, {1.0}):
         return all_or_none(shares.pop(), len(results))
     return mean_of(results, reading)

@@ -27,6 +27,7 @@ from marl_pr.paper.scores import (
     select,
     values_of,
 )
+from marl_pr.paper.shares import mean_share
 
 _HEADER = (
     "algorithm",
@@ -50,7 +51,8 @@ class Table1(Item):
         "The paper does not say what its average is over, so there are two readings. Both are of "
         "the exact expected reward of the greedy team, the mean over the two Lv-C levels: "
         "*final*, after the training, and *average*, over all evaluations during the training. "
-        "Brackets: 95 % bootstrap interval over runs; IQM: interquartile mean over runs."
+        "Brackets: 95 % bootstrap interval over runs; where all runs end at 1.00, or all at 0.00, "
+        "Clopper and Pearson's. IQM: interquartile mean over runs."
     )
     teams: ClassVar[tuple[int, ...]] = (3, 5, 6, 7, 8, 15, 25, 40)
     #: What the paper prints, in the order of ``teams``.
@@ -97,7 +99,7 @@ class Table1(Item):
             str(agents),
             str(len(runs)),
             number_cell(printed),
-            interval_cell(mean_of(runs, final_responsibility)),
+            interval_cell(mean_share(runs, final_responsibility)),
             number_cell(middle_of(runs, final_responsibility)),
             interval_cell(mean_of(runs, average_responsibility)),
             number_cell(middle_of(runs, average_responsibility)),

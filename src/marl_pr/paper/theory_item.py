@@ -38,7 +38,7 @@ class Theory(Item):
         "epsilon-greedy on u_gamma with epsilon at its end; the trap is self-consistent where it "
         "is not below 0. *Least eta*: above it, resonance dissolves the trap. *Measured*: exact "
         "reward of the greedy team at the Lv-C levels after training, mean over runs "
-        "[95 % bootstrap interval]."
+        "[95 % bootstrap interval; where all are 1.00, or all 0.00, Clopper and Pearson's]."
     )
     setting: ClassVar[Setting] = Setting(tag=TAG)
 

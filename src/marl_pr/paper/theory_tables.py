@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from marl_core.reports.results import RunResult
 from marl_pr.paper.algorithms import PPO_MA, QMIX
 from marl_pr.paper.markdown import interval_cell, markdown_table
-from marl_pr.paper.scores import final_responsibility, mean_of, select
+from marl_pr.paper.scores import final_responsibility, select
+from marl_pr.paper.shares import mean_share
 from marl_pr.paper.table1 import Table1
 from marl_pr.theory.predictions import Setting, TeamPrediction, policy_based_sizes
 from marl_pr.theory.team_sizes import critical_sizes
@@ -131,7 +132,7 @@ def _reward_cells(
         place = Table1.teams.index(agents)
         printed = f"{Table1.printed[algorithm][place]:.2f}"
     runs = select(results, algorithm=algorithm, agents=agents)
-    return [printed, interval_cell(mean_of(runs, final_responsibility))]
+    return [printed, interval_cell(mean_share(runs, final_responsibility))]
 
 
 def _size(agents: int | None) -> str:

@@ -38,7 +38,10 @@ from marl_pr.paper.scores import (
     values_of,
 )
 from marl_pr.paper.second_stages import longer, resonant
+from marl_pr.paper.shares import mean_share
 
+#: Of the reward at Lv-C, all or nothing in most runs, the interval is that of a share.
+_MEANS: Final = ((final_responsibility, mean_share), (final_return, mean_of))
 _READINGS: Final[dict[str, Reading]] = {
     "Lv-C": final_responsibility,
     "return": final_return,
@@ -58,7 +61,8 @@ class ValueResonance(Item):
         "team acts greedily, and every agent explores as often as before. *Less epsilon* is a "
         "control: a second stage with epsilon 0.05 in place of 0.1 and without resonance. All runs "
         "of a team and seed share their first stage. Exact reward of "
-        "the greedy team, mean over runs [95 % bootstrap interval]. *P(better)*: the probability "
+        "the greedy team, mean over runs [95 % bootstrap interval; where all runs end at 1.00 at "
+        "Lv-C, or all at 0.00, Clopper and Pearson's]. *P(better)*: the probability "
         "that a run with resonance ends higher than one trained for as long without; an interval "
         "that contains 0.5 shows no difference."
     )
@@ -106,8 +110,8 @@ class ValueResonance(Item):
     def _cells(self, team: Sequence[RunResult]) -> list[str]:
         """The means of one team, and then its probabilities of improvement."""
         intervals = [
-            mean_of(select(team, algorithm=name), reading)
-            for reading in _READINGS.values()
+            mean(select(team, algorithm=name), reading)
+            for reading, mean in _MEANS
             for name in self.algorithms
         ]
         for reading in _READINGS.values():
