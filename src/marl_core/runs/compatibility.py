@@ -12,6 +12,9 @@ from marl_core.errors import Location, UserError
 from marl_core.protocols import ExplorationStrategy
 from marl_core.types import EnvironmentSpec
 
+#: How the names of an evaluation's metrics begin; `exact` ones are those of some environments.
+_EVALUATED = ("greedy", "sampled", "exact")
+
 
 def check_compatible(
     config: RunConfig,
@@ -33,6 +36,7 @@ def check_compatible(
     _check_actions(config, capabilities, spec)
     _check_sight(config, capabilities, spec)
     _check_replay(config, capabilities)
+    _check_kept(config, spec)
     if config.training.rollout_steps is not None:
         _check_pieces(config, capabilities, explorations)
     for stage, exploration in enumerate(explorations):
@@ -97,6 +101,22 @@ def _check_replay(config: RunConfig, capabilities: HostCapabilities) -> None:
             f"and a replay of {capacity} equally"
         )
         raise UserError(message, "training", "devices")
+
+
+def _check_kept(config: RunConfig, spec: EnvironmentSpec) -> None:
+    """Refuse to keep the best checkpoint by a metric that no evaluation measures."""
+    metric = config.training.keep.best
+    if metric is None:
+        return
+    measured = ["return", *(level.name for level in spec.levels)]
+    if spec.wins:
+        measured.append("win_rate")
+    how, _, what = metric.partition("/")
+    if how in _EVALUATED and what in measured:
+        return
+    hows, whats = "|".join(_EVALUATED), "|".join(measured)
+    message = f"evaluations do not measure '{metric}'; they measure {hows}/{whats}"
+    raise UserError(message, "training", "keep", "best")
 
 
 def _check_pieces(

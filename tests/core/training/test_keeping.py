@@ -11,11 +11,13 @@ import torch
 
 from marl_core.api.run import load
 from marl_core.api.training import train
+from marl_core.config.run import RunConfig
 from marl_core.errors import UserError
 from marl_core.runs.assembly import first_state, newest_state
 from marl_core.runs.checkpoint_file import read_checkpoint
 from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
+from marl_core.training.stages import check
 from tests.support.command import Command
 from tests.support.resuming import interrupted
 from tests.support.runs import differences, go_on, run_data, start
@@ -122,7 +124,17 @@ def test_a_name_that_is_not_kept_is_refused(finished: RunFolder) -> None:
         load(finished.path, checkpoint="first").policy()
 
 
-def test_a_metric_that_is_not_measured_is_refused(tmp_path: Path) -> None:
-    folder = start(tmp_path / "run", _data(best="greedy/wins"))
-    with pytest.raises(UserError, match=r"do not measure 'greedy/wins'.*greedy/return"):
+@pytest.mark.parametrize("metric", ["greedy/wins", "greedy/win_rate", "return"])
+def test_a_metric_that_is_not_measured_is_refused(metric: str) -> None:
+    config = RunConfig.model_validate(_data(best=metric))
+    with pytest.raises(UserError, match=f"do not measure '{metric}'.*greedy") as told:
+        check(config)
+    assert told.value.location == ("training", "keep", "best")
+
+
+def test_exact_values_that_nobody_knows_are_refused(tmp_path: Path) -> None:
+    data = _data(best="exact/return")
+    data["environment"] = {"name": "marl_core.testing.practice:Practice"}
+    folder = start(tmp_path / "run", data)
+    with pytest.raises(UserError, match=r"'exact/return'; they measure greedy/return"):
         go_on(folder)
