@@ -27,11 +27,15 @@ class ReplaySettings:
         capacity: how many of the newest episodes are kept.
         batch: how many different ones of them the host gets at a time.
         batches: how many times it gets some after every collection; each is drawn anew.
+        steps: how many single steps of all kept episodes it gets at a time, in place of ``batch``
+            episodes, once as many episodes are kept: pieces of one step (``Rollout.pieces``). None:
+            it gets whole episodes.
     """
 
     capacity: int
     batch: int
     batches: int = 1
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
+from marl_core.collection.replayed_steps import Places, steps_at, widened
 from marl_core.types import EnvironmentSpec, Observation, Progress, Rollout
 from marl_core.types.rollout import has_steps
 
@@ -99,13 +101,31 @@ class Replay:
         chosen = order[:episodes]
         drawn = {}
         for name, value in self._stored.items():
-            drawn[name] = _widened(value.index_select(0, chosen))
+            drawn[name] = widened(value.index_select(0, chosen))
         return _rollout(
             drawn,
             self._spec.fixed_length,
             self._table,
             progress,
         )
+
+    def sample_steps(
+        self, steps: int, generator: torch.Generator, progress: Progress
+    ) -> Rollout:
+        """Single steps of any episodes, with repetition, each as likely as any other.
+
+        Args:
+            steps: how many.
+            generator: on the device of the episodes.
+            progress: how far the run is.
+
+        Returns:
+            A rollout of pieces of one step. Where the task does not end with it, it is truncated,
+            and the observation after it is that of the next step.
+        """
+        kept = {name: value[: self._size] for name, value in self._stored.items()}
+        place = _places(kept["valid"].sum(1), steps, generator)
+        return steps_at(place, kept, self._table, progress)
 
     def state_dict(self) -> dict[str, Any]:
         """The episodes, and where the next one goes."""
@@ -164,6 +184,24 @@ class Replay:
         return torch.int16 if bound <= 2**15 else torch.int32
 
 
+def _places(
+    lengths: Int[Tensor, "episodes"], steps: int, generator: torch.Generator
+) -> Places:
+    """Where single steps are that are drawn from episodes of some lengths."""
+    ends = lengths.cumsum(0)
+    drawn = torch.rand(
+        steps,
+        generator=generator,
+        device=lengths.device,
+        dtype=torch.float64,
+    )
+    # The product may be rounded up to the number of all steps.
+    index = torch.minimum((drawn * ends[-1]).long(), ends[-1] - 1)
+    episode = torch.searchsorted(ends, index, right=True)
+    step = index - (ends - lengths)[episode]
+    return Places(episode, step, step == lengths[episode] - 1)
+
+
 def _by_episode(rollout: Rollout, spec: EnvironmentSpec) -> dict[str, Tensor]:
     """The tensors of a rollout, episodes first, padded to the steps of the longest possible."""
     found = {}
@@ -186,12 +224,6 @@ def _padded(value: Tensor, steps: int) -> Tensor:
         *rest,
     )
     return torch.cat([by_episode, padding], 1)
-
-
-def _widened(value: Tensor) -> Tensor:
-    """Integers as ``int64``, whatever type they were stored in; other tensors as they are."""
-    narrow = (torch.uint8, torch.int16, torch.int32)
-    return value.long() if value.dtype in narrow else value
 
 
 def _rollout(

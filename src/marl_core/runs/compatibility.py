@@ -95,6 +95,11 @@ def _check_replay(config: RunConfig, capabilities: HostCapabilities) -> None:
     if batch > capacity:
         message = f"a batch of {batch} episodes cannot come from a replay of {capacity}"
         raise UserError(message, "host")
+    if (settings.steps or 0) % devices:
+        message = (
+            f"{devices} devices cannot share batches of {settings.steps} steps equally"
+        )
+        raise UserError(message, "training", "devices")
     if batch % devices or capacity % devices:
         message = (
             f"{devices} devices cannot share batches of {batch} episodes "

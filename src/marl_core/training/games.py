@@ -67,6 +67,8 @@ class RankGames:
         self._replay: Replay | None = None
         self._batch = 0
         self._batches = 0
+        #: How many single steps are drawn; None: whole episodes are.
+        self._single_steps: int | None = None
         #: How many replays share this device's memory; 0: another rank counts them.
         self._replays_here = 0
         self._capacity = 0
@@ -74,6 +76,8 @@ class RankGames:
         if settings is not None:
             self._batch = settings.batch // ranks
             self._batches = settings.batches
+            if settings.steps is not None:
+                self._single_steps = settings.steps // ranks
             self._capacity = settings.capacity // ranks
             self._replay = Replay(self._capacity, self.environment.spec)
             if rank == 0:
@@ -111,7 +115,13 @@ class RankGames:
         self._replay.add(rollout)
         generator = self._generators["replay"]
         for _ in range(self._batches):
-            drawn = self._replay.sample(self._batch, generator, rollout.progress)
+            if self._single_steps is None:
+                drawn = self._replay.sample(self._batch, generator, rollout.progress)
+            elif len(self._replay) < self._batch:
+                drawn = None
+            else:
+                steps = self._single_steps
+                drawn = self._replay.sample_steps(steps, generator, rollout.progress)
             if drawn is None:
                 return
             yield drawn

@@ -72,6 +72,7 @@ SETTINGS: dict[tuple[Kind, str], list[dict[str, Any]]] = {
         {"mixer": "none"},
         {"body": "gru"},
         {"mixer": "none", "body": "gru"},
+        {"mixer": "sum", "batch_steps": 20},
     ],
     ("host", "mappo"): [
         {"epochs": 2},

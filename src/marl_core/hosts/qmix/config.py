@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from marl_core.base_config import LARGEST, MOST_AT_ONCE, MOST_IN_ALL, HostConfig
+from marl_core.base_config import (
+    LARGEST,
+    MOST_AT_ONCE,
+    MOST_IN_ALL,
+    HostConfig,
+    mistake,
+)
 from marl_core.capabilities import HostCapabilities, ReplaySettings
 
 
@@ -36,6 +42,14 @@ class QMIXConfig(HostConfig):
         le=MOST_AT_ONCE,
         description="Episodes of a step, over all ranks.",
     )
+    batch_steps: int | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_AT_ONCE,
+        description="Learn from so many single steps of all replayed episodes, over all ranks, in "
+        "place of whole ones, by one-step targets whatever `td_lambda` says. It begins once there "
+        "are `batch_episodes`. Not with a gru.",
+    )
     batches_per_update: int = Field(
         default=1,
         gt=0,
@@ -64,6 +78,12 @@ class QMIXConfig(HostConfig):
         description="Width of the agents' hidden layers and of the mixing network.",
     )
 
+    @model_validator(mode="after")
+    def _single_steps(self) -> Self:
+        if self.batch_steps is not None and self.body == "gru":
+            raise mistake("a gru learns from whole episodes", "batch_steps")
+        return self
+
     @property
     def capabilities(self) -> HostCapabilities:
         """What the host gives and needs; a mixing network needs the state."""
@@ -78,5 +98,6 @@ class QMIXConfig(HostConfig):
                 self.replay_episodes,
                 self.batch_episodes,
                 self.batches_per_update,
+                self.batch_steps,
             ),
         )
