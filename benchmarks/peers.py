@@ -32,7 +32,6 @@ from peer.settings import (
     OURS,
     WHOLE_GAMES,
     Comparison,
-    OnPolicy,
 )
 from peer.watching import Record
 
@@ -74,7 +73,7 @@ def _run_missing(out: Path, seeds: int, only: str) -> None:
             sides = [OURS, comparison.peer]
             if seed % 2:
                 sides.reverse()
-            if isinstance(comparison.settings, OnPolicy):
+            if comparison.peer == BENCHMARL:
                 sides.append(WHOLE_GAMES)
             for side in sides:
                 if not _is_done(out, comparison, seed, side):

@@ -12,7 +12,7 @@ from torch import Tensor
 from marl_core import train
 from marl_core.training.learner import Learner
 from marl_core.types import Observation
-from peer.settings import WHOLE_GAMES, Comparison, OffPolicy, OnPolicy
+from peer.settings import BENCHMARL, WHOLE_GAMES, Comparison, OffPolicy, OnPolicy
 from peer.watching import Record, Watch
 
 _MIXERS: Final = {"QMIX": "monotonic", "VDN": "sum", "IQL": "none"}
@@ -71,7 +71,7 @@ def config(comparison: Comparison, seed: int, side: str) -> dict[str, Any]:
     if isinstance(settings, OnPolicy):
         host, exploration = _on_policy(comparison.algorithm, settings, side)
     else:
-        host, exploration = _off_policy(comparison, settings)
+        host, exploration = _off_policy(comparison, settings, side)
     return {
         "seed": seed,
         "environment": comparison.task.environment,
@@ -117,8 +117,10 @@ def _on_policy(
 
 
 def _off_policy(
-    comparison: Comparison, settings: OffPolicy
+    comparison: Comparison, settings: OffPolicy, side: str
 ) -> tuple[dict[str, Any], ...]:
+    single_steps = side != WHOLE_GAMES and comparison.peer == BENCHMARL
+    steps = settings.batch_games * comparison.task.steps
     host = {
         "name": "qmix",
         "mixer": _MIXERS[comparison.algorithm],
@@ -128,6 +130,7 @@ def _off_policy(
         "gamma": settings.gamma,
         "batch_episodes": settings.batch_games,
         "batches_per_update": settings.steps,
+        "batch_steps": steps if single_steps else None,
         "replay_episodes": settings.replay_games,
         "target_every": settings.games * settings.target_updates,
         "max_gradient_norm": settings.max_gradient_norm,

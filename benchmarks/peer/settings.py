@@ -165,8 +165,8 @@ def _with_benchmarl(algorithm: str, task: Task) -> Comparison:
     return Comparison(algorithm, task, BENCHMARL, settings)
 
 
-#: The sides of a comparison, beside the peer. What BenchMARL does are minibatches of single steps;
-#: with those of whole games, our default, on-policy hosts are run once more.
+#: The sides of a comparison, beside the peer. BenchMARL learns from single steps; where it is the
+#: peer, ours are run once more with whole games, our default. EPyMARL learns from whole games.
 OURS: Final = "ours"
 WHOLE_GAMES: Final = "ours, whole games"
 BENCHMARL: Final = "BenchMARL"
