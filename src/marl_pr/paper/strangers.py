@@ -15,7 +15,7 @@ from marl_core.reports.results import RunResult
 from marl_core.sweep import Job
 from marl_pr.paper.algorithms import MAPPO, MAPPO_PR
 from marl_pr.paper.catalogue import STRANGERS
-from marl_pr.paper.drawing import add_legend, label_axis
+from marl_pr.paper.drawing import add_figure_legend, label_axis
 from marl_pr.paper.item import Item
 from marl_pr.paper.labelled_job import LabelledJob
 from marl_pr.paper.markdown import interval_cell, markdown_table
@@ -95,16 +95,20 @@ class Strangers(Item):
         """
         rows = -(-len(TASKS) // _ABREAST)
         figure = Figure(figsize=(4 * _ABREAST, 2.8 * rows), layout="constrained")
-        axes = figure.subplots(rows, _ABREAST, squeeze=False).flat
-        for index, (axis, task) in enumerate(zip(axes, TASKS, strict=False)):
+        axes = list(figure.subplots(rows, _ABREAST, squeeze=False).flat)
+        for axis, task in zip(axes, TASKS, strict=False):
             axis.set_title(task.label, fontsize="small")
             label_axis(axis, "episodes", f"{_METRICS[task.metric]}, greedy")
             for line, algorithm in enumerate(_COMPARED):
                 runs = select(results, task=task.label, algorithm=algorithm)
                 style = line_style(line)
                 curve_band(axis, runs, f"greedy/{task.metric}", algorithm, style)
-            if index == 0:
-                add_legend(axis)
+        add_figure_legend(
+            figure,
+            axes[0],
+            location="outside upper left",
+            columns=len(_COMPARED),
+        )
         return figure
 
 
