@@ -104,7 +104,7 @@ def test_every_field_with_tensors_says_which_axes_they_have() -> None:
             for shape in shapes:
                 assert shape[: len(leading[axes])] == leading[axes], name
     others = {one.name for one in fields(Rollout)} - {*STEP_FIELDS, *GAME_FIELDS}
-    assert others == {"progress", "table"}
+    assert others == {"progress", "table", "pieces"}
 
 
 def test_a_rollout_is_made_of_its_tensors() -> None:

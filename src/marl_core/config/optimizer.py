@@ -16,12 +16,17 @@ class AdamConfig(StrictModel):
     """Adam (Kingma and Ba 2015)."""
 
     name: Literal["adam"] = "adam"
-    betas: tuple[
-        Annotated[float, Field(ge=0, lt=1)],
-        Annotated[float, Field(ge=0, lt=1)],
-    ] = Field(
-        default=(0.9, 0.999),
-        description="How much of the first and of the second moment is kept in a step.",
+    beta1: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="How much of the mean gradient is kept in a step.",
+    )
+    beta2: float = Field(
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="How much of the mean squared gradient is kept in a step.",
     )
     eps: _Epsilon = Field(default=1e-8, description="Added to the denominator.")
     weight_decay: _Decay = Field(

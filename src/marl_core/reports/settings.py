@@ -36,6 +36,8 @@ def settings_of(
     }
     settings |= _within("environment", config.environment.model_dump(mode="json"))
     settings |= _within("host", config.host.model_dump(mode="json"))
+    settings["optimizer"] = config.optimizer.name
+    settings |= _within("optimizer", config.optimizer.model_dump(mode="json"))
     for index, exploration in enumerate(explorations):
         key = f"stages.{index}.exploration"
         settings |= _within(key, exploration.model_dump(mode="json"))

@@ -175,7 +175,9 @@ def flat_optimizer(
         config: which, and its settings.
         groups: what to optimise, and how fast.
     """
-    settings = config.model_dump(exclude={"name"})
+    settings = config.model_dump(exclude={"name", "beta1", "beta2"})
+    if isinstance(config, AdamConfig):
+        settings["betas"] = (config.beta1, config.beta2)
     if isinstance(config, AdamWConfig):
         return FlatAdamW(groups, **settings)
     if isinstance(config, AdamConfig):

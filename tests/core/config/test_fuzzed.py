@@ -179,7 +179,7 @@ def tiny_runs(draw: st.DrawFn) -> dict[str, Any]:
     machine = {"accelerator", "strategy", "devices", "num_nodes", "compile", "threads"}
     training = {key: value for key, value in training.items() if key not in machine}
     training |= {"episodes_per_update": batch, "parallel_games": None, "threads": 1}
-    training |= {"tensorboard": False}
+    training |= {"tensorboard": False, "keep": {"every": 1, "best": "greedy/return"}}
     team = {
         "agents": draw(st.integers(2, 4)),
         "actions": draw(st.integers(3, 5)),
@@ -188,6 +188,9 @@ def tiny_runs(draw: st.DrawFn) -> dict[str, Any]:
     settings_of_host = part(f"host_{host}")
     if host == "qmix":
         settings_of_host |= {"batch_episodes": 2, "replay_episodes": 4}
+        training |= {"rollout_steps": None}
+        if settings_of_host.get("body") == "gru":
+            settings_of_host |= {"batch_steps": None}
     return {
         "seed": draw(st.integers(0, 2**63 - 1)),
         "environment": {"name": "fme", **team},

@@ -29,9 +29,18 @@ OTHERS: dict[str, Any] = {
     "compile": True,
     "tensorboard": True,
     "record_policies": True,
+    "keep": {"every": 5},
+    "rollout_steps": 4,
 }
 #: Parts of a config that are told apart by their own settings; runs differ in nothing else.
-COMPARED = {"environment", "host", "exploration", "stages", "training"}
+COMPARED = {
+    "environment",
+    "host",
+    "exploration",
+    "stages",
+    "training",
+    "optimizer",
+}
 
 
 def _identity(data: dict[str, Any]) -> str:
@@ -62,6 +71,7 @@ def test_settings_part_experiments_unless_they_are_free(setting: str) -> None:
         ("environment", "agents", 6),
         ("environment", "tag", "1A1B2C"),
         ("host", "epochs", 4),
+        ("optimizer", "name", "sgd"),
         ("exploration", "coefficient", 0.5),
     ],
 )
@@ -69,7 +79,7 @@ def test_settings_of_parts_part_experiments(
     part: str, setting: str, value: object
 ) -> None:
     other = run_data()
-    other[part][setting] = value
+    other.setdefault(part, {})[setting] = value
     assert _identity(other) != _identity(run_data())
 
 

@@ -206,7 +206,12 @@ def test_coupling(check: str, name: str, exempt: Exempt) -> None:
 
 
 def test_every_coupling_is_tried() -> None:
-    assert own_names("coupling") == ["greedy", "independent", "policy_resonance"]
+    assert own_names("coupling") == [
+        "greedy",
+        "independent",
+        "per_team",
+        "policy_resonance",
+    ]
 
 
 @pytest.mark.parametrize("config", _configs("coupling"), ids=_label)

@@ -21,7 +21,7 @@ from tests.support.runs import differences, go_on, outcome, run_data, start
 
 CHOICES: dict[str, tuple[dict[str, Any], Any]] = {
     "adam": (
-        {"name": "adam", "betas": [0.8, 0.9], "eps": 1e-3, "weight_decay": 0.1},
+        {"name": "adam", "beta1": 0.8, "beta2": 0.9, "eps": 1e-3, "weight_decay": 0.1},
         torch.optim.Adam,
     ),
     "adamw": ({"name": "adamw", "weight_decay": 0.1}, torch.optim.AdamW),
@@ -52,7 +52,12 @@ def test_equals_torchs_on_the_parameters_with_clipped_norms(name: str) -> None:
         {"params": clipped, "lr": 1e-2},
         {"params": list(theirs.free), "lr": 1e-1},
     ]
-    keywords = {key: value for key, value in settings.items() if key != "name"}
+    betas = ("beta1", "beta2")
+    keywords = {
+        key: value for key, value in settings.items() if key not in ("name", *betas)
+    }
+    if "beta1" in settings:
+        keywords["betas"] = tuple(settings[name] for name in betas)
     reference = theirs_class(groups, **keywords)
     for inputs in batches(8):
         descend(ours, optimizer, inputs / 10)
