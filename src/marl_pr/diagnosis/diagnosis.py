@@ -30,7 +30,7 @@ from marl_pr.diagnosis.verdict import Signals, Verdict, least_worth, verdict_of
 #: An episode without levels is looked at in so many parts.
 _WINDOWS = 8
 #: Games for each agent, if nothing else is said: enough for what is worth ``WORTH``.
-_EACH = 1024
+_EACH = 2048
 _MOST = 16_384
 #: The probe of resonance is played with this probability, at every step.
 PROBE_ETA = 0.5
@@ -94,7 +94,7 @@ def diagnose(
     Args:
         state: the team, as it is now. Nothing is learnt.
         episodes: how many games are played in each of four ways: greedily, by independent
-            exploration, in resonance, and with lone deviations; None: 1,024 N, at most 16,384.
+            exploration, in resonance, and with lone deviations; None: 2,048 N, at most 16,384.
         discount: gamma of the rewards to go.
         horizon: how many steps of reward count as a deviation's; None: all to the end.
 

@@ -123,7 +123,7 @@ def _lost(signals: Signals, least: Float[Tensor, "W 1"]) -> Bool[Tensor, "W N"]:
 def _seen_not_lost(
     signals: Signals, least: Float[Tensor, "W 1"]
 ) -> Bool[Tensor, "W N"]:
-    """Deviating alone is worth too little, or the agent's own signal tells, or it never deviates."""
+    """Deviating alone is worth too little, the agent's own signal tells, or it never deviates."""
     alone, own = signals.alone, signals.independent
     _, high = alone.interval()
     own_low, _ = own.interval()
