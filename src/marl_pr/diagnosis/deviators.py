@@ -30,7 +30,11 @@ def shares_of_counts(games: Games) -> tuple[Interval, ...]:
     is_kind = (count.unsqueeze(-1) == kinds) & games.valid.unsqueeze(-1)
     lengths = games.valid.sum(0).clamp(min=1).unsqueeze(-1)
     of_game: Float[Tensor, "E K"] = is_kind.sum(0) / lengths
-    return tuple(mean_interval(column) for column in of_game.unbind(-1))
+    return tuple(_within_0_1(mean_interval(share)) for share in of_game.unbind(-1))
+
+
+def _within_0_1(share: Interval) -> Interval:
+    return Interval(share.mean, max(share.low, 0.0), min(share.high, 1.0))
 
 
 @dataclass(frozen=True)

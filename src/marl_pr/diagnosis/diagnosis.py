@@ -151,22 +151,24 @@ def _of_games(
 ) -> Diagnosis:
     spec = state.spec
     names = _window_names(spec, games.values())
-    independent = games["independent"]
+    independent, resonant, lone = (
+        games[purpose] for purpose in ("independent", "resonant", "alone")
+    )
     windows = _windows(independent, names, spec)
     outcome = to_go.of(independent.reward)
-    worth = least_worth(independent, outcome, windows)
-    own, resonant = (
-        signal_of(one, to_go.of(one.reward), _windows(one, names, spec))
-        for one in (independent, games["resonant"])
+    own = signal_of(independent, outcome, windows)
+    in_resonance = signal_of(
+        resonant, to_go.of(resonant.reward), _windows(resonant, names, spec)
     )
-    lone = games["alone"]
-    alone = signal_of(
-        lone,
-        without_later_deviations(lone, to_go),
-        _windows(lone, names, spec),
-        lone.judged_alone,
+    lone_windows = _windows(lone, names, spec)
+    lone_outcome = without_later_deviations(lone, to_go)
+    alone = signal_of(lone, lone_outcome, lone_windows, lone.judged_alone)
+    # What is small in the noise of either way of play is small.
+    worth = torch.maximum(
+        least_worth(independent, outcome, windows),
+        least_worth(lone, lone_outcome, lone_windows),
     )
-    signals = Signals(alone, own, resonant)
+    signals = Signals(alone, own, in_resonance)
     greedy, sampled = games["greedy"].returns, independent.returns
     return Diagnosis(
         agents=spec.agents,

@@ -24,6 +24,22 @@ def deviation_probability(agents: int) -> float:
     return 1 - 1 / (1 + agents**0.5)
 
 
+def either(individual: Float[Tensor, "*B N A"]) -> Float[Tensor, "2 *B N A"]:
+    """How each agent acts where it is greedy, and where it deviates.
+
+    An agent that never deviates stays greedy.
+
+    Args:
+        individual: what each agent's own policy says, ``[*B, N, A]``.
+    """
+    greedy = greedy_policies(individual)
+    others = individual * (1 - greedy)
+    rest = others.sum(-1, keepdim=True)
+    divisor = torch.where(rest > 0, rest, 1.0)
+    deviating = torch.where(rest > 0, others / divisor, greedy)
+    return torch.stack([greedy, deviating])
+
+
 @final
 class LoneDeviation:
     """All agents act greedily but for one, which acts by its own policy given that it deviates.
@@ -97,21 +113,9 @@ class LoneLaw:
     individual: Float[Tensor, "*B N A"]
     weights: Float[Tensor, "C"]
 
-    def either(self) -> Float[Tensor, "2 *B N A"]:
-        """How each agent acts where it is greedy, and where it deviates.
-
-        An agent that never deviates stays greedy.
-        """
-        greedy = greedy_policies(self.individual)
-        others = self.individual * (1 - greedy)
-        rest = others.sum(-1, keepdim=True)
-        divisor = torch.where(rest > 0, rest, 1.0)
-        deviating = torch.where(rest > 0, others / divisor, greedy)
-        return torch.stack([greedy, deviating])
-
     def marginal(self) -> Float[Tensor, "*B N A"]:
         """How often each agent really takes each action."""
-        greedy, deviating = self.either()
+        greedy, deviating = either(self.individual)
         turn = self.weights[1:].unsqueeze(-1)
         return greedy + turn * (deviating - greedy)
 
@@ -127,16 +131,16 @@ class LoneLaw:
             component: the component that each row's team has drawn, ``[*B]``.
         """
         chosen = actions.unsqueeze(0).unsqueeze(-1)
-        either = self.either()
-        every = either.gather(-1, chosen.expand(*either.shape[:-1], 1))
+        both = either(self.individual)
+        every = both.gather(-1, chosen.expand(*both.shape[:-1], 1))
         greedy, deviating = every.squeeze(-1).log()
         turn = _whose_turn(component, actions.shape[-1])
         return torch.where(turn, deviating, greedy).sum(-1)
 
     def sampler(self) -> LoneSampler:
         """What draws from the law."""
-        either = self.either()
-        joint = JointPolicy(self.individual, either, self.weights[:2])
+        both = either(self.individual)
+        joint = JointPolicy(self.individual, both, self.weights[:2])
         return LoneSampler(joint.sampler())
 
 

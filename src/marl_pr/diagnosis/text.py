@@ -117,9 +117,13 @@ def _agents(found: Diagnosis) -> Table:
 
 
 def _column(signal: Signal, window: int) -> list[str]:
-    low, high = signal.interval()
-    rows = zip(signal.mean[window], low[window], high[window], strict=True)
-    return [_shown(Interval(*map(float, row))) for row in rows]
+    _, high = signal.interval()
+    half = high - signal.mean
+    shown = []
+    for mean, width in zip(signal.mean[window], half[window], strict=True):
+        known = bool(width.isfinite())
+        shown.append(f"{mean:.3f} ± {width:.3f}" if known else "too few")
+    return shown
 
 
 def _table(title: str, headings: Iterable[str]) -> Table:
@@ -130,8 +134,6 @@ def _table(title: str, headings: Iterable[str]) -> Table:
 
 
 def _shown(value: Interval) -> str:
-    if value.low == float("-inf"):
-        return "too few"
     return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 

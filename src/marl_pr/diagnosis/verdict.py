@@ -65,14 +65,14 @@ def least_worth(
     to_go: Float[Tensor, "T E"],
     windows: Bool[Tensor, "W T E"],
 ) -> Float[Tensor, "W"]:
-    """The least worth of a deviation that counts, in each window.
+    """The least worth of a deviation that counts, in each window, by one way of play.
 
     It is sd(G) ``WORTH``/sqrt(m), where m is the number of the window's steps and sd(G) is taken
     over games at the same step. An agent that deviates in all m steps then moves their sum by
     ``WORTH`` of its standard deviation, if steps are independent.
 
     Args:
-        games: of agents that explore independently.
+        games: that were played.
         to_go: G.
         windows: which steps belong to each window.
     """
@@ -82,7 +82,7 @@ def least_worth(
     samples = windows.sum((1, 2)).clamp(min=1)
     variance = (square * windows).sum((1, 2)) / samples
     lengths = samples / windows.any(1).sum(1).clamp(min=1)
-    return WORTH * (variance / lengths).sqrt()
+    return WORTH * (variance / lengths.clamp(min=1)).sqrt()
 
 
 def verdict_of(signals: Signals, worth: Float[Tensor, "W"], episodes: int) -> Verdict:
