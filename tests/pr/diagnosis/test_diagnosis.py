@@ -55,7 +55,7 @@ CASES = {
     "drowned": (lv_c_team(40, 0, 0.909), "problem"),
     "small": (lv_c_team(3, 0, 0.9), "none"),
     "negotiated": (lv_c_team(5, 1, 0.7), "none"),
-    "talked out of it": (lv_c_team(15, 1, 0.8, actions=2), "none"),
+    "talked out of it": (lv_c_team(15, 1, 0.75, actions=2), "none"),
     "no trap": (
         fixed_team(
             towards(torch.zeros(1, 15, dtype=torch.int64), 0.7, ACTIONS), "1A0B0C"
