@@ -84,4 +84,5 @@ def test_numbers_in_a_box_are_refused(marl: Command) -> None:
         marl.write((examples / name).read_text(), name)
     line = refused(marl, "diagnose", "--config", "lookout.yaml")
     assert "cannot be diagnosed" in line
+    assert "numbers" in line
     assert line.startswith("lookout.yaml:")

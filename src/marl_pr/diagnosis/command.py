@@ -45,16 +45,19 @@ _Episodes = Annotated[
     ),
 ]
 _Discount = Annotated[
-    float, typer.Option(min=0, max=1, help="The weight of a reward one step later.")
+    float,
+    typer.Option(min=0, max=1, help="The weight of a reward one step later."),
 ]
 _Horizon = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Steps of reward that count as a deviation's; by default all."
+        min=1,
+        help="Steps of reward that count as a deviation's; by default all.",
     ),
 ]
 _Json = Annotated[
-    bool, typer.Option("--json", help="One JSON object on standard output.")
+    bool,
+    typer.Option("--json", help="One JSON object on standard output."),
 ]
 _Out = Annotated[Path | None, typer.Option(help="A picture of it, as diagnosis.png.")]
 
@@ -117,7 +120,11 @@ def diagnose(
         print_diagnosis(found, subject)
 
 
-def _of_run(run: Path, checkpoint: str | None, trust: bool) -> tuple[RunState, Subject]:
+def _of_run(
+    run: Path,
+    checkpoint: str | None,
+    trust: bool,
+) -> tuple[RunState, Subject]:
     from marl_core.runs.assembly import newest_state
     from marl_core.runs.folder import RunFolder
     from marl_pr.diagnosis.sentence import Subject
@@ -128,7 +135,11 @@ def _of_run(run: Path, checkpoint: str | None, trust: bool) -> tuple[RunState, S
     return state, Subject(run / "config.yaml", run, last_stage=last)
 
 
-def _of_config(file: Path, settings: list[str], train: int) -> tuple[RunState, Subject]:
+def _of_config(
+    file: Path,
+    settings: list[str],
+    train: int,
+) -> tuple[RunState, Subject]:
     from marl_core.config.yaml_file import RunSource
     from marl_core.runs.assembly import first_state
     from marl_core.training.stages import check
@@ -148,7 +159,10 @@ def _of_config(file: Path, settings: list[str], train: int) -> tuple[RunState, S
 
 
 def _trained(
-    file: Path, settings: list[str], config: RunConfig, episodes: int
+    file: Path,
+    settings: list[str],
+    config: RunConfig,
+    episodes: int,
 ) -> RunState:
     """The config's team after some episodes of its first stage, trained in a passing folder."""
     from marl_core.api.training import train

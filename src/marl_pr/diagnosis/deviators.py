@@ -26,7 +26,10 @@ def shares_of_counts(games: Games) -> tuple[Interval, ...]:
         games: whose steps are counted, each game as much as any other.
     """
     count = games.deviates.sum(-1).clamp(max=MANY)
-    kinds = torch.arange(MANY + 1, device=count.device)
+    kinds = torch.arange(
+        MANY + 1,
+        device=count.device,
+    )
     is_kind = (count.unsqueeze(-1) == kinds) & games.valid.unsqueeze(-1)
     lengths = games.valid.sum(0).clamp(min=1).unsqueeze(-1)
     of_game: Float[Tensor, "E K"] = is_kind.sum(0) / lengths
@@ -57,7 +60,10 @@ class Crowd:
     trap_from: int | None
 
 
-def crowd_of(games: Games, actions: int) -> Crowd:
+def crowd_of(
+    games: Games,
+    actions: int,
+) -> Crowd:
     """Measure how crowded the exploration of a team is.
 
     Args:
@@ -79,7 +85,10 @@ def crowd_of(games: Games, actions: int) -> Crowd:
     )
 
 
-def rarely_alone_from(rate: float, share: float = RARELY) -> int | None:
+def rarely_alone_from(
+    rate: float,
+    share: float = RARELY,
+) -> int | None:
     """The smallest team in which (1 - d)^(N - 1) is below a share.
 
     Args:

@@ -120,10 +120,17 @@ def diagnose(
     games: dict[str, Games] = {}
     for purpose, coupling in couplings.items():
         games[purpose] = play(state, coupling, purpose, number, device)
-    return _of_games(state, games, ToGo(discount, horizon))
+    return _of_games(
+        state,
+        games,
+        ToGo(discount, horizon),
+    )
 
 
-def check(spec: EnvironmentSpec, name: str) -> None:
+def check(
+    spec: EnvironmentSpec,
+    name: str,
+) -> None:
     """Refuse a task in which nobody can deviate from a team's greedy action.
 
     Args:
@@ -158,7 +165,9 @@ def _of_games(
     outcome = to_go.of(independent.reward)
     own = signal_of(independent, outcome, windows)
     in_resonance = signal_of(
-        resonant, to_go.of(resonant.reward), _windows(resonant, names, spec)
+        resonant,
+        to_go.of(resonant.reward),
+        _windows(resonant, names, spec),
     )
     lone_windows = _windows(lone, names, spec)
     lone_outcome = without_later_deviations(lone, to_go)
@@ -188,15 +197,23 @@ def _of_games(
     )
 
 
-def _difference(one: Interval, other: Interval) -> Interval:
+def _difference(
+    one: Interval,
+    other: Interval,
+) -> Interval:
     """The difference of two independent means."""
     mean = one.mean - other.mean
     half = math.hypot(one.high - one.mean, other.high - other.mean)
-    return Interval(mean, mean - half, mean + half)
+    return Interval(
+        mean,
+        mean - half,
+        mean + half,
+    )
 
 
 def _window_names(
-    spec: EnvironmentSpec, games: Iterable[Games]
+    spec: EnvironmentSpec,
+    games: Iterable[Games],
 ) -> dict[str, tuple[int, int]]:
     """The parts of an episode by their names, with the levels or steps that are theirs."""
     if spec.levels:
@@ -212,7 +229,9 @@ def _window_names(
 
 
 def _windows(
-    games: Games, names: dict[str, tuple[int, int]], spec: EnvironmentSpec
+    games: Games,
+    names: dict[str, tuple[int, int]],
+    spec: EnvironmentSpec,
 ) -> Bool[Tensor, "W T E"]:
     """Which steps belong to each part of an episode."""
     valid = games.valid

@@ -29,7 +29,10 @@ class ExactSignals:
     alone: Float[Tensor, "L N"]
     independent: Float[Tensor, "L N"]
 
-    def lost(self, worth: Float[Tensor, "L"]) -> Bool[Tensor, "L N"]:
+    def lost(
+        self,
+        worth: Float[Tensor, "L"],
+    ) -> Bool[Tensor, "L N"]:
         """Which agents are lost.
 
         Args:
@@ -40,7 +43,8 @@ class ExactSignals:
 
 
 def exact_signals(
-    environment: HasExactReward, individual: Float[Tensor, "M N A"]
+    environment: HasExactReward,
+    individual: Float[Tensor, "M N A"],
 ) -> ExactSignals:
     """The signals of a team in closed form.
 

@@ -71,7 +71,10 @@ class ToGo:
     discount: float = 0.99
     horizon: int | None = None
 
-    def of(self, reward: Float[Tensor, "T E"]) -> Float[Tensor, "T E"]:
+    def of(
+        self,
+        reward: Float[Tensor, "T E"],
+    ) -> Float[Tensor, "T E"]:
         """The sum from each step on.
 
         Args:
@@ -118,7 +121,10 @@ def play(
     )
     at_once = min(episodes, _AT_ONCE)
     environment = build_environment(
-        config.environment, games=at_once, device=device, generator=begin
+        config.environment,
+        games=at_once,
+        device=device,
+        generator=begin,
     )
     policy = checked(state.exploration.individual)
     exploration = CoupledExploration(policy, coupling)
@@ -127,7 +133,11 @@ def play(
     with ExitStack() as stack:
         if isinstance(environment, Closes):
             stack.callback(environment.close)
-        for first in range(0, episodes, at_once):
+        for first in range(
+            0,
+            episodes,
+            at_once,
+        ):
             count = min(at_once, episodes - first)
             collector = Collector(environment, act, episodes=count, use_table=use_table)
             rollout = collector.collect(state.host, exploration, state.progress)
@@ -136,7 +146,11 @@ def play(
     return _together(parts)
 
 
-def _kept(rollout: Rollout, host: HostAlgorithm, policy: IndividualPolicy) -> Games:
+def _kept(
+    rollout: Rollout,
+    host: HostAlgorithm,
+    policy: IndividualPolicy,
+) -> Games:
     valid = rollout.valid
     acting = rollout.acting
     return Games(
@@ -151,7 +165,9 @@ def _kept(rollout: Rollout, host: HostAlgorithm, policy: IndividualPolicy) -> Ga
 
 @torch.no_grad()
 def greedy_at_steps(
-    rollout: Rollout, host: HostAlgorithm, policy: IndividualPolicy
+    rollout: Rollout,
+    host: HostAlgorithm,
+    policy: IndividualPolicy,
 ) -> Int[Tensor, "T E N"]:
     """Each agent's most probable action at each step of some games (Eq. 14).
 
@@ -167,7 +183,10 @@ def greedy_at_steps(
     return distinct.at_steps(greedy_actions(log_policy))
 
 
-def _memory(rollout: Rollout, host: HostAlgorithm) -> Memory:
+def _memory(
+    rollout: Rollout,
+    host: HostAlgorithm,
+) -> Memory:
     """The host's memory before each step, its axes T and E as one."""
     memory = rollout.memory
     if memory is None and isinstance(host, RebuildsMemory):

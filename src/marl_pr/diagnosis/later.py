@@ -9,7 +9,10 @@ from marl_pr.diagnosis.games import Games, ToGo
 from marl_pr.diagnosis.lone import deviation_probability
 
 
-def without_later_deviations(games: Games, to_go: ToGo) -> Float[Tensor, "T E"]:
+def without_later_deviations(
+    games: Games,
+    to_go: ToGo,
+) -> Float[Tensor, "T E"]:
     """The reward to go of the probe, less what is explained by its later draws.
 
     Where a lone deviation is worth much, those at later steps make most of the noise. Whether

@@ -24,7 +24,9 @@ def deviation_probability(agents: int) -> float:
     return 1 - 1 / (1 + agents**0.5)
 
 
-def either(individual: Float[Tensor, "*B N A"]) -> Float[Tensor, "2 *B N A"]:
+def either(
+    individual: Float[Tensor, "*B N A"],
+) -> Float[Tensor, "2 *B N A"]:
     """How each agent acts where it is greedy, and where it deviates.
 
     An agent that never deviates stays greedy.
@@ -35,8 +37,16 @@ def either(individual: Float[Tensor, "*B N A"]) -> Float[Tensor, "2 *B N A"]:
     greedy = greedy_policies(individual)
     others = individual * (1 - greedy)
     rest = others.sum(-1, keepdim=True)
-    divisor = torch.where(rest > 0, rest, 1.0)
-    deviating = torch.where(rest > 0, others / divisor, greedy)
+    divisor = torch.where(
+        rest > 0,
+        rest,
+        1.0,
+    )
+    deviating = torch.where(
+        rest > 0,
+        others / divisor,
+        greedy,
+    )
     return torch.stack([greedy, deviating])
 
 
@@ -54,7 +64,10 @@ class LoneDeviation:
         agents: N.
     """
 
-    def __init__(self, agents: int) -> None:
+    def __init__(
+        self,
+        agents: int,
+    ) -> None:
         self._agents = agents
 
     @property
@@ -72,7 +85,10 @@ class LoneDeviation:
         """Nothing."""
         return CouplingNeeds()
 
-    def weights(self, moment: Moment) -> Float[Tensor, "C"]:
+    def weights(
+        self,
+        moment: Moment,
+    ) -> Float[Tensor, "C"]:
         """The greedy team, and the N deviations, each as often as the others.
 
         Args:
@@ -135,7 +151,11 @@ class LoneLaw:
         every = both.gather(-1, chosen.expand(*both.shape[:-1], 1))
         greedy, deviating = every.squeeze(-1).log()
         turn = _whose_turn(component, actions.shape[-1])
-        return torch.where(turn, deviating, greedy).sum(-1)
+        return torch.where(
+            turn,
+            deviating,
+            greedy,
+        ).sum(-1)
 
     def sampler(self) -> LoneSampler:
         """What draws from the law."""
@@ -173,10 +193,21 @@ class LoneSampler:
         greedy = self.either.draw(nobody, generator, row)
         deviating = self.either.draw(nobody + 1, generator, row)
         turn = _whose_turn(component, greedy.shape[-1])
-        return torch.where(turn, deviating, greedy)
+        return torch.where(
+            turn,
+            deviating,
+            greedy,
+        )
 
 
-def _whose_turn(component: Tensor, agents: int) -> Tensor:
+def _whose_turn(
+    component: Tensor,
+    agents: int,
+) -> Tensor:
     """Which agent deviates, ``[*B, N]``."""
-    agent = torch.arange(1, agents + 1, device=component.device)
+    agent = torch.arange(
+        1,
+        agents + 1,
+        device=component.device,
+    )
     return component.unsqueeze(-1) == agent

@@ -17,7 +17,10 @@ from marl_pr.diagnosis.text import counts_named
 _BREADTH = 0.4
 
 
-def write_picture(found: Diagnosis, out: Path) -> None:
+def write_picture(
+    found: Diagnosis,
+    out: Path,
+) -> None:
     """Write the picture: deviators in a step, and each agent's signals.
 
     Args:
@@ -35,7 +38,10 @@ def write_picture(found: Diagnosis, out: Path) -> None:
     write_figure(figure, out)
 
 
-def _draw_counts(axis: Axes, found: Diagnosis) -> None:
+def _draw_counts(
+    axis: Axes,
+    found: Diagnosis,
+) -> None:
     kinds = (
         ("independent", found.independent_counts, -_BREADTH / 2, "tab:blue"),
         ("in resonance", found.resonant_counts, _BREADTH / 2, "tab:orange"),
@@ -56,13 +62,18 @@ def _draw_counts(axis: Axes, found: Diagnosis) -> None:
     axis.legend()
 
 
-def _ends(shares: tuple[Interval, ...]) -> list[list[float]]:
+def _ends(
+    shares: tuple[Interval, ...],
+) -> list[list[float]]:
     below = [max(share.mean - share.low, 0.0) for share in shares]
     above = [max(share.high - share.mean, 0.0) for share in shares]
     return [below, above]
 
 
-def _draw_signals(axis: Axes, found: Diagnosis) -> None:
+def _draw_signals(
+    axis: Axes,
+    found: Diagnosis,
+) -> None:
     signals = found.signals
     kinds: tuple[tuple[str, Signal, float, str], ...] = (
         ("alone", signals.alone, -0.2, "tab:green"),

@@ -14,7 +14,10 @@ from marl_pr.diagnosis.sentence import Subject, next_command, remark, sentence
 from marl_pr.diagnosis.signal import Signal
 
 
-def as_json(found: Diagnosis, subject: Subject) -> dict[str, Any]:
+def as_json(
+    found: Diagnosis,
+    subject: Subject,
+) -> dict[str, Any]:
     """The object that ``marl diagnose --json`` prints.
 
     Lists of signals have an entry for each agent; null stands for what is not known.
@@ -60,7 +63,10 @@ def as_json(found: Diagnosis, subject: Subject) -> dict[str, Any]:
     }
 
 
-def _signal(signal: Signal, window: int) -> dict[str, Any]:
+def _signal(
+    signal: Signal,
+    window: int,
+) -> dict[str, Any]:
     low, high = (end[window] for end in signal.interval())
     known = signal.error[window].isfinite()
     ends = [_known(end) for end in (low, high)]

@@ -77,7 +77,10 @@ def remark(found: Diagnosis) -> str | None:
     )
 
 
-def next_command(found: Diagnosis, subject: Subject) -> str:
+def next_command(
+    found: Diagnosis,
+    subject: Subject,
+) -> str:
     """What to try next.
 
     Args:
@@ -96,7 +99,10 @@ def next_command(found: Diagnosis, subject: Subject) -> str:
     return _shell(["diagnose", *_again(subject, trained=longer)])
 
 
-def _training_in_resonance(found: Diagnosis, subject: Subject) -> str:
+def _training_in_resonance(
+    found: Diagnosis,
+    subject: Subject,
+) -> str:
     p_min = 1 / found.actions
     resonance = f"{{name: policy_resonance, p_min: {p_min:.3g}}}"
     stage = f"stages.{subject.last_stage}.exploration={resonance}"
@@ -107,7 +113,10 @@ def _training_in_resonance(found: Diagnosis, subject: Subject) -> str:
     return _shell(["train", *arguments])
 
 
-def _again(subject: Subject, trained: str | None = None) -> list[str]:
+def _again(
+    subject: Subject,
+    trained: str | None = None,
+) -> list[str]:
     if subject.run is not None:
         return [str(subject.run)]
     arguments = ["--config", str(subject.config), *_set(subject)]
@@ -127,6 +136,9 @@ def _shell(arguments: Sequence[str]) -> str:
     return shlex.join(["marl", *arguments])
 
 
-def _named(found: Diagnosis, chosen: Sequence[bool]) -> str:
+def _named(
+    found: Diagnosis,
+    chosen: Sequence[bool],
+) -> str:
     names = [name for name, is_one in zip(found.windows, chosen, strict=True) if is_one]
     return ", ".join(names)

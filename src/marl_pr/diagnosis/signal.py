@@ -32,7 +32,9 @@ class Signal:
     staying: Int[Tensor, "W N"]
 
     def interval(
-        self, confidence: float = 0.95, together: int = 1
+        self,
+        confidence: float = 0.95,
+        together: int = 1,
     ) -> tuple[Float[Tensor, "W N"], Float[Tensor, "W N"]]:
         """The ends of the intervals by Student's distribution.
 
@@ -42,7 +44,10 @@ class Signal:
                 Bonferroni's bound.
         """
         tail = (1 - confidence) / 2 / together
-        fewer = torch.minimum(self.deviating, self.staying)
+        fewer = torch.minimum(
+            self.deviating,
+            self.staying,
+        )
         freedom = (fewer - 1).clamp(min=FEWEST - 1).double()
         half = self.error * student_quantile(tail, freedom)
         return self.mean - half, self.mean + half
@@ -82,26 +87,43 @@ def signal_of(
 
 
 def _in_window(
-    deviates: Tensor, x: Tensor, y: Tensor, within: Bool[Tensor, "T E N"]
+    deviates: Tensor,
+    x: Tensor,
+    y: Tensor,
+    within: Bool[Tensor, "T E N"],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The fields of a signal, of each agent."""
     x, y = x * within, y * within
     spread = x.square().sum((0, 1))
-    divisor = torch.where(spread > 0, spread, 1.0)
+    divisor = torch.where(
+        spread > 0,
+        spread,
+        1.0,
+    )
     mean = (x * y).sum((0, 1)) / divisor
     of_game = (x * (y - mean * x)).sum(0)
     # The fewer games are on one side of a comparison, the more their residuals are too small.
     deviating = (within & deviates).any(0).sum(0)
     staying = (within & ~deviates).any(0).sum(0)
-    fewer = torch.minimum(deviating, staying).double()
+    fewer = torch.minimum(
+        deviating,
+        staying,
+    ).double()
     correction = fewer / (fewer - 1).clamp(min=1)
     error = (of_game.square().sum(0) * correction).sqrt() / divisor
     enough = (fewer >= FEWEST) & (spread > 0)
-    error = torch.where(enough, error, torch.inf)
+    error = torch.where(
+        enough,
+        error,
+        torch.inf,
+    )
     return mean, error, deviating, staying
 
 
-def student_quantile(tail: float, freedom: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+def student_quantile(
+    tail: float,
+    freedom: Float[Tensor, "*B"],
+) -> Float[Tensor, "*B"]:
     """The quantile of Student's distribution that is exceeded with a small probability.
 
     By the expansion of Abramowitz and Stegun, 26.7.5; with 19 degrees of freedom it is off by less

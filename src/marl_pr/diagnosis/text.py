@@ -20,7 +20,10 @@ from marl_pr.diagnosis.signal import Signal
 _SHOWN = 16
 
 
-def print_diagnosis(found: Diagnosis, subject: Subject) -> None:
+def print_diagnosis(
+    found: Diagnosis,
+    subject: Subject,
+) -> None:
     """Print a diagnosis: tables, and the verdict last.
 
     Args:
@@ -50,7 +53,10 @@ def counts_named() -> list[str]:
 def _counts(found: Diagnosis) -> Table:
     title = f"{found.episodes} episodes, {found.agents} agents: deviators in a step"
     rows = zip(
-        counts_named(), found.independent_counts, found.resonant_counts, strict=True
+        counts_named(),
+        found.independent_counts,
+        found.resonant_counts,
+        strict=True,
     )
     table = _table(title, ("", "independent", f"in resonance (eta {PROBE_ETA:g})"))
     for name, independent, resonant in rows:
@@ -90,7 +96,9 @@ def _parts(found: Diagnosis) -> Table:
     for index, name in enumerate(found.windows):
         numbers = [str(int(column[index].sum())) for column in columns]
         table.add_row(
-            Text(printable(name)), f"{float(found.worth[index]):.3g}", *numbers
+            Text(printable(name)),
+            f"{float(found.worth[index]):.3g}",
+            *numbers,
         )
     return table
 
@@ -116,7 +124,10 @@ def _agents(found: Diagnosis) -> Table:
     return table
 
 
-def _column(signal: Signal, window: int) -> list[str]:
+def _column(
+    signal: Signal,
+    window: int,
+) -> list[str]:
     _, high = signal.interval()
     half = high - signal.mean
     shown = []
@@ -126,7 +137,10 @@ def _column(signal: Signal, window: int) -> list[str]:
     return shown
 
 
-def _table(title: str, headings: Iterable[str]) -> Table:
+def _table(
+    title: str,
+    headings: Iterable[str],
+) -> Table:
     table = Table(title=printable(title), title_justify="left")
     for heading in headings:
         table.add_column(heading, justify="right")

@@ -85,7 +85,11 @@ def least_worth(
     return WORTH * (variance / lengths.clamp(min=1)).sqrt()
 
 
-def verdict_of(signals: Signals, worth: Float[Tensor, "W"], episodes: int) -> Verdict:
+def verdict_of(
+    signals: Signals,
+    worth: Float[Tensor, "W"],
+    episodes: int,
+) -> Verdict:
     """Judge a team.
 
     That one agent somewhere is lost is said where all intervals together hold the truth with 95 %.
@@ -113,7 +117,10 @@ def verdict_of(signals: Signals, worth: Float[Tensor, "W"], episodes: int) -> Ve
     )
 
 
-def _lost(signals: Signals, least: Float[Tensor, "W 1"]) -> Bool[Tensor, "W N"]:
+def _lost(
+    signals: Signals,
+    least: Float[Tensor, "W 1"],
+) -> Bool[Tensor, "W N"]:
     together = 2 * signals.alone.mean.numel()
     low, _ = signals.alone.interval(together=together)
     _, own_high = signals.independent.interval(together=together)
@@ -121,7 +128,8 @@ def _lost(signals: Signals, least: Float[Tensor, "W 1"]) -> Bool[Tensor, "W N"]:
 
 
 def _seen_not_lost(
-    signals: Signals, least: Float[Tensor, "W 1"]
+    signals: Signals,
+    least: Float[Tensor, "W 1"],
 ) -> Bool[Tensor, "W N"]:
     """Deviating alone is worth too little, the agent's own signal tells, or it never deviates."""
     alone, own = signals.alone, signals.independent
@@ -131,7 +139,10 @@ def _seen_not_lost(
     return (high <= least) | (own_low > DROWNED * high.clamp(min=0)) | never
 
 
-def _answer(lost: Tensor, unclear: Tensor) -> Answer:
+def _answer(
+    lost: Tensor,
+    unclear: Tensor,
+) -> Answer:
     if bool(lost.any()):
         return "problem"
     return "unknown" if bool(unclear.any()) else "none"
@@ -155,7 +166,11 @@ def _episodes(
     edge = worth / 2
     from_worth = _times(alone, alone.mean - worth, edge)
     from_drowned = _times(own, own.mean - DROWNED * alone.mean, edge)
-    times = torch.where(alone.mean > worth, from_worth + from_drowned, from_worth)
+    times = torch.where(
+        alone.mean > worth,
+        from_worth + from_drowned,
+        from_worth,
+    )
     most = float(times[unclear].max())
     factor = min(max(most, 2.0), float(_MOST_TIMES))
     digits = 10 ** (len(str(int(episodes * factor))) - 2)
@@ -163,7 +178,9 @@ def _episodes(
 
 
 def _times(
-    signal: Signal, distance: Float[Tensor, "W N"], edge: Tensor
+    signal: Signal,
+    distance: Float[Tensor, "W N"],
+    edge: Tensor,
 ) -> Float[Tensor, "W N"]:
     _, high = signal.interval()
     distance = torch.maximum(distance.abs(), edge)
