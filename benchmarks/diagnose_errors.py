@@ -1,6 +1,6 @@
 """How often ``marl diagnose`` errs, against the closed form of FME.
 
-    python benchmarks/diagnose_errors.py --seeds 8
+    python benchmarks/diagnose_errors.py --first 100 --seeds 8
 
 Trains short runs, diagnoses each team from its games, and asks the closed form of the reward
 whether any agent is lost. Prints a row for each case: teams that have the problem and were said to
@@ -104,6 +104,7 @@ def held(found: Diagnosis, exact: ExactSignals) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--episodes", type=int, default=None)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -113,7 +114,7 @@ def main() -> None:
     for name, (config, settings, trained) in CASES.items():
         answers: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
         hits = []
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
             state = team(config, {**settings, "seed": seed}, trained)
             found = diagnose(state, arguments.episodes)
             exact = truth(state)
@@ -131,7 +132,7 @@ def main() -> None:
         for answer in (wrong, "unknown"):
             rate = share_interval(torch.tensor([one == answer for one in told]))
             print(
-                f"problem {has}, said '{answer}': "
+                f"problem: {has}, said '{answer}': "
                 f"{rate.mean:.3f} [{rate.low:.3f}, {rate.high:.3f}] of {len(told)}"
             )
 
