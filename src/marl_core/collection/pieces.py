@@ -41,6 +41,7 @@ class PieceCollector:
         self._table = table_of(environment)
         self._generator = generator
         self._steps = steps
+        # Known without asking the device, as the games' age is not.
         self._played = 0
         self._games: GamesBetween | None = None
 

@@ -159,6 +159,7 @@ class Window:
             cut: which games go on after the last step. All pieces have been ended.
             progress: how far the run is.
         """
+        # ``by_episode`` puts the ends of all pieces in the place of these.
         end = self._ends[-1]
         played = by_game(
             self.steps,

@@ -16,7 +16,7 @@ from marl_core.errors import Location, UserError, dotted
 #: Texts ``dotted.key=value`` with the value in YAML, or plain values by their dotted keys.
 Overrides = Sequence[str] | Mapping[str, object]
 
-#: No list has more than so many digits' worth of entries.
+#: An index into a list. No list of a config has more entries than nine digits can count.
 _INDEX = re.compile(r"[0-9]{1,9}")
 
 

@@ -87,9 +87,9 @@ class TrainingConfig(StrictModel):
         default=None,
         gt=0,
         le=MOST_AT_ONCE,
-        description="Learn from so many steps of each game in place of whole episodes. Games go "
-        "on in the next update, and one that ends is started anew. Whatever counts episodes then "
-        "counts these pieces: `episodes_per_update` is the number of games.",
+        description="How many steps of each game an update learns from, in place of whole "
+        "episodes. Games go on in the next update, and one that ends is started anew. Whatever "
+        "counts episodes then counts these pieces: `episodes_per_update` is the number of games.",
     )
     use_table: bool = Field(
         default=True,

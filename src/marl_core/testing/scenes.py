@@ -16,7 +16,7 @@ from marl_core.types import EnvironmentSpec, Moment, Observation, Progress
 _FEATURES = 4
 _ENTITIES = (3, 2)
 _STATE = 5
-#: Agents are of so many teams by turns, for couplings that ask; all others see one team.
+#: How many teams the agents of a scene belong to, in turn. Most couplings do not ask for teams.
 _TEAMS = 2
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, final
+from typing import final
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Trainer
 
 from marl_core.config.run import KeepConfig
 from marl_core.errors import UserError
 from marl_core.runs.folder import RunFolder
 from marl_core.runs.metrics_rows import metrics_rows
+from marl_core.training.after_updates import AfterUpdates
 from marl_core.training.learner import Learner
 
 
 @final
-class KeepCheckpoints(Callback):
+class KeepCheckpoints(AfterUpdates):
     """``training.keep``: writes ``checkpoints/best.ckpt`` and ``checkpoints/update-UPDATE.ckpt``.
 
     What was the best until now is read from ``metrics.csv``, so that a resumed run keeps what an
@@ -32,47 +33,35 @@ class KeepCheckpoints(Callback):
         self._rule = rule
         self._best: float | None = None
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, learner: Learner) -> None:
         """See whether the metric is one that is measured, and what was the best of it.
 
         Args:
             trainer: Lightning's.
-            pl_module: the learner.
+            learner: of the stage.
 
         Raises:
             UserError: the metric is none that an evaluation measures.
         """
-        assert isinstance(pl_module, Learner)
         metric = self._rule.best
-        if metric is None or pl_module.global_rank != 0:
+        if metric is None or learner.global_rank != 0:
             return
-        if pl_module.latest is not None:
-            _check_measured(metric, pl_module.latest.metrics())
+        if learner.latest is not None:
+            _check_measured(metric, learner.latest.metrics())
         self._best = self._best_of(_evaluated(self._folder, metric))
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Keep what is due after an update.
+    def updated(self, trainer: Trainer, learner: Learner) -> None:
+        """Keep what is due.
 
         Args:
             trainer: Lightning's.
-            pl_module: the learner.
-            outputs: unused.
-            batch: unused.
-            batch_idx: unused.
+            learner: of the stage.
         """
-        assert isinstance(pl_module, Learner)
-        every, updates = self._rule.every, pl_module.progress.updates
+        every, updates = self._rule.every, learner.progress.updates
         if every is not None and updates % every == 0:
             trainer.save_checkpoint(self._folder.kept(f"update-{updates:08d}"))
-        judged = self._rule.best is not None and pl_module.evaluation_is_due
-        if judged and self._is_better(pl_module):
+        judged = self._rule.best is not None and learner.evaluation_is_due
+        if judged and self._is_better(learner):
             trainer.save_checkpoint(self._folder.kept("best"))
 
     def _is_better(self, learner: Learner) -> bool:

@@ -22,6 +22,7 @@ from marl_core.run_state import RunState
 from marl_core.runs.checkpoint_file import fitting, source_of
 from marl_core.runs.own_heads import share_heads
 from marl_core.training.compiled import CompiledLoss
+from marl_core.training.descent import descend
 from marl_core.training.diagnostics import PolicyBefore, step_metrics
 from marl_core.training.finiteness import digest, explanation, not_finite
 from marl_core.training.games import RankGames
@@ -32,7 +33,6 @@ from marl_core.training.ranks import (
     ProcessRanks,
     check_ranks,
     everyone_s,
-    mean_of_parts,
     told_once,
 )
 from marl_core.training.rollout_metrics import means_over_ranks, seen_in_training
@@ -210,26 +210,17 @@ class Learner(LightningModule):
     def _descend(
         self, losses: Iterator[Loss], index: int
     ) -> Mapping[str, Tensor | float]:
-        """A step by each loss. Ranks' gradients are averaged here, and not by DDP's hooks.
-
-        The hooks belong to ``backward``, which fills a gradient for each parameter, where one
-        vector for each group of parameters is asked for.
-        """
+        """A step by each loss; what the last one reports."""
         flat = self._flat_optimizer(index)
         flat.go_to(self.progress.episodes / self.run.episodes)
         found = self.optimizers()
         optimizer = found[index] if isinstance(found, list) else found
         assert isinstance(optimizer, LightningOptimizer)
-        metrics: Mapping[str, Tensor | float] = {}
-        for loss in losses:
-            gradients = loss.gradients
-            if gradients is None:
-                gradients = flat.gradients_of(loss.total)
-            flat.set_gradients(mean_of_parts(gradients, self.ranks))
-            optimizer.step()
-            metrics = loss.metrics
-            self._last_loss = loss.total
-        return metrics
+        last = descend(losses, flat, optimizer.step, self.ranks)
+        if last is None:
+            return {}
+        self._last_loss = last.total
+        return last.metrics
 
     def _advance(self, rollout: Rollout, metrics: Mapping[str, Tensor | float]) -> None:
         """Count the update, and stop where anything in it is not a finite number.

@@ -118,26 +118,27 @@ class FlatOptimizer(torch.optim.Optimizer):
         return result
 
 
+class _Fused(FlatOptimizer):
+    """Adam's kinds, in torch's fused kernel."""
+
+    moments = frozenset({"exp_avg", "exp_avg_sq"})
+
+    def __init__(self, groups: Sequence[ParameterGroup], **settings: Any) -> None:
+        super().__init__(groups, **settings, fused=True)
+
+
 @final
-class FlatAdam(FlatOptimizer, torch.optim.Adam):
+class FlatAdam(_Fused, torch.optim.Adam):
     """Adam."""
 
     label = "Adam"
-    moments = frozenset({"exp_avg", "exp_avg_sq"})
-
-    def __init__(self, groups: Sequence[ParameterGroup], **settings: Any) -> None:
-        super().__init__(groups, **settings, fused=True)
 
 
 @final
-class FlatAdamW(FlatOptimizer, torch.optim.AdamW):
+class FlatAdamW(_Fused, torch.optim.AdamW):
     """Adam with decoupled weight decay."""
 
     label = "AdamW"
-    moments = frozenset({"exp_avg", "exp_avg_sq"})
-
-    def __init__(self, groups: Sequence[ParameterGroup], **settings: Any) -> None:
-        super().__init__(groups, **settings, fused=True)
 
 
 @final

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Trainer
 
 from marl_core.observation_table import table_of
 from marl_core.runs.folder import RunFolder
+from marl_core.training.after_updates import AfterUpdates
 from marl_core.training.learner import Learner
 
 
 @final
-class RecordPolicies(Callback):
+class RecordPolicies(AfterUpdates):
     """``training.record_policies``: keeps the policies at each evaluation.
 
     A resumed run writes the same files again. There is something to write only where agents can
@@ -26,37 +27,25 @@ class RecordPolicies(Callback):
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, learner: Learner) -> None:
         """Keep the policies before any training.
 
         Args:
             trainer: Lightning's.
-            pl_module: the learner.
+            learner: of the stage.
         """
-        assert isinstance(pl_module, Learner)
-        if pl_module.progress.updates == 0:
-            self._write(pl_module)
+        if learner.progress.updates == 0:
+            self._write(learner)
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def updated(self, trainer: Trainer, learner: Learner) -> None:
         """Keep the policies that have just been evaluated.
 
         Args:
             trainer: Lightning's.
-            pl_module: the learner.
-            outputs: unused.
-            batch: unused.
-            batch_idx: unused.
+            learner: of the stage.
         """
-        assert isinstance(pl_module, Learner)
-        if pl_module.evaluation_is_due:
-            self._write(pl_module)
+        if learner.evaluation_is_due:
+            self._write(learner)
 
     @torch.no_grad()
     def _write(self, learner: Learner) -> None:

@@ -32,8 +32,8 @@ _Train = Annotated[
     typer.Option(
         min=0,
         max=MOST_IN_ALL,
-        help="Train the config's team for so many episodes before, as its first stage says; "
-        "nothing of it is kept.",
+        help="Episodes for which the config's team is trained first, as its first stage says; "
+        "nothing of that is kept.",
     ),
 ]
 _Episodes = Annotated[

@@ -27,7 +27,7 @@ from marl_pr.diagnosis.lone import LoneDeviation
 from marl_pr.diagnosis.signal import signal_of
 from marl_pr.diagnosis.verdict import Signals, Verdict, least_worth, verdict_of
 
-#: An episode without levels is looked at in so many parts.
+#: Into how many parts an episode without levels is divided.
 _WINDOWS = 8
 #: Games for each agent, if nothing else is said: enough for what is worth ``WORTH``.
 _EACH = 2048

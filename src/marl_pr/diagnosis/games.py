@@ -23,7 +23,7 @@ from marl_core.rng import generator
 from marl_core.run_state import RunState
 from marl_core.types import Memory, Rollout
 
-#: So many games are held in memory at a time, with everything that agents see.
+#: How many games are held in memory at a time, with everything that agents see.
 _AT_ONCE = 256
 
 

@@ -19,7 +19,7 @@ Answer = Literal["problem", "none", "unknown"]
 DROWNED = 0.1
 #: Deviating throughout a window counts from this share of a standard deviation on.
 WORTH = 0.25
-#: More episodes than so many times those played are not advised.
+#: The most episodes that are advised, as a multiple of those that were played.
 _MOST_TIMES = 100
 
 

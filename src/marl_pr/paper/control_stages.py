@@ -101,16 +101,13 @@ def less_epsilon(plain: LabelledJob, scale: Scale) -> LabelledJob:
         plain: the run to continue.
         scale: how much is trained.
     """
-    config = plain.job.config
-    algorithm = with_less_epsilon(str(plain.labels["algorithm"]))
-    labels = {**plain.labels, "algorithm": algorithm}
-    name = run_name(f"{config.host.name}_less_epsilon", labels, config.seed)
     exploration = {
         "name": "epsilon_greedy",
         "start": LESS_EPSILON,
         "end": LESS_EPSILON,
     }
-    return second_stage(plain, name, labels, scale, {"exploration": exploration})
+    algorithm = with_less_epsilon(str(plain.labels["algorithm"]))
+    return _exploring(plain, scale, "less_epsilon", algorithm, exploration)
 
 
 def less_entropy(plain: LabelledJob, scale: Scale) -> LabelledJob:
@@ -120,12 +117,23 @@ def less_entropy(plain: LabelledJob, scale: Scale) -> LabelledJob:
         plain: the run to continue.
         scale: how much is trained.
     """
-    config = plain.job.config
-    algorithm = with_less_entropy(str(plain.labels["algorithm"]))
-    labels = {**plain.labels, "algorithm": algorithm}
-    name = run_name(f"{config.host.name}_less_entropy", labels, config.seed)
     exploration = {
         "name": "entropy_sampling",
         "coefficient": scale.battles.entropy * LESS_ENTROPY,
     }
+    algorithm = with_less_entropy(str(plain.labels["algorithm"]))
+    return _exploring(plain, scale, "less_entropy", algorithm, exploration)
+
+
+def _exploring(
+    plain: LabelledJob,
+    scale: Scale,
+    kind: str,
+    algorithm: str,
+    exploration: dict[str, Any],
+) -> LabelledJob:
+    """A run that continues another one and explores otherwise, without resonance."""
+    config = plain.job.config
+    labels = {**plain.labels, "algorithm": algorithm}
+    name = run_name(f"{config.host.name}_{kind}", labels, config.seed)
     return second_stage(plain, name, labels, scale, {"exploration": exploration})

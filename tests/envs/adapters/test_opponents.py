@@ -40,7 +40,13 @@ def played(config: PettingZooConfig, seed: int = 0, games: int = 3) -> list[Any]
     for _ in range(ROUNDS):
         shape = (games, environment.spec.agents)
         environment.step(torch.randint(3, shape, generator=choice))
-    return [game._env.taken for game in environment._players._games]  # type: ignore[attr-defined]
+    return taken(environment)
+
+
+def taken(environment: PettingZoo) -> list[Any]:
+    """What everybody has done in each game of an environment."""
+    games: Any = environment._players
+    return [game._env.taken for game in games._games]
 
 
 @pytest.mark.parametrize("check", ENVIRONMENT_CHECKS)
@@ -73,7 +79,7 @@ def test_a_scripts_class_remembers_one_game() -> None:
         environment.step(nothing)
     environment.reset(torch.tensor([True, False]))
     environment.step(nothing)
-    new, old = (game._env.taken for game in environment._players._games)  # type: ignore[attr-defined]
+    new, old = taken(environment)
     assert [one["blue_0"] for one in new] == [0]
     assert [one["blue_0"] for one in old] == [0, 1, 2]
 

@@ -12,7 +12,7 @@ from marl_core.hosts.bodies import RELU_GAIN, body
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.networks import Dense, Stack
 from marl_core.hosts.parameter_sharing import Groups
-from marl_core.types import EnvironmentSpec, Observation
+from marl_core.types import EnvironmentSpec, Observation, Rollout
 
 
 @final
@@ -99,6 +99,28 @@ class Critic(nn.Module):
             hidden: the body's output.
         """
         return self.last(hidden).squeeze(-1)
+
+    def values(self, seen: Observation) -> Float[Tensor, "T E N"]:
+        """What it says at each step of whole games, in the scale in which it learns.
+
+        Args:
+            seen: what the agents saw, leading axes ``T E``.
+        """
+        return self.value(self.body.unroll(self.encoded(seen)))
+
+    def judge(
+        self, rollout: Rollout
+    ) -> tuple[Float[Tensor, "T E N"], Float[Tensor, "E N"]]:
+        """What it says at each step and after the last, in the scale in which it learns.
+
+        Args:
+            rollout: the games.
+        """
+        hidden = self.body.unroll(self.encoded(rollout.observations))
+        last = rollout.valid.sum(0) - 1
+        at_end = hidden[last, torch.arange(len(last), device=last.device)]
+        after = self.body.step(self.encoded(rollout.last_observation), at_end)
+        return self.value(hidden), self.value(after)
 
     def _inputs(self, spec: EnvironmentSpec) -> int:
         assert spec.features is not None, "seen to by the host"

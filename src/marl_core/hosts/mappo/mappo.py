@@ -226,7 +226,7 @@ class MAPPO(HostModule):
         """The loss of a minibatch."""
         scores = self._unrolled(seen)
         loss, inside = policy_loss(scores, seen, part, policy, progress, self._clip)
-        values = self.critic.value(self.critic.body.unroll(self.critic.encoded(seen)))
+        values = self.critic.values(seen)
         errors = value_error(
             values,
             part.returns,
@@ -252,7 +252,7 @@ class MAPPO(HostModule):
         chosen = log_of_chosen(
             self._unrolled(seen), seen, rollout.actions, policy, rollout.progress
         )
-        said, last_said = self._values(rollout)
+        said, last_said = self.critic.judge(rollout)
         values, last_values = self._worth(rollout, said, last_said)
         advantages = generalised_advantages(
             rewards_of_the_living(
@@ -280,18 +280,6 @@ class MAPPO(HostModule):
             self.scale.normalised(returns),
             said,
         )
-
-    def _values(
-        self, rollout: Rollout
-    ) -> tuple[Float[Tensor, "T E N"], Float[Tensor, "E N"]]:
-        """What the critic says at each step and after the last, in the scale of learning."""
-        critic = self.critic
-        hidden = critic.body.unroll(critic.encoded(rollout.observations))
-        last = rollout.valid.sum(0) - 1
-        at_end = hidden[last, torch.arange(len(last), device=last.device)]
-        seen = rollout.last_observation
-        after = critic.body.step(critic.encoded(seen), at_end)
-        return critic.value(hidden), critic.value(after)
 
     def _worth(
         self,

@@ -46,9 +46,9 @@ class QMIXConfig(HostConfig):
         default=None,
         gt=0,
         le=MOST_AT_ONCE,
-        description="Learn from so many single steps of all replayed episodes, over all ranks, in "
-        "place of whole ones, by one-step targets whatever `td_lambda` says. It begins once there "
-        "are `batch_episodes`. Not with a gru.",
+        description="How many single steps of replayed episodes a step of the optimiser learns "
+        "from, over all ranks, in place of whole episodes. Targets are one-step ones, whatever "
+        "`td_lambda` says. It begins once there are `batch_episodes`. Not with a gru.",
     )
     batches_per_update: int = Field(
         default=1,
