@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from marl_core.collection.collector import Collector
+from marl_core.exploration.coupled import CoupledExploration
+from marl_core.exploration.entropy_sampling import EntropySampling
 from marl_core.hosts.bodies import Recurrent
 from marl_core.hosts.mappo.config import MAPPOConfig
 from marl_core.hosts.mappo.mappo import MAPPO
@@ -20,7 +23,8 @@ from marl_core.hosts.mappo.value_scale import ValueScale
 from marl_core.learning import SingleRank
 from marl_core.runs.folder import RunFolder
 from marl_core.training.learner import Learner
-from marl_core.types import EnvironmentSpec, Observation
+from marl_core.types import EnvironmentSpec, Observation, Progress
+from tests.support.numbered_games import Numbered
 from tests.support.resuming import interrupted
 from tests.support.runs import differences, go_on, outcome, run_data, start
 
@@ -151,6 +155,30 @@ def test_a_central_critic_sees_what_others_see(state: int | None) -> None:
 
 def mappo(data: dict[str, Any], **settings: Any) -> dict[str, Any]:
     return {**data, "host": {"name": "mappo", "hidden": 8, **settings}}
+
+
+@pytest.mark.parametrize("body", ["mlp", "gru"])
+def test_a_critic_judges_what_follows_each_games_own_end(body: Any) -> None:
+    """Games of different lengths: the last value is what the critic would say one step later."""
+    environment = Numbered(games=12, device="cpu", generator=_generator(0))
+    spec = replace(environment.spec, state_features=None)
+    collector = Collector(environment, _generator(1))
+    host = MAPPO(MAPPOConfig(body=body, hidden=8), spec, _generator(2))
+    team = CoupledExploration(EntropySampling())
+    rollout = collector.collect(host, team, Progress())
+    lengths = rollout.valid.sum(0).tolist()
+    assert len(set(lengths)) > 1
+    _, last = host.critic.judge(rollout)
+    for game, length in enumerate(lengths):
+        seen = rollout.observations.map(lambda x: x[:length, game : game + 1])  # noqa: B023
+        after = rollout.last_observation.map(lambda x: x[None, game : game + 1])  # noqa: B023
+        longer = Observation.concatenate([seen, after])
+        expected = host.critic.values(longer)[-1, 0]
+        torch.testing.assert_close(last[game], expected, rtol=1e-4, atol=1e-5)
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize(
